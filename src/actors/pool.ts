@@ -1,0 +1,83 @@
+import type { Container } from '../domain/container.js';
+import type { BootStage, IdleBehavior, WorkerState } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+
+/** One worker, or one create call that has not returned (L-30, L-31). */
+export interface InstanceView {
+  /** `''` while it is being created. */
+  instanceId: string;
+  /** Tells two creations apart; `''` for an instance that exists. */
+  launchId: string;
+  address: string;
+  instanceType: InstanceType;
+  workerState: WorkerState;
+  /** While booting. */
+  bootStage: BootStage | undefined;
+  idleBehavior: IdleBehavior;
+  lastContainerUuid: string;
+  /** Epoch ms; 0 for a creation. */
+  lastBusyAt: number;
+  appearedAt: number;
+  /** Sorted; those that start included (L-30). */
+  containerUuids: readonly string[];
+}
+
+/** A container that has, or lately had, a process on an instance (R-16). */
+export interface RunningView {
+  instanceId: string;
+  /** `starting`: the start command has not returned and no probe listed it. */
+  phase: 'starting' | 'running' | 'exited';
+  /** Epoch ms, `undefined` while alive. */
+  exitedAt: number | undefined;
+}
+
+export class PoolError extends Error {
+  readonly code: 'not-found';
+  constructor(message: string) {
+    super(message);
+    this.name = 'PoolError';
+    this.code = 'not-found';
+  }
+}
+
+/** The worker pool as the dispatcher, the API and the metrics see it (SC-90). No call waits, but `loaded`. */
+export interface Pool {
+  /** The first list of instances arrived (L-33). */
+  loaded(): Promise<void>;
+  /** Sorted by instance id, then type name (L-32). */
+  instances(): InstanceView[];
+  running(): ReadonlyMap<string, RunningView>;
+  /** Without creations under way. */
+  countWorkers(): Record<WorkerState, number>;
+  atQuota(): boolean;
+  atCapacity(type: InstanceType): boolean;
+  /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */
+  createHeldUntil(): number | undefined;
+  /** The new creation, or why there is none (L-1). */
+  create(type: InstanceType, because: string): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner';
+  /** False unless the worker is idle or booting and not on hold (W-27). */
+  shutdown(instanceId: string, because: string): boolean;
+  /** False unless the worker is in service with behavior `run` (R-1). */
+  startContainer(instanceId: string, container: Container): boolean;
+  /** True while a process may exist (R-8). */
+  killContainer(uuid: string, because: string): boolean;
+  forgetContainer(uuid: string): void;
+  /** Throws {@link PoolError} `requested instance does not exist` (I-6). */
+  setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void;
+  /** Throws {@link PoolError} `instance not found` (L-35). */
+  killInstance(instanceId: string, because: string): void;
+  /** `undefined` when healthy (L-36). */
+  health(): string | undefined;
+  /** Calls back after changes, many at once as one, never inside the change (L-28, L-29). Returns the end of it. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** One worker as the metrics see it (section 9). */
+export interface WorkerGaugeView {
+  instanceType: InstanceType;
+  workerState: WorkerState;
+  idleBehavior: IdleBehavior;
+  runners: number;
+  /** Last successful probe, epoch ms. */
+  probedAt: number;
+}

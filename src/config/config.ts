@@ -1,0 +1,101 @@
+import type { BootStage, Tags } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+
+/** How the pool treats its instances (worker-pool C-1..C-31). Durations in ms; limits of 0 mean "none". */
+export interface PoolSettings {
+  tagKeyPrefix: string;
+  resourceTags: Tags;
+  imageId: string;
+  instanceInitCommand: string;
+  deployPublicKey: boolean;
+  /** Port number or service name for addresses that name none. */
+  sshPort: string;
+  bootProbeCommand: string;
+  probeIntervalMs: number;
+  /** `auto`: as many as let every worker be probed once in each probe interval, 10 at least. */
+  maxProbesPerSecond: number | 'auto';
+  syncIntervalMs: number;
+  timeoutIdleMs: number;
+  timeoutBootingMs: number;
+  /** The longest a boot may stay in each stage. */
+  bootStageTimeoutsMs: Readonly<Record<BootStage, number>>;
+  timeoutProbeMs: number;
+  timeoutShutdownMs: number;
+  timeoutTermMs: number;
+  timeoutSignalMs: number;
+  timeoutStaleRunLockMs: number;
+  /** Bound of each list, start, kill, copy and tag command (K-3). */
+  commandTimeoutMs: number;
+  /** Bound of one boot probe. */
+  bootProbeTimeoutMs: number;
+  /** Bound of each call to the cloud. */
+  cloudCallTimeoutMs: number;
+  maxCloudOpsPerSecond: number;
+  maxConcurrentCreates: number;
+  maxInstances: number;
+  quotaHoldOffMs: number;
+  capacityHoldOffMs: number;
+  createHoldOffMs: number;
+  /** After this long at "until fewer instances", one trial create is allowed (K-10). */
+  quotaRetryMs: number;
+}
+
+/** The program that runs containers on instances. */
+export interface RunnerSettings {
+  /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied, `command` is used. */
+  deploy: string;
+  deployDirectory: string;
+  /** Used when nothing is deployed. */
+  command: string;
+  runtimeEngine: string;
+  arguments: readonly string[];
+  /** Environment of the runner beyond what R-3 names. */
+  apiHost: string;
+  apiHostInsecure: boolean;
+  /** Bytes of each of stdout and stderr kept of a container. */
+  logLimitBytes: number;
+}
+
+/** How containers are matched with instances (CF-1..CF-15). */
+export interface SchedulerSettings {
+  maximumPriceFactor: number;
+  reserveExtraRamBytes: number;
+  localKeepBlobBuffersPerVcpu: number;
+  staleLockTimeoutMs: number;
+  maxDispatchAttempts: number;
+  pollIntervalMs: number;
+  initialQuotaEstimate: number;
+  supervisorFraction: number;
+  maxRunningContainersPerInstance: number;
+}
+
+export interface ApiSettings {
+  /** `host:port`; port 0 lets the system choose. */
+  listen: string;
+  /** PEM files; both or none. */
+  tlsCertFile: string;
+  tlsKeyFile: string;
+}
+
+export interface Config {
+  /** Five characters a-z0-9: first part of every container id. */
+  clusterId: string;
+  /** `''`: the API refuses everyone (H-1). */
+  managementToken: string;
+  /** Dispatcher token; its fingerprint is the instance set id (V-3). */
+  systemRootToken: string;
+  /** Folder of everything that must outlive the daemon; absolute. */
+  stateDir: string;
+  /** `file:` URL or path of the embedded store. */
+  store: string;
+  /** OpenSSH or PEM text of the key the daemon logs in with; `''`: one is made and kept in the state folder. */
+  dispatchPrivateKey: string;
+  driver: string;
+  driverParameters: Readonly<Record<string, unknown>>;
+  instanceTypes: ReadonlyMap<string, InstanceType>;
+  pool: PoolSettings;
+  runner: RunnerSettings;
+  scheduler: SchedulerSettings;
+  api: ApiSettings;
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+}

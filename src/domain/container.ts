@@ -1,0 +1,64 @@
+export const containerStates = ['Queued', 'Locked', 'Running', 'Complete', 'Cancelled'] as const;
+/** CR-10. */
+export type ContainerState = (typeof containerStates)[number];
+
+/** What a container asks of an instance, before any margin (CR-2, CR-4). */
+export interface RuntimeConstraints {
+  vcpus: number;
+  ramBytes: number;
+  keepCacheRamBytes: number;
+  keepCacheDiskBytes: number;
+  gpu: {
+    stack: string;
+    driverVersion: string;
+    hardwareTarget: readonly string[];
+    deviceCount: number;
+    vramBytes: number;
+  };
+}
+
+/** CR-3, and the time limit after which a run is stopped (0: none). */
+export interface SchedulingParameters {
+  preemptible: boolean;
+  supervisor: boolean;
+  maxRunTimeMs: number;
+}
+
+/** The part of a container the scheduler and the pool look at (CR-1). */
+export interface Container {
+  /** Five characters of cluster id, `-dz642-`, fifteen characters (CR-9). */
+  uuid: string;
+  state: ContainerState;
+  /** 64 bit; 0 means "must not run" (CR-6). */
+  priority: bigint;
+  constraints: RuntimeConstraints;
+  scheduling: SchedulingParameters;
+  /** Image reference; `''` runs the command as a plain process. */
+  image: string;
+  /** Sum of the capacities of its temporary mounts (CR-4). */
+  tmpMountBytes: number;
+  /** Epoch ms. */
+  createdAt: number;
+}
+
+/** What a container needs of an instance, margins included (NS-1..NS-9). */
+export interface ResourceNeeds {
+  vcpus: number;
+  ramBytes: number;
+  scratchBytes: number;
+  gpus: number;
+  /** Per device. */
+  gpuVramBytes: number;
+}
+
+export const noConstraints: RuntimeConstraints = {
+  vcpus: 1,
+  ramBytes: 0,
+  keepCacheRamBytes: 0,
+  keepCacheDiskBytes: 0,
+  gpu: { stack: '', driverVersion: '', hardwareTarget: [], deviceCount: 0, vramBytes: 0 },
+};
+
+export function isFinal(state: ContainerState): boolean {
+  return state === 'Complete' || state === 'Cancelled';
+}

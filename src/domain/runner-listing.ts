@@ -1,0 +1,12 @@
+/** What `--list` said of one instance (P-13). */
+export interface RunnerListing {
+  /** Containers with a live process. */
+  live: readonly string[];
+  /** Containers whose lock is held though the process is gone. */
+  stale: readonly string[];
+  /** Containers that ended and left a result to collect. */
+  ended: readonly string[];
+  broken: boolean;
+  /** The provider announced to take the instance away; the text says what and when. `''` when it did not. */
+  interruption: string;
+}

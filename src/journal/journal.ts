@@ -1,0 +1,45 @@
+/** One thing that happened and why. Plain JSON; holds no secret. */
+export interface JournalEntry {
+  /** Epoch ms. */
+  at: number;
+  /** Dotted fact: `worker.transition`, `cloud.create`, `plan.decision`, `operator.order`, … */
+  kind: string;
+  instance?: string;
+  container?: string;
+  from?: string;
+  to?: string;
+  event?: string;
+  because?: string;
+  data?: Readonly<Record<string, unknown>>;
+}
+
+/** A create call that was decided on; on disk before the cloud is asked. */
+export interface LaunchIntent {
+  /** Fingerprint of the instance secret, as the tag shows it. */
+  secretFingerprint: string;
+  instanceType: string;
+  at: number;
+}
+
+export interface JournalFilter {
+  instance?: string;
+  container?: string;
+  kind?: string;
+  /** Epoch ms. */
+  since?: number;
+  limit?: number;
+}
+
+/** The append-only record of what happened and why. */
+export interface Journal {
+  /** Never throws and never waits; written in batches. */
+  append(entry: JournalEntry): void;
+  /** Resolves once all that was appended is on disk. */
+  flush(): Promise<void>;
+  read(filter: JournalFilter): Promise<JournalEntry[]>;
+  /** Durable when it resolves. */
+  recordIntent(intent: LaunchIntent): Promise<void>;
+  /** The instance is known, or the call failed for sure. */
+  settleIntent(secretFingerprint: string, outcome: string): Promise<void>;
+  openIntents(): Promise<LaunchIntent[]>;
+}

@@ -1,0 +1,77 @@
+import { fromCallback, fromPromise, type EventObject } from 'xstate';
+import type { Tags } from '../domain/instance.js';
+import type { RunnerListing } from '../domain/runner-listing.js';
+
+/** Why a remote step did not succeed; `expected` ones are normal while an instance boots (P-7). */
+export interface RemoteFailure {
+  ok: false;
+  /** An `ExecutorErrorCode`, or the name of another fault. */
+  code: string;
+  message: string;
+  stdout: string;
+  stderr: string;
+  expected: boolean;
+}
+
+export type RemoteOutcome = { ok: true } | RemoteFailure;
+
+export type RunProbeOutcome = { ok: true; listing: RunnerListing; durationMs: number } | (RemoteFailure & { durationMs: number });
+
+/** Names the instance whose executor an effect is to use. */
+export interface OnInstance {
+  instanceId: string;
+}
+
+export interface ContainerOnInstance extends OnInstance {
+  uuid: string;
+}
+
+/** What `--watch` tells as it happens. `attached`: the channel is open and listens. */
+export type WatchEvent =
+  | { type: 'watch.attached' }
+  | { type: 'watch.started'; uuid: string }
+  | { type: 'watch.ended'; uuid: string }
+  | { type: 'watch.broken' }
+  | { type: 'watch.interruption'; notice: string };
+
+function notProvided(name: string): () => never {
+  return () => {
+    throw new Error(`effect "${name}" was not provided`);
+  };
+}
+
+/** Runs the boot probe command (P-7). */
+export const bootProbe = fromPromise<RemoteOutcome, OnInstance>(notProvided('bootProbe'));
+/** Brings the runner program to the instance unless it is there (P-9). */
+export const copyRunner = fromPromise<RemoteOutcome, OnInstance>(notProvided('copyRunner'));
+/** Asks the runner program what runs (P-11). */
+export const runProbe = fromPromise<RunProbeOutcome, OnInstance>(notProvided('runProbe'));
+/** Follows the runner's `--watch` channel; sends {@link WatchEvent} to its parent; ends or fails when the channel does. */
+export const watch = fromCallback<EventObject, OnInstance>(notProvided('watch'));
+/** Starts one container (R-2); the outcome says only whether the command did. */
+export const startContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('startContainer'));
+/** One TERM (R-10). `ok`: the process is gone. */
+export const killContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('killContainer'));
+/** Brings the result of an ended container to the queue, durably, then removes it from the instance. */
+export const collectResult = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('collectResult'));
+/** Asks the cloud to destroy the instance (S-1). */
+export const destroyInstance = fromPromise<RemoteOutcome, OnInstance>(notProvided('destroyInstance'));
+/** Writes the whole tag map (I-8). */
+export const saveTags = fromPromise<RemoteOutcome, OnInstance & { tags: Tags }>(notProvided('saveTags'));
+
+/** The effects a worker invokes, by the name its chart uses. */
+export const workerEffects = {
+  bootProbe,
+  copyRunner,
+  runProbe,
+  watch,
+  destroyInstance,
+  saveTags,
+};
+
+/** The effects a runner invokes. */
+export const runnerEffects = {
+  startContainer,
+  killContainer,
+  collectResult,
+};

@@ -1,0 +1,84 @@
+import type { Container, ResourceNeeds } from '../domain/container.js';
+import type { InstanceType } from '../domain/instance-type.js';
+
+/** A container the dispatcher deals with (Q-2). */
+export interface QueueEntry {
+  container: Container;
+  needs: ResourceNeeds;
+  /** Cheapest first (NS-42); empty when no configured type fits a container that already runs (Q-23). */
+  instanceTypes: readonly InstanceType[];
+  /** When this dispatcher first saw it, epoch ms. */
+  firstSeenAt: number;
+}
+
+export interface QueueSnapshot {
+  entries: ReadonlyMap<string, QueueEntry>;
+  /** When the last successful `update` began; 0 before the first. All entries are at least that fresh (Q-4). */
+  threshold: number;
+}
+
+/** Where a container ran and how it ended. */
+export interface ContainerResult {
+  exitCode: number;
+  /** Epoch ms. */
+  startedAt: number;
+  finishedAt: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** What the runner program gets to know of a container beyond the four keys of R-3. */
+export interface ContainerWork {
+  command: readonly string[];
+  env: Readonly<Record<string, string>>;
+  image: string;
+  cwd: string;
+  vcpus: number;
+  ramBytes: number;
+  maxRunTimeMs: number;
+}
+
+/**
+ * The containers that are ready to run, run, or ran lately (Q-1). Reading never waits; changes resolve when they are
+ * durable and reject with {@link QueueError} otherwise, having changed nothing.
+ */
+export interface Queue {
+  /** Fetches anew. One at a time; a failed one leaves everything as it was (Q-10, Q-12). */
+  update(): Promise<void>;
+  entries(): QueueSnapshot;
+  get(uuid: string): Container | undefined;
+  lock(uuid: string): Promise<void>;
+  unlock(uuid: string): Promise<void>;
+  cancel(uuid: string, reason: string): Promise<void>;
+  /**
+   * The process ended without leaving a result, or its instance is gone: Queued again while attempts remain,
+   * Cancelled otherwise. A queue whose server retries by itself cancels.
+   */
+  lost(uuid: string, reason: string): Promise<void>;
+  /** Drops an entry that is final, or Queued with priority 0; otherwise does nothing (Q-7). */
+  forget(uuid: string): void;
+  /** Calls back after changes, many at once as one, never inside the change (Q-8). Returns the end of it. */
+  subscribe(listener: () => void): () => void;
+  /**
+   * What the runner needs to run the container, or `undefined` when the runner fetches it itself (a controller's queue).
+   */
+  work(uuid: string): Promise<ContainerWork | undefined>;
+  /** Locked to Running: the runner reports that the process began. Without effect when it is Running already. */
+  started(uuid: string, instanceId: string, at: number): Promise<void>;
+  /** Running or Locked to Complete, with its result. Without effect when it is final already. */
+  complete(uuid: string, result: ContainerResult): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const queueErrorCodes = ['conflict', 'not-found', 'unavailable', 'invalid'] as const;
+export type QueueErrorCode = (typeof queueErrorCodes)[number];
+
+/** `conflict`: the container's state does not allow it (CR-11..CR-13). `unavailable`: the store or server did not answer. */
+export class QueueError extends Error {
+  readonly code: QueueErrorCode;
+  constructor(code: QueueErrorCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = 'QueueError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,110 @@
+/** Where and as whom to log in. */
+export interface ExecutorTarget {
+  /** Host or IP, with `:port` where it is not the default; `''` while unknown (X-4). */
+  address: string;
+  remoteUser: string;
+}
+
+export interface CommandResult {
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  stdin?: string | Uint8Array;
+  env?: Readonly<Record<string, string>>;
+  /** From the call to the exit status, connecting included. */
+  timeoutMs: number;
+  /** Output beyond it ends the command with code `too-much-output`. Default 16 MiB. */
+  maxOutputBytes?: number;
+  signal: AbortSignal;
+}
+
+/** A command that goes on: lines of stdout as they come, until it ends or `close` is called. */
+export interface CommandStream {
+  /** Complete lines without their newline. Ends with the command; throws `ExecutorError` when it did not exit with 0. */
+  readonly lines: AsyncIterable<string>;
+  close(): void;
+}
+
+/**
+ * Runs shell commands on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
+ * No command is sent before the host was verified. A command is never repeated.
+ */
+export interface Executor {
+  /** Resolves on exit status 0 only; rejects with {@link ExecutorError} otherwise. */
+  run(command: string, options: RunOptions): Promise<CommandResult>;
+  open(command: string, options: { signal: AbortSignal }): Promise<CommandStream>;
+  /** Takes effect at the next connection (X-10). */
+  setTarget(target: ExecutorTarget): void;
+  /** Final: later commands are refused with `closed`. */
+  close(): Promise<void>;
+}
+
+/** What an executor tells while it connects. */
+export interface ExecutorObserver {
+  /** The handshake is done; the host is not verified yet. */
+  connected(): void;
+  verified(): void;
+  lost(error: ExecutorError): void;
+}
+
+/**
+ * Decides whether a connection with this host key is the instance that was asked for: resolves to accept, rejects
+ * with the reason. `run` works on that very connection, before anything else may.
+ */
+export type HostVerifier = (
+  key: Uint8Array,
+  run: (command: string) => Promise<CommandResult>,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Makes the executor of one instance; the wiring passes key, port and limits beforehand. */
+export type ExecutorFactory = (
+  target: ExecutorTarget,
+  verifyHost: HostVerifier,
+  observer: ExecutorObserver,
+) => Executor;
+
+export const executorErrorCodes = [
+  'no-address',
+  'refused',
+  'timeout',
+  'auth',
+  'host-key',
+  'protocol',
+  'closed',
+  'session-limit',
+  'exit',
+  'too-much-output',
+  'aborted',
+] as const;
+/**
+ * `exit`: the command ended with another status than 0. `closed`: the connection went away, so the outcome is unknown.
+ * `protocol`: the peer does not speak SSH as it should. The others say what they are called.
+ */
+export type ExecutorErrorCode = (typeof executorErrorCodes)[number];
+
+export interface ExecutorErrorOptions {
+  cause?: unknown;
+  exitCode?: number;
+  stdout?: string;
+  stderr?: string;
+}
+
+/** The one error of the executor contract (X-3); switch on `code`. */
+export class ExecutorError extends Error {
+  readonly code: ExecutorErrorCode;
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+
+  constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'ExecutorError';
+    this.code = code;
+    this.exitCode = options.exitCode;
+    this.stdout = options.stdout ?? '';
+    this.stderr = options.stderr ?? '';
+  }
+}
