@@ -15,7 +15,8 @@ export interface RemoteFailure {
 
 export type RemoteOutcome = { ok: true } | RemoteFailure;
 
-export type RunProbeOutcome = { ok: true; listing: RunnerListing; durationMs: number } | (RemoteFailure & { durationMs: number });
+export type RunProbeOutcome =
+  { ok: true; listing: RunnerListing; durationMs: number } | (RemoteFailure & { durationMs: number });
 
 /** Names the instance whose executor an effect is to use. */
 export interface OnInstance {
@@ -32,7 +33,9 @@ export type WatchEvent =
   | { type: 'watch.started'; uuid: string }
   | { type: 'watch.ended'; uuid: string }
   | { type: 'watch.broken' }
-  | { type: 'watch.interruption'; notice: string };
+  | { type: 'watch.interruption'; notice: string }
+  /** The channel ended; `supported` is false when the runner program does not know the flag. */
+  | { type: 'watch.closed'; supported: boolean; message: string };
 
 function notProvided(name: string): () => never {
   return () => {

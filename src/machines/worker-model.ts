@@ -1,0 +1,146 @@
+import type { Clock } from '../domain/clock.js';
+import type { BootOutcome, BootStage, IdleBehavior, Instance, TagKeys, Tags } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+import type { RunnerListing } from '../domain/runner-listing.js';
+import type { RunnerRecords } from '../policy/apply-listing.js';
+import type { RunnerEnding, RunnerOutput, RunnerReport, RunnerTimings } from './runner-setup.js';
+import type { RemoteFailure, WatchEvent } from './worker-effects.js';
+
+/** What a worker is told of the operator's settings; one object shared by all workers. Durations in ms. */
+export interface WorkerSettings {
+  tagKeys: TagKeys;
+  timeoutIdleMs: number;
+  timeoutBootingMs: number;
+  bootStageTimeoutsMs: Readonly<Record<BootStage, number>>;
+  timeoutProbeMs: number;
+  timeoutShutdownMs: number;
+  timeoutStaleRunLockMs: number;
+  tagRetryMs: number;
+  watchRetryMs: number;
+  /** False for a runner program that reports results itself. */
+  collects: boolean;
+  runnerTimings: RunnerTimings;
+}
+
+export interface WorkerInput {
+  clock: Pick<Clock, 'now'>;
+  settings: WorkerSettings;
+  instance: Instance;
+  instanceType: InstanceType;
+  /** False: the type's name is not configured any more (W-4). */
+  typeIsConfigured: boolean;
+  /** True: this process asked for the instance (W-1). */
+  expected: boolean;
+}
+
+/** One visit to the instance (V-12). */
+export interface ProbeRound {
+  startedAt: number;
+  /** The worker's revision when it began (P-20, P-22). */
+  revision: number;
+  bootFailure: RemoteFailure | undefined;
+}
+
+export interface WorkerContext extends WorkerInput {
+  /** Counts what happened to the worker, sightings in the cloud's list aside (P-22, K-7). */
+  revision: number;
+  appearedAt: number;
+  probedAt: number;
+  busyAt: number;
+  bootStage: BootStage;
+  bootStageAt: number;
+  /** First verified connection while booting. */
+  verifiedAt: number | undefined;
+  /** First order to destroy it (K-14). */
+  shutdownAt: number | undefined;
+  shutdownBecause: string;
+  idleBehavior: IdleBehavior;
+  behaviorBecause: string;
+  round: ProbeRound;
+  lastFailure: RemoteFailure | undefined;
+  /** A run probe succeeded at least once. */
+  answered: boolean;
+  destroyConfirmed: boolean;
+  runners: RunnerRecords;
+  staleSince: Readonly<Record<string, number>>;
+  lastContainerUuid: string;
+  bootOutcome: BootOutcome | undefined;
+}
+
+/** A run probe's answer, judged against what the worker knows. */
+export interface RoundPassed {
+  type: 'round.passed';
+  listing: RunnerListing;
+}
+
+export interface RoundFailed {
+  type: 'round.failed';
+  failure: RemoteFailure;
+}
+
+export type WorkerEvent =
+  | { type: 'instance.listed'; instance: Instance }
+  | { type: 'instance.missing' }
+  | { type: 'container.assigned'; uuid: string; queuedAt: number }
+  | { type: 'container.kill'; uuid: string; because: string }
+  | { type: 'operator.run'; because: string }
+  | { type: 'operator.hold'; because: string }
+  | { type: 'operator.drain'; because: string }
+  | { type: 'operator.kill'; because: string }
+  | { type: 'scheduler.shutdown'; because: string }
+  | { type: 'probe.due' }
+  | { type: 'connection.established' }
+  | { type: 'connection.verified' }
+  | { type: 'behavior.changed' }
+  | { type: 'node.broken'; because: string }
+  | { type: 'boot.succeeded' }
+  | { type: 'runner.copied' }
+  | RoundPassed
+  | RoundFailed
+  | WatchEvent
+  | RunnerReport
+  | { type: `xstate.done.actor.${string}`; output: RunnerOutput; actorId: string }
+  | { type: `xstate.error.actor.${string}`; error: unknown; actorId: string };
+
+/** What a worker lets the pool know, beyond its state. */
+export type WorkerFact =
+  /** A probe round ended, or the first may begin: the pacer decides when the next one is. */
+  | { type: 'probe.rested' }
+  /** The next round should not wait for its turn. */
+  | { type: 'probe.wanted' }
+  | { type: 'container.exited'; uuid: string; ending: RunnerEnding; at: number }
+  /** The start command returned, `queuedMs` after the container was asked for (M-18). */
+  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined }
+  | { type: 'boot.decided'; outcome: BootOutcome }
+  | { type: 'boot.verified'; sinceAppearedMs: number }
+  | { type: 'boot.ready'; sinceVerifiedMs: number };
+
+/** The tags the instance should carry: all it has, its type, and its idle behavior (I-8). */
+export function wantedTags(context: WorkerContext): Tags {
+  const { tagKeys } = context.settings;
+  return {
+    ...context.instance.tags,
+    [tagKeys.instanceType]: context.instanceType.name,
+    [tagKeys.idleBehavior]: context.idleBehavior,
+  };
+}
+
+export function tagsDiffer(context: WorkerContext): boolean {
+  const { tags } = context.instance;
+  const { tagKeys } = context.settings;
+  return (
+    tags[tagKeys.instanceType] !== context.instanceType.name ||
+    tags[tagKeys.idleBehavior] !== context.idleBehavior
+  );
+}
+
+/** Why the listing means that the instance cannot be trusted with containers, or `''` (P-14, P-15). */
+export function brokenBecause(context: WorkerContext, listing: RunnerListing): string {
+  if (listing.broken) return 'the instance reported itself broken';
+  const now = context.clock.now();
+  const stuck = listing.stale.find((uuid) => {
+    const since = context.staleSince[uuid];
+    return since !== undefined && now - since > context.settings.timeoutStaleRunLockMs;
+  });
+  return stuck === undefined ? '' : `the lock of container ${stuck} is stale`;
+}
