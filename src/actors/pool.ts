@@ -51,10 +51,15 @@ export interface Pool {
   countWorkers(): Record<WorkerState, number>;
   atQuota(): boolean;
   atCapacity(type: InstanceType): boolean;
+  /** How many more create calls would be accepted now, by quota, pace and what is under way; `Infinity` without limit. */
+  creatable(): number;
   /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */
   createHeldUntil(): number | undefined;
   /** The new creation, or why there is none (L-1). */
-  create(type: InstanceType, because: string): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner';
+  create(
+    type: InstanceType,
+    because: string,
+  ): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner';
   /** False unless the worker is idle or booting and not on hold (W-27). */
   shutdown(instanceId: string, because: string): boolean;
   /** False unless the worker is in service with behavior `run` (R-1). */

@@ -33,7 +33,9 @@ function notProvided(name: string): () => never {
 /** Writes down that the create call is about to happen; durable when it resolves. */
 export const recordIntent = fromPromise<void, LaunchRequest>(notProvided('recordIntent'));
 /** Writes down how it went. */
-export const settleIntent = fromPromise<void, LaunchRequest & { outcome: string }>(notProvided('settleIntent'));
+export const settleIntent = fromPromise<void, LaunchRequest & { outcome: string }>(
+  notProvided('settleIntent'),
+);
 /** Asks the cloud for one instance (L-4..L-7). */
 export const createInstance = fromPromise<CreateOutcome, LaunchRequest>(notProvided('createInstance'));
 /** Asks the cloud for all instances of this set (L-22). */

@@ -1,4 +1,4 @@
-import { assign, setup } from 'xstate';
+import { assign, emit, setup } from 'xstate';
 
 /** Why and until when something is not asked for again. */
 export interface HoldOffInput {
@@ -35,7 +35,7 @@ const holdOffSetup = setup({
       heldForMs: params.forMs,
       because: params.because,
     })),
-    announceOpening: () => {},
+    announceOpening: emit({ type: 'holdOff.opened' }),
   },
   delays: {
     holdTime: ({ context }) => context.heldForMs,

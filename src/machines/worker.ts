@@ -37,12 +37,17 @@ export const workerMachine = workerSetup.createMachine({
         },
         unknown: {
           description:
-            'Found in the list; maybe in service for an earlier process. Ends in service when a whole probe round succeeds, or in shutdown when it never answered within the boot timeout (W-12..W-14, W-23, W-24). Draining waits until it is known what runs here (I-1).',
-          after: {
-            bootTimeout: [{ guard: 'neverAnsweredInTime', target: 'shutdown' }, { actions: 'hastenProbe' }],
-          },
+            'Found in the list; maybe in service for an earlier process. Ends in service when a whole probe round succeeds, or in shutdown when a round fails after the boot timeout, one more than that being begun at once (W-12..W-14, W-23, W-24). Draining waits until it is known what runs here (I-1).',
+          after: { bootTimeout: { actions: 'hastenProbe' } },
           on: {
-            'behavior.changed': { guard: 'neverAnsweredInTime', target: 'shutdown' },
+            'behavior.changed': {
+              guard: 'neverAnsweredInTime',
+              target: 'shutdown',
+              actions: [
+                { type: 'decideBoot', params: { outcome: 'aborted' } },
+                { type: 'noteShutdown', params: { because: 'never answered within the boot timeout' } },
+              ],
+            },
             'round.passed': [
               { guard: 'roundWasOvertaken', actions: ['reportBroken', 'noteProbed'] },
               { guard: 'bootFailed', actions: ['reportBroken', 'noteProbed', 'applyListing'] },

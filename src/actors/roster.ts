@@ -1,0 +1,190 @@
+import { createActor, type ActorRefFrom, type SnapshotFrom } from 'xstate';
+import type { Clock } from '../domain/clock.js';
+import type { Instance } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+import type { workerMachine } from '../machines/worker.js';
+import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
+
+export type WorkerActor = ActorRefFrom<typeof workerMachine>;
+export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
+
+/** One instance the pool knows, and the actor that lives its life. */
+export interface WorkerEntry {
+  instance: Instance;
+  readonly instanceType: InstanceType;
+  actor: WorkerActor;
+  /** The number of the list call that was under way, or the last one, when it appeared. */
+  readonly appearedInList: number;
+  /** How many lists in a row did not have it (K-6). */
+  missed: number;
+  /** How often its actor broke. */
+  breakdowns: number;
+}
+
+/** Keeps the connection of each instance. */
+export interface ConnectionKeeper {
+  add(instance: Instance, type: InstanceType): void;
+  update(instance: Instance): void;
+  remove(instanceId: string): void;
+}
+
+/** Told of all that happens to workers. None of these may throw. */
+export interface RosterObserver {
+  appeared(entry: WorkerEntry): void;
+  fact(entry: WorkerEntry, fact: WorkerFact): void;
+  /** The worker's actor threw: a bug of ours. */
+  broke(entry: WorkerEntry, error: unknown): void;
+  replaced(entry: WorkerEntry): void;
+  /** The instance left the list, or the pool stops; `last` is what the worker knew then. */
+  retired(entry: WorkerEntry, last: WorkerSnapshot): void;
+}
+
+export interface WorkerRosterOptions {
+  clock: Clock;
+  /** With its effects provided. */
+  machine: typeof workerMachine;
+  settings: WorkerSettings;
+  connections: ConnectionKeeper;
+  observer: RosterObserver;
+  /** The configured type of that name. */
+  typeNamed(name: string): { type: InstanceType; isConfigured: boolean };
+}
+
+/**
+ * The workers, each the root of its own actor system, so that none can take another down and adding one costs the same
+ * however many there are.
+ */
+export class WorkerRoster {
+  readonly #options: WorkerRosterOptions;
+  readonly #entries = new Map<string, WorkerEntry>();
+  #listNumber = 0;
+
+  constructor(options: WorkerRosterOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(instanceId: string): WorkerEntry | undefined {
+    return this.#entries.get(instanceId);
+  }
+
+  entries(): IterableIterator<WorkerEntry> {
+    return this.#entries.values();
+  }
+
+  snapshots(): WorkerSnapshot[] {
+    return Array.from(this.#entries.values(), (entry) => entry.actor.getSnapshot());
+  }
+
+  send(instanceId: string, event: WorkerEvent): void {
+    this.#entries.get(instanceId)?.actor.send(event);
+  }
+
+  /** A list call begins: instances that appear from now on may be missing in its answer (L-22). */
+  beginList(): void {
+    this.#listNumber++;
+  }
+
+  /** The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). */
+  see(instance: Instance, expected: boolean): WorkerEntry {
+    const known = this.#entries.get(instance.id);
+    if (!known) return this.#add(instance, expected);
+    known.missed = 0;
+    known.instance = instance;
+    if (isSameSighting(known.actor.getSnapshot().context.instance, instance)) return known;
+    this.#options.connections.update(instance);
+    known.actor.send({ type: 'instance.listed', instance });
+    return known;
+  }
+
+  /** Retires what the list does not have, once that is beyond doubt (L-24, K-6). */
+  retireMissing(listed: ReadonlySet<string>): void {
+    for (const entry of [...this.#entries.values()]) {
+      if (listed.has(entry.instance.id) || entry.appearedInList >= this.#listNumber) continue;
+      entry.missed++;
+      const wasDestroyed = entry.actor.getSnapshot().context.destroyConfirmed;
+      if (wasDestroyed || entry.missed >= 2) this.#retire(entry);
+    }
+  }
+
+  /** A fresh worker, in `unknown`, for an instance whose worker broke. */
+  replace(instanceId: string): void {
+    const entry = this.#entries.get(instanceId);
+    if (!entry || entry.actor.getSnapshot().status !== 'error') return;
+    entry.actor = this.#createActor(entry, false);
+    this.#options.observer.replaced(entry);
+    entry.actor.start();
+  }
+
+  /** Ends the actors; the instances live on (L-34). */
+  stop(): void {
+    for (const entry of this.#entries.values()) {
+      entry.actor.stop();
+      this.#options.connections.remove(entry.instance.id);
+    }
+    this.#entries.clear();
+  }
+
+  #add(instance: Instance, expected: boolean): WorkerEntry {
+    const { connections, observer, settings, typeNamed } = this.#options;
+    const { type } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
+    const entry = {
+      instance,
+      instanceType: type,
+      appearedInList: this.#listNumber,
+      missed: 0,
+      breakdowns: 0,
+    } as WorkerEntry;
+    connections.add(instance, type);
+    entry.actor = this.#createActor(entry, expected);
+    this.#entries.set(instance.id, entry);
+    observer.appeared(entry);
+    entry.actor.start();
+    return entry;
+  }
+
+  #createActor(entry: WorkerEntry, expected: boolean): WorkerActor {
+    const { clock, machine, observer, settings, typeNamed } = this.#options;
+    const { instance, instanceType } = entry;
+    const { isConfigured } = typeNamed(instanceType.name);
+    const input = { clock, settings, instance, instanceType, typeIsConfigured: isConfigured, expected };
+    const actor = createActor(machine, { id: instance.id, clock: clock as never, input });
+    actor.on('*', (fact) => observer.fact(entry, fact));
+    actor.subscribe({
+      error: (error) => {
+        entry.breakdowns++;
+        observer.broke(entry, error);
+      },
+    });
+    return actor;
+  }
+
+  #retire(entry: WorkerEntry): void {
+    const last = entry.actor.getSnapshot();
+    entry.actor.send({ type: 'instance.missing' });
+    entry.actor.stop();
+    this.#entries.delete(entry.instance.id);
+    this.#options.connections.remove(entry.instance.id);
+    this.#options.observer.retired(entry, last);
+  }
+}
+
+function isSameSighting(a: Instance, b: Instance): boolean {
+  return (
+    a.address === b.address &&
+    a.remoteUser === b.remoteUser &&
+    a.displayName === b.displayName &&
+    isSameRecord(a.tags, b.tags) &&
+    a.priceHistory.length === b.priceHistory.length &&
+    a.priceHistory[0]?.startAt === b.priceHistory[0]?.startAt &&
+    a.priceHistory[0]?.price === b.priceHistory[0]?.price
+  );
+}
+
+function isSameRecord(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

@@ -1,0 +1,333 @@
+import { createActor, type ActorRefFrom } from 'xstate';
+import type { Clock } from '../domain/clock.js';
+import type { Container } from '../domain/container.js';
+import { secretFingerprint } from '../domain/ids.js';
+import type { IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+import type { CloudFailure } from '../machines/cloud-effects.js';
+import type { LaunchOutput } from '../machines/launch.js';
+import type { Roster, supervisorMachine } from '../machines/supervisor.js';
+import type { WorkerEvent } from '../machines/worker-model.js';
+import type { CreateLimits, HoldOffView, InstanceCounts } from './create-limits.js';
+import { Notifier } from './notifier.js';
+import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
+import {
+  byInstanceThenType,
+  viewOfLaunch,
+  viewOfWorker,
+  workerStateOf,
+  type PendingLaunch,
+} from './pool-views.js';
+import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './roster.js';
+
+/** Told of what the pool itself does. None of these may throw. */
+export interface PoolObserver {
+  loaded(count: number): void;
+  listFailed(error: CloudFailure): void;
+  launchRequested(launch: PendingLaunch, because: string): void;
+  launchSettled(output: LaunchOutput): void;
+  order(instanceId: string, order: string, because: string): void;
+}
+
+export interface WorkerPoolOptions {
+  clock: Clock;
+  /** With its effects provided. */
+  supervisor: typeof supervisorMachine;
+  roster: WorkerRoster;
+  limits: CreateLimits;
+  /** Why the runner program cannot be had, or `undefined` (L-1, L-36). */
+  runnerFault(): string | undefined;
+  /** Forty hex digits (L-4). */
+  newSecret(): string;
+  observer: PoolObserver;
+  secretTagKey: string;
+  /** Create calls of an earlier process that may have succeeded unheard; by fingerprint. */
+  openIntents: ReadonlySet<string>;
+  syncIntervalMs: number;
+  hastySyncIntervalMs: number;
+  replaceDelayMs: number;
+}
+
+/** The worker pool: workers, create calls under way, and containers that lately ended (V-5). */
+export class WorkerPool implements Pool, Roster {
+  readonly #options: WorkerPoolOptions;
+  readonly #pending = new Map<string, PendingLaunch>();
+  readonly #exited = new Map<string, { instanceId: string; at: number }>();
+  readonly #notifier = new Notifier();
+  readonly #supervisor: ActorRefFrom<typeof supervisorMachine>;
+  readonly #loaded: Promise<void>;
+  #announceLoaded: () => void = () => {};
+  #isLoaded = false;
+  #launches = 0;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#loaded = new Promise((resolve) => (this.#announceLoaded = resolve));
+    const { syncIntervalMs, hastySyncIntervalMs, replaceDelayMs } = options;
+    this.#supervisor = createActor(options.supervisor, {
+      id: 'supervisor',
+      clock: options.clock as never,
+      input: { roster: this, syncIntervalMs, hastySyncIntervalMs, replaceDelayMs },
+    });
+  }
+
+  start(): void {
+    this.#supervisor.start();
+  }
+
+  /** Ends probing, syncing and create calls; instances live on (L-34). */
+  stop(): void {
+    this.#supervisor.send({ type: 'stop' });
+    this.#supervisor.stop();
+    this.#options.limits.stop();
+    this.#options.roster.stop();
+  }
+
+  // What the supervisor asks for.
+
+  beginList(): void {
+    this.#options.roster.beginList();
+  }
+
+  reconcile(instances: readonly Instance[]): void {
+    const { roster, limits, observer, secretTagKey, openIntents } = this.#options;
+    for (const instance of instances) {
+      const fingerprint = instance.tags[secretTagKey] ?? '';
+      const launch = this.#launchOf(fingerprint);
+      roster.see(instance, launch !== undefined || openIntents.has(fingerprint));
+      if (launch) launch.isListed = true;
+    }
+    roster.retireMissing(new Set(instances.map((instance) => instance.id)));
+    limits.synced(this.#counts());
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
+    observer.loaded(roster.size);
+    this.#announceLoaded();
+    this.changed();
+  }
+
+  listFailed(error: CloudFailure): void {
+    this.#options.limits.listRefused(error);
+    this.#options.observer.listFailed(error);
+  }
+
+  settleLaunch(output: LaunchOutput): void {
+    const { roster, limits, observer } = this.#options;
+    const { instanceType, outcome } = output;
+    if (outcome.ok) roster.see(outcome.instance, true);
+    this.#pending.delete(output.launchId);
+    if (outcome.ok) limits.succeeded(instanceType);
+    else limits.createRefused(instanceType, outcome.error, this.#counts());
+    observer.launchSettled(output);
+    this.changed();
+  }
+
+  launchBroke(launchId: string, error: unknown): void {
+    const launch = this.#pending.get(launchId);
+    if (!launch) return;
+    const failure: CloudFailure = { code: 'unavailable', message: String(error) };
+    this.settleLaunch({
+      launchId,
+      instanceType: launch.instanceType,
+      outcome: { ok: false, error: failure },
+    });
+  }
+
+  replace(instanceId: string): void {
+    this.#options.roster.replace(instanceId);
+    this.changed();
+  }
+
+  awaitsNews(): boolean {
+    for (const { actor } of this.#options.roster.entries()) {
+      const snapshot = actor.getSnapshot();
+      if (snapshot.context.instance.address === '' || workerStateOf(snapshot) === 'shutdown') return true;
+    }
+    return false;
+  }
+
+  listHoldMs(): number {
+    return this.#options.limits.listHoldMs();
+  }
+
+  // What workers let the pool know.
+
+  /** Something changed that others may wait for (W-45). */
+  changed(): void {
+    this.#notifier.notify();
+  }
+
+  containerExited(uuid: string, instanceId: string, at: number): void {
+    this.#exited.set(uuid, { instanceId, at });
+    this.changed();
+  }
+
+  workerBroke(instanceId: string): void {
+    this.#supervisor.send({ type: 'worker.broke', instanceId });
+  }
+
+  // What dispatcher, API and metrics ask for.
+
+  loaded(): Promise<void> {
+    return this.#loaded;
+  }
+
+  instances(): InstanceView[] {
+    const views = this.#options.roster.snapshots().map(viewOfWorker);
+    for (const launch of this.#pending.values()) if (!launch.isListed) views.push(viewOfLaunch(launch));
+    return views.sort(byInstanceThenType);
+  }
+
+  snapshot(instanceId: string): WorkerSnapshot | undefined {
+    return this.#options.roster.get(instanceId)?.actor.getSnapshot();
+  }
+
+  running(): ReadonlyMap<string, RunningView> {
+    const running = new Map<string, RunningView>();
+    for (const { actor, instance } of this.#options.roster.entries()) {
+      for (const [uuid, runner] of Object.entries(actor.getSnapshot().context.runners)) {
+        const phase = runner.phase === 'starting' ? 'starting' : 'running';
+        running.set(uuid, { instanceId: instance.id, phase, exitedAt: undefined });
+      }
+    }
+    for (const [uuid, { instanceId, at }] of this.#exited) {
+      if (!running.has(uuid)) running.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
+    }
+    return running;
+  }
+
+  countWorkers(): Record<WorkerState, number> {
+    const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
+    for (const { actor } of this.#options.roster.entries()) counts[workerStateOf(actor.getSnapshot())]++;
+    return counts;
+  }
+
+  gauges(): WorkerGaugeView[] {
+    return this.#options.roster.snapshots().map((snapshot) => ({
+      instanceType: snapshot.context.instanceType,
+      workerState: workerStateOf(snapshot),
+      idleBehavior: snapshot.context.idleBehavior,
+      runners: Object.keys(snapshot.context.runners).length,
+      probedAt: snapshot.context.probedAt,
+    }));
+  }
+
+  atQuota(): boolean {
+    return this.#options.limits.atQuota(this.#counts());
+  }
+
+  atCapacity(type: InstanceType): boolean {
+    return this.#options.limits.atCapacity(type);
+  }
+
+  creatable(): number {
+    return this.#options.limits.creatable(this.#counts());
+  }
+
+  createHeldUntil(): number | undefined {
+    return this.#options.limits.createHeldUntil();
+  }
+
+  holdOffs(): HoldOffView[] {
+    return this.#options.limits.views();
+  }
+
+  resetHoldOff(key: string): boolean {
+    return this.#options.limits.reset(key);
+  }
+
+  create(
+    type: InstanceType,
+    because: string,
+  ): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner' {
+    const { limits, runnerFault, newSecret, clock, observer } = this.#options;
+    if (runnerFault() !== undefined) return 'no-runner';
+    if (limits.atCapacity(type)) return 'capacity';
+    if (limits.atQuota(this.#counts())) return 'quota';
+    if (limits.creatable(this.#counts()) < 1) return 'throttled';
+    const secret = newSecret();
+    const fingerprint = secretFingerprint(secret);
+    const launchId = `launch-${++this.#launches}`;
+    const launch = { launchId, instanceType: type, fingerprint, startedAt: clock.now(), isListed: false };
+    this.#pending.set(launch.launchId, launch);
+    limits.tried(type);
+    observer.launchRequested(launch, because);
+    this.#supervisor.send({ type: 'launch.requested', launchId, instanceType: type, secret, because });
+    return viewOfLaunch(launch);
+  }
+
+  shutdown(instanceId: string, because: string): boolean {
+    return this.#order(instanceId, { type: 'scheduler.shutdown', because }, 'shutdown');
+  }
+
+  startContainer(instanceId: string, container: Container): boolean {
+    const { uuid, createdAt } = container;
+    const event = { type: 'container.assigned' as const, uuid, queuedAt: createdAt };
+    const entry = this.#options.roster.get(instanceId);
+    if (!entry?.actor.getSnapshot().can(event)) return false;
+    this.#exited.delete(uuid);
+    entry.actor.send(event);
+    return true;
+  }
+
+  killContainer(uuid: string, because: string): boolean {
+    const entry = this.#entryWith(uuid);
+    entry?.actor.send({ type: 'container.kill', uuid, because });
+    return entry !== undefined;
+  }
+
+  forgetContainer(uuid: string): void {
+    this.#exited.delete(uuid);
+  }
+
+  setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void {
+    if (!this.#options.roster.get(instanceId)) throw new PoolError('requested instance does not exist');
+    this.#options.observer.order(instanceId, behavior, because);
+    this.#options.roster.send(instanceId, { type: `operator.${behavior}`, because });
+    this.changed();
+  }
+
+  killInstance(instanceId: string, because: string): void {
+    if (!this.#options.roster.get(instanceId)) throw new PoolError('instance not found');
+    this.#options.observer.order(instanceId, 'kill', because);
+    this.#options.roster.send(instanceId, { type: 'operator.kill', because });
+  }
+
+  health(): string | undefined {
+    const fault = this.#options.runnerFault();
+    return fault === undefined ? undefined : `error loading runner binary: ${fault}`;
+  }
+
+  subscribe(listener: () => void): () => void {
+    return this.#notifier.subscribe(listener);
+  }
+
+  #order(instanceId: string, event: WorkerEvent, order: string): boolean {
+    const entry = this.#options.roster.get(instanceId);
+    const before = entry?.actor.getSnapshot();
+    if (!entry || !before?.can(event)) return false;
+    entry.actor.send(event);
+    const isObeyed = workerStateOf(entry.actor.getSnapshot()) !== workerStateOf(before);
+    if (isObeyed) this.#options.observer.order(instanceId, order, 'because' in event ? event.because : '');
+    return isObeyed;
+  }
+
+  #counts(): InstanceCounts {
+    const inFlight = this.#pending.size;
+    let pending = inFlight;
+    for (const launch of this.#pending.values()) if (launch.isListed) pending--;
+    return { workers: this.#options.roster.size, pending, inFlight };
+  }
+
+  #launchOf(fingerprint: string): PendingLaunch | undefined {
+    for (const launch of this.#pending.values()) if (launch.fingerprint === fingerprint) return launch;
+    return undefined;
+  }
+
+  #entryWith(uuid: string): WorkerEntry | undefined {
+    for (const entry of this.#options.roster.entries()) {
+      if (uuid in entry.actor.getSnapshot().context.runners) return entry;
+    }
+    return undefined;
+  }
+}
