@@ -1,0 +1,42 @@
+/** A bound on how many may do something at once; those that wait get their turn in order. */
+export class Slots {
+  #free: number;
+  readonly #waiting: { admit: () => void }[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** True when a slot was taken at once. */
+  tryTake(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
+  }
+
+  /** Resolves with a slot; rejects with the signal's reason. */
+  take(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    if (this.tryTake()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const entry = {
+        admit: () => {
+          signal.removeEventListener('abort', giveUp);
+          resolve();
+        },
+      };
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#waiting.push(entry);
+    });
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next) next.admit();
+    else this.#free++;
+  }
+}
