@@ -1,4 +1,9 @@
-import type { Container, ContainerState, RuntimeConstraints, SchedulingParameters } from '../domain/container.js';
+import type {
+  Container,
+  ContainerState,
+  RuntimeConstraints,
+  SchedulingParameters,
+} from '../domain/container.js';
 import type { ContainerResult, ContainerWork, Queue } from './queue.js';
 
 /** A container as its owner asks for it. */

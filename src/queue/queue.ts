@@ -23,8 +23,18 @@ export interface ContainerResult {
   /** Epoch ms. */
   startedAt: number;
   finishedAt: number;
+  /** What the owner should know beside the exit code; `''` when nothing. */
+  note: string;
   stdout: string;
   stderr: string;
+}
+
+/** Where a container runs, and at what price. */
+export interface Placement {
+  instanceId: string;
+  instanceTypeName: string;
+  /** Dollars. */
+  pricePerHour: number;
 }
 
 /** What the runner program gets to know of a container beyond the four keys of R-3. */
@@ -63,8 +73,11 @@ export interface Queue {
    * What the runner needs to run the container, or `undefined` when the runner fetches it itself (a controller's queue).
    */
   work(uuid: string): Promise<ContainerWork | undefined>;
-  /** Locked to Running: the runner reports that the process began. Without effect when it is Running already. */
-  started(uuid: string, instanceId: string, at: number): Promise<void>;
+  /**
+   * Locked to Running, durable before the start command is sent: from then on the container may run on that instance,
+   * and is never given to another one while that is unknown. Without effect on a queue whose runner does this itself.
+   */
+  started(uuid: string, where: Placement, at: number): Promise<void>;
   /** Running or Locked to Complete, with its result. Without effect when it is final already. */
   complete(uuid: string, result: ContainerResult): Promise<void>;
   stop(): Promise<void>;

@@ -1,0 +1,28 @@
+import type { RunnerListing } from '../domain/runner-listing.js';
+import { isContainerUuid } from '../domain/ids.js';
+
+/** The longest notice that is passed on, in characters. */
+const longestNotice = 300;
+
+/**
+ * Reads what `--list` printed (P-13): lines of other clusters and lines nobody knows are passed over. Never throws.
+ */
+export function parseRunnerListing(stdout: string, clusterId: string): RunnerListing {
+  const live: string[] = [];
+  const stale: string[] = [];
+  const ended: string[] = [];
+  let broken = false;
+  let interruption = '';
+  for (const line of stdout.split('\n')) {
+    if (line === 'broken') broken = true;
+    else if (line.startsWith('interruption ')) interruption = line.slice(13, 13 + longestNotice);
+    else if (line.startsWith(clusterId)) {
+      const [uuid = '', word] = line.split(' ');
+      if (!isContainerUuid(uuid)) continue;
+      if (!line.includes(' ')) live.push(uuid);
+      else if (word === 'stale') stale.push(uuid);
+      else if (word === 'ended') ended.push(uuid);
+    }
+  }
+  return { live, stale, ended, broken, interruption };
+}

@@ -1,0 +1,46 @@
+import * as z from 'zod';
+import type { ContainerResult } from '../queue/queue.js';
+
+const header = z.object({
+  uuid: z.string(),
+  exitCode: z.int().min(0).max(255),
+  startedAt: z.int().min(0),
+  finishedAt: z.int().min(0),
+  timedOut: z.boolean(),
+  truncated: z.boolean(),
+  note: z.string(),
+});
+
+/** What `--collect` printed is not a result. */
+export class CollectError extends Error {
+  constructor(message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = 'CollectError';
+  }
+}
+
+/** Reads the output of `--collect UUID`: a line of JSON, then stdout and stderr in base64. Throws {@link CollectError}. */
+export function parseCollected(uuid: string, text: string): ContainerResult {
+  const [first = '', stdout = '', stderr = ''] = text.split('\n');
+  let json: unknown;
+  try {
+    json = JSON.parse(first);
+  } catch (cause) {
+    throw new CollectError('the runner program did not print a result', { cause });
+  }
+  const parsed = header.safeParse(json);
+  if (!parsed.success)
+    throw new CollectError(`the result of the runner program is damaged: ${z.prettifyError(parsed.error)}`);
+  if (parsed.data.uuid !== uuid)
+    throw new CollectError('the runner program printed the result of another container');
+  const { exitCode, startedAt, finishedAt, note, truncated } = parsed.data;
+  const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
+  return {
+    exitCode,
+    startedAt,
+    finishedAt,
+    note: notes.join('; '),
+    stdout: Buffer.from(stdout, 'base64').toString('utf8'),
+    stderr: Buffer.from(stderr, 'base64').toString('utf8'),
+  };
+}

@@ -1,0 +1,194 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, openSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseCollected } from '../../src/runner/collected-result.js';
+import { RunnerHost } from '../support/runner-host.js';
+import { requireTool } from '../support/tools.js';
+
+const uuid = 'zzzzz-dz642-000000000000001';
+const shells: [string, string[]][] = [
+  ['sh', ['sh']],
+  ['busybox', ['busybox', 'sh']],
+];
+
+describe.each(shells)('the runner program under %s', (name, shell) => {
+  let host: RunnerHost;
+  beforeEach(async (context) => {
+    requireTool(context, name);
+    host = await RunnerHost.create(shell);
+  });
+  afterEach(() => host?.remove());
+
+  const ended = (id = uuid): Promise<void> =>
+    expect.poll(() => host.list(), { timeout: 20_000 }).toContain(`${id} ended`);
+
+  const collect = async (id = uuid): Promise<ReturnType<typeof parseCollected>> => {
+    await ended(id);
+    const { code, stdout } = await host.run(['--collect', id]);
+    expect(code).toBe(0);
+    return parseCollected(id, stdout);
+  };
+
+  it('starts, lists, kills and forgets a container (T-83, N-3, N-6, N-7)', async () => {
+    const started = await host.start(uuid, { command: ['sleep', '100'] });
+    expect(started.code).toBe(0);
+    expect(JSON.parse(started.stdout)).toEqual({ UUID: uuid, PID: await host.pidOf(uuid) });
+    expect(await host.list()).toEqual([uuid]);
+    expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
+    expect(await host.list()).toEqual([`${uuid} ended`]);
+    expect(existsSync(host.lockFile(uuid))).toBe(false);
+    expect(await collect()).toMatchObject({ exitCode: 143, note: 'stopped on request' });
+    expect((await host.run(['--discard', uuid])).code).toBe(0);
+    expect(await host.list()).toEqual([]);
+  });
+
+  it('keeps output, exit code and times', async () => {
+    await host.start(uuid, { command: ['sh', '-c', 'echo out; echo err >&2; exit 7'] });
+    const result = await collect();
+    expect(result).toMatchObject({ exitCode: 7, stdout: 'out\n', stderr: 'err\n', note: '' });
+    expect(result.finishedAt).toBeGreaterThanOrEqual(result.startedAt);
+    expect(Math.abs(result.startedAt - Date.now())).toBeLessThan(60_000);
+  });
+
+  it('hands over words and environment unchanged (K-26)', async () => {
+    const env = { PLAIN: 'x', TRICKY: `a'b"c $HOME \`id\`\nsecond line`, EMPTY: '' };
+    const command = ['sh', '-c', 'printf "%s|%s|%s" "$TRICKY" "$EMPTY" "$1"', 'sh', `it's; rm -rf "$x"`];
+    await host.start(uuid, { command, env });
+    expect((await collect()).stdout).toBe(`${env.TRICKY}||it's; rm -rf "$x"`);
+  });
+
+  it('refuses a second start while the first lives (T-85)', async () => {
+    await host.start(uuid, { command: ['sleep', '100'] });
+    const again = await host.start(uuid);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('already supervised')]);
+    expect(await host.list()).toEqual([uuid]);
+  });
+
+  it('calls a lock stale that a helper holds after the runner died (T-84)', async () => {
+    await host.start(uuid, { command: ['true'] });
+    await ended();
+    await host.run(['--discard', uuid]);
+    await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":999999999}\n`);
+    const helper = spawn('flock', [host.lockFile(uuid), 'sleep', '100'], { stdio: 'ignore' });
+    try {
+      await expect.poll(() => host.list(), { timeout: 10_000 }).toContain(`${uuid} stale`);
+    } finally {
+      helper.kill('SIGKILL');
+    }
+  });
+
+  it('calls itself broken while the flag is there (T-86)', async () => {
+    await host.list();
+    await writeFile(join(host.lockDir, 'crunch-run-broken'), '');
+    expect(await host.list()).toEqual(['broken']);
+  });
+
+  it('never signals a process that took over the number of a dead one (K-34)', async () => {
+    await host.start(uuid, { command: ['sleep', '100'] });
+    const stranger = spawn('sleep', ['100'], { stdio: 'ignore' });
+    const held = openSync(host.lockFile(uuid), 'r+');
+    await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":${stranger.pid}}\n`);
+    await host.run(['--kill', '15', uuid]);
+    expect(await host.list()).toEqual([`${uuid} stale`]);
+    expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+    stranger.kill('SIGKILL');
+    expect(held).toBeGreaterThan(0);
+  });
+
+  it('reports a container whose supervisor was killed, and not before its process ended', async () => {
+    await host.start(uuid, { command: ['sleep', '100'] });
+    await expect.poll(() => existsSync(join(host.folder, 'state', 'c', uuid, 'main'))).toBe(true);
+    process.kill(await host.pidOf(uuid), 'SIGKILL');
+    await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
+    expect((await host.run(['--collect', uuid])).code).toBe(3);
+    expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
+    expect(await collect()).toMatchObject({ exitCode: 255, note: 'its supervisor ended without a result' });
+  });
+
+  it('cuts output at its limit without holding the command up', async () => {
+    await host.start(uuid, { command: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; exit 3'] }, 1_000);
+    const result = await collect();
+    expect([result.exitCode, result.stdout.length, result.note]).toEqual([
+      3,
+      1_000,
+      'output beyond the limit was dropped',
+    ]);
+  });
+
+  it('stops a container at its time limit, even one that ignores TERM', async () => {
+    await host.start(uuid, { command: ['sh', '-c', 'trap "" TERM; sleep 60 & wait; sleep 60'], maxRunTimeMs: 1_000 });
+    expect(await collect()).toMatchObject({ exitCode: 137, note: 'stopped at its time limit' });
+  });
+
+  it('ends what the command left behind', async () => {
+    await host.start(uuid, { command: ['sh', '-c', 'sleep 1000 & echo $!'] });
+    const pid = Number((await collect()).stdout);
+    await expect.poll(() => existsSync(`/proc/${pid}/exe`)).toBe(false);
+  });
+
+  it('runs twenty containers side by side', async () => {
+    const uuids = Array.from({ length: 20 }, (_, index) => `zzzzz-dz642-${String(index).padStart(15, '0')}`);
+    const codes = await Promise.all(uuids.map((id) => host.start(id, { command: ['sh', '-c', 'sleep 0.2'] })));
+    expect(codes.every(({ code }) => code === 0)).toBe(true);
+    await expect
+      .poll(async () => (await host.list()).filter((line) => line.endsWith(' ended')).length, { timeout: 20_000 })
+      .toBe(20);
+  });
+
+  it('says what is wrong with its words and its input', async () => {
+    expect((await host.run([])).code).toBe(2);
+    expect((await host.run(['--kill', '15', 'x; rm -rf /'])).code).toBe(2);
+    expect((await host.run(['--kill', '15'])).code).toBe(2);
+    expect((await host.run(['--detach', '--stdin-config', '../../etc/passwd'], '{}')).code).toBe(2);
+    const foreign = await host.run(['--detach', '--stdin-config', uuid], '{"Env":{}}');
+    expect([foreign.code, foreign.stderr]).toEqual([1, expect.stringContaining('not for this runner')]);
+    expect((await host.run(['--collect', uuid])).code).toBe(4);
+    expect((await host.run(['--help'])).stdout).toContain('usage:');
+  });
+
+  it('passes over lock files that make no sense', async () => {
+    await host.list();
+    await writeFile(host.lockFile('zzzzz-dz642-00000000000000g'), 'garbage');
+    await writeFile(join(host.lockDir, 'other.txt'), 'x');
+    expect(await host.list()).toEqual([]);
+  });
+
+  it('tells watchers what is there and what happens', async () => {
+    const watch = host.spawn('--watch');
+    const lines: string[] = [];
+    createInterface({ input: watch.stdout! }).on('line', (line) => line === 'alive' || lines.push(line));
+    await expect.poll(() => lines).toEqual(['attached']);
+    await host.start(uuid, { command: ['sleep', '0.3'] });
+    await expect
+      .poll(() => lines, { timeout: 10_000 })
+      .toEqual(['attached', `started ${uuid}`, `ended ${uuid}`]);
+    const late = host.spawn('--watch');
+    const seen: string[] = [];
+    createInterface({ input: late.stdout! }).on('line', (line) => seen.push(line));
+    await expect.poll(() => seen).toContain(`ended ${uuid}`);
+  });
+
+  it('ends a watch when nobody listens any more', async () => {
+    const watch = host.spawn('--watch');
+    await new Promise((resolve) => watch.stdout!.once('data', resolve));
+    const gone = new Promise((resolve) => watch.on('exit', resolve));
+    watch.stdout!.destroy();
+    await gone;
+  });
+
+  it('shows the output of a running container as it grows', async () => {
+    await host.start(uuid, { command: ['sh', '-c', 'echo one; sleep 1; echo two'] });
+    await expect.poll(async () => (await host.run(['--tail', uuid])).stdout).toBe('one\n');
+    expect((await host.run(['--tail', uuid, '--follow', 'stdout'])).stdout).toBe('one\ntwo\n');
+  });
+});
+
+it('is clean by shellcheck', (context) => {
+  requireTool(context, 'shellcheck');
+  const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
+  expect(execFileSync('shellcheck', [program], { encoding: 'utf8' })).toBe('');
+});

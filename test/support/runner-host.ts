@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ContainerWork } from '../../src/queue/queue.js';
+import { buildStartDocument } from '../../src/runner/start-document.js';
+
+const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** One pretended instance: a folder of its own in which the real runner program works. */
+export class RunnerHost {
+  readonly folder: string;
+  readonly #shell: readonly string[];
+  readonly #children = new Set<ChildProcess>();
+
+  private constructor(folder: string, shell: readonly string[]) {
+    this.folder = folder;
+    this.#shell = shell;
+  }
+
+  static async create(shell: readonly string[]): Promise<RunnerHost> {
+    return new RunnerHost(await mkdtemp(join(tmpdir(), 'longshore-runner-')), shell);
+  }
+
+  get lockDir(): string {
+    return join(this.folder, 'lock');
+  }
+
+  lockFile(uuid: string): string {
+    return join(this.lockDir, `crunch-run-${uuid}.lock`);
+  }
+
+  spawn(...args: string[]): ChildProcess {
+    const child = spawn(this.#shell[0]!, [...this.#shell.slice(1), program, ...args], {
+      env: {
+        ...process.env,
+        LONGSHORE_LOCK_DIR: this.lockDir,
+        LONGSHORE_STATE_DIR: join(this.folder, 'state'),
+        LONGSHORE_KILL_GRACE_S: '1',
+        LONGSHORE_BEAT_S: '1',
+      },
+      stdio: 'pipe',
+    });
+    this.#children.add(child);
+    child.on('close', () => this.#children.delete(child));
+    return child;
+  }
+
+  run(args: string[], stdin = ''): Promise<Ran> {
+    const child = this.spawn(...args);
+    let stdout = '';
+    let stderr = '';
+    child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin!.on('error', () => {});
+    child.stdin!.end(stdin);
+    return new Promise((resolve) => child.on('close', (code) => resolve({ code: code ?? 255, stdout, stderr })));
+  }
+
+  start(uuid: string, work: Partial<ContainerWork> = {}, logLimitBytes = 1_000_000): Promise<Ran> {
+    const document = buildStartDocument({
+      env: {},
+      keepBuffers: 0,
+      cluster: null,
+      ec2SpotCheck: false,
+      logLimitBytes,
+      work: {
+        command: ['true'],
+        env: {},
+        image: '',
+        cwd: '',
+        vcpus: 1,
+        ramBytes: 0,
+        maxRunTimeMs: 0,
+        ...work,
+      },
+    });
+    return this.run(['--detach', '--stdin-config', uuid], document);
+  }
+
+  async list(): Promise<string[]> {
+    const { stdout } = await this.run(['--list']);
+    return stdout.split('\n').filter((line) => line !== '');
+  }
+
+  async pidOf(uuid: string): Promise<number> {
+    return (JSON.parse(await readFile(this.lockFile(uuid), 'utf8')) as { PID: number }).PID;
+  }
+
+  /** Ends all that was started here and removes the folder. */
+  async remove(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL');
+    for (const file of await readdir('/proc')) {
+      if (!/^\d+$/.test(file)) continue;
+      const environment = await readFile(`/proc/${file}/environ`, 'utf8').catch(() => '');
+      if (environment.includes(`LONGSHORE_STATE_DIR=${this.folder}/`)) {
+        try {
+          process.kill(Number(file), 'SIGKILL');
+        } catch {
+          // It ended by itself.
+        }
+      }
+    }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
