@@ -1,0 +1,45 @@
+import { fromPromise } from 'xstate';
+import type { TagKeys } from '../domain/instance.js';
+import { secretFingerprint } from '../domain/ids.js';
+import type { Driver } from '../drivers/driver.js';
+import type { CreateOutcome, LaunchRequest } from '../machines/cloud-effects.js';
+import { cloudFailure } from './cloud-failure.js';
+import { secretFile } from './executors.js';
+
+export interface CreateInstanceDeps {
+  driver: Driver;
+  tagKeys: TagKeys;
+  instanceSetId: string;
+  imageId: string;
+  instanceInitCommand: string;
+  /** `undefined`: none is installed. */
+  publicKey: string | undefined;
+}
+
+/** Asks the cloud for one instance (L-4..L-7). Its tag holds the fingerprint of the secret, not the secret. */
+export const createInstanceWith = (deps: CreateInstanceDeps) =>
+  fromPromise<CreateOutcome, LaunchRequest>(async ({ input, signal }) => {
+    const { driver, tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey } = deps;
+    const { instanceType, secret } = input;
+    try {
+      const instance = await driver.create(
+        {
+          instanceType,
+          imageId,
+          tags: {
+            [tagKeys.instanceSetId]: instanceSetId,
+            [tagKeys.instanceType]: instanceType.name,
+            [tagKeys.idleBehavior]: 'run',
+            [tagKeys.instanceSecret]: secretFingerprint(secret),
+          },
+          initCommand: `umask 0177 && echo -n "${secret}" >${secretFile}\n${instanceInitCommand}`,
+          publicKey,
+          idempotencyToken: secretFingerprint(secret).slice(7, 47),
+        },
+        { signal },
+      );
+      return { ok: true, instance };
+    } catch (error) {
+      return { ok: false, error: cloudFailure(error) };
+    }
+  });

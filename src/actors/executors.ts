@@ -1,0 +1,95 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Instance, TagKeys } from '../domain/instance.js';
+import type { InstanceType } from '../domain/instance-type.js';
+import { secretFingerprint } from '../domain/ids.js';
+import type { Driver } from '../drivers/driver.js';
+import type { Executor, ExecutorError, ExecutorFactory, HostVerifier } from '../ssh/executor.js';
+import type { ConnectionKeeper } from './roster.js';
+import { asRoot } from './runner-program.js';
+
+/** Where the init command puts the secret of the instance (L-6). */
+export const secretFile = '/var/run/arvados-instance-secret';
+
+export interface ExecutorsOptions {
+  factory: ExecutorFactory;
+  driver: Driver;
+  tagKeys: TagKeys;
+  onConnection(instanceId: string, what: 'established' | 'verified' | 'lost', error?: ExecutorError): void;
+}
+
+interface Entry {
+  executor: Executor;
+  instance: Instance;
+  type: InstanceType;
+}
+
+/** An effect was asked for an instance that is not there any more. */
+export class UnknownInstanceError extends Error {
+  constructor(instanceId: string) {
+    super(`instance ${instanceId} is not known`);
+    this.name = 'UnknownInstanceError';
+  }
+}
+
+/** One executor for each instance, from the moment it is known until it is gone (X-1, W-5). */
+export class Executors implements ConnectionKeeper {
+  readonly #options: ExecutorsOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: ExecutorsOptions) {
+    this.#options = options;
+  }
+
+  add(instance: Instance, type: InstanceType): void {
+    const { factory, onConnection } = this.#options;
+    const { id } = instance;
+    const target = { address: instance.address, remoteUser: instance.remoteUser };
+    const executor = factory(target, this.#verifierOf(id), {
+      connected: () => onConnection(id, 'established'),
+      verified: () => onConnection(id, 'verified'),
+      lost: (error) => onConnection(id, 'lost', error),
+    });
+    this.#entries.set(id, { executor, instance, type });
+  }
+
+  update(instance: Instance): void {
+    const entry = this.#entries.get(instance.id);
+    if (!entry) return;
+    entry.instance = instance;
+    entry.executor.setTarget({ address: instance.address, remoteUser: instance.remoteUser });
+  }
+
+  remove(instanceId: string): void {
+    const entry = this.#entries.get(instanceId);
+    this.#entries.delete(instanceId);
+    void entry?.executor.close();
+  }
+
+  /** Throws {@link UnknownInstanceError}. */
+  of(instanceId: string): Readonly<Entry> {
+    const entry = this.#entries.get(instanceId);
+    if (!entry) throw new UnknownInstanceError(instanceId);
+    return entry;
+  }
+
+  /** The driver's word, or the secret that only the instance and its tag know (X-6, DI-12). */
+  #verifierOf(instanceId: string): HostVerifier {
+    return async (key, run, signal) => {
+      const { instance } = this.of(instanceId);
+      const verdict = await this.#options.driver.verifyHostKey(instance, key, { signal });
+      if (verdict === true) return;
+      if (verdict === false) throw new Error('the provider says that this is not the key of the instance');
+      const expected = instance.tags[this.#options.tagKeys.instanceSecret] ?? '';
+      if (expected === '') throw new Error('the instance has no secret, so its host cannot be verified');
+      const { stdout } = await run(asRoot(`cat ${secretFile}`, instance.remoteUser));
+      if (!isSecret(stdout, expected)) throw new Error('bad instance secret');
+    };
+  }
+}
+
+/** The tag holds the fingerprint of the secret, or the secret itself on instances of the reference dispatcher. */
+function isSecret(told: string, expected: string): boolean {
+  const actual = Buffer.from(expected.startsWith('sha256:') ? secretFingerprint(told) : told);
+  const wanted = Buffer.from(expected);
+  return actual.length === wanted.length && timingSafeEqual(actual, wanted);
+}

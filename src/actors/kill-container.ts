@@ -1,0 +1,26 @@
+import { fromPromise } from 'xstate';
+import { quoteIfNeeded } from '../domain/shell-quote.js';
+import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import type { Executors } from './executors.js';
+import { remoteFailure } from './remote-failure.js';
+import { asRoot, type RunnerProgram } from './runner-program.js';
+
+export interface KillContainerDeps {
+  executors: Executors;
+  runner: RunnerProgram;
+  timeoutMs: number;
+}
+
+/** One TERM; success says that the process is gone (R-10, R-12). */
+export const killContainerWith = ({ executors, runner, timeoutMs }: KillContainerDeps) =>
+  fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
+    try {
+      const program = await runner.command();
+      const { executor, instance } = executors.of(input.instanceId);
+      const command = asRoot(`${program} --kill 15 ${quoteIfNeeded(input.uuid)}`, instance.remoteUser);
+      await executor.run(command, { timeoutMs, signal });
+      return { ok: true };
+    } catch (error) {
+      return remoteFailure(error);
+    }
+  });

@@ -1,0 +1,39 @@
+import { fromPromise } from 'xstate';
+import type { Clock } from '../domain/clock.js';
+import type { OnInstance, RunProbeOutcome } from '../machines/worker-effects.js';
+import { parseRunnerListing } from '../policy/parse-runner-listing.js';
+import type { Executors } from './executors.js';
+import { remoteFailure } from './remote-failure.js';
+import { asRoot, type RunnerProgram } from './runner-program.js';
+
+export interface RunProbeDeps {
+  executors: Executors;
+  runner: RunnerProgram;
+  clusterId: string;
+  timeoutMs: number;
+  clock: Clock;
+}
+
+/** Asks the runner program what runs, and tells it the prices of a spot instance (P-10..P-13). */
+export const runProbeWith = ({ executors, runner, clusterId, timeoutMs, clock }: RunProbeDeps) =>
+  fromPromise<RunProbeOutcome, OnInstance>(async ({ input, signal }) => {
+    const startedAt = clock.now();
+    try {
+      const program = await runner.command();
+      const { executor, instance } = executors.of(input.instanceId);
+      const prices = instance.priceHistory.map(({ startAt, price }) => ({
+        StartTime: new Date(startAt).toISOString(),
+        Price: price,
+      }));
+      const list = prices.length > 0 ? `${program} --list --stdin-prices` : `${program} --list`;
+      const stdin = prices.length > 0 ? JSON.stringify(prices) : undefined;
+      const { stdout } = await executor.run(asRoot(list, instance.remoteUser), { stdin, timeoutMs, signal });
+      return {
+        ok: true,
+        listing: parseRunnerListing(stdout, clusterId),
+        durationMs: clock.now() - startedAt,
+      };
+    } catch (error) {
+      return { ...remoteFailure(error), durationMs: clock.now() - startedAt };
+    }
+  });
