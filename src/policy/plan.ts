@@ -1,0 +1,228 @@
+import type { InstanceType } from '../domain/instance-type.js';
+import type { InstanceView, RunningView } from '../actors/pool.js';
+import type { SchedulerSettings } from '../config/config.js';
+import type { QueueEntry } from '../queue/queue.js';
+import { nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
+import { PlannedInstances } from './planned-instances.js';
+import { inOrder } from './queue-order.js';
+import type { WaitReason } from './wait-reason.js';
+
+export interface PlanInput {
+  now: number;
+  entries: ReadonlyMap<string, QueueEntry>;
+  instances: readonly InstanceView[];
+  running: ReadonlyMap<string, RunningView>;
+  limits: {
+    atQuota: boolean;
+    atCapacity(type: InstanceType): boolean;
+    /** How many create calls would be accepted now. */
+    creatable: number;
+    createHeldUntil: number | undefined;
+  };
+  settings: Pick<SchedulerSettings, 'supervisorFraction' | 'maxRunningContainersPerInstance'>;
+  memory: PlanMemory;
+  /** Epoch ms of the server's last overload reply; 0: never. */
+  last503At: number;
+  /** Known workers, without the ones being created. */
+  totalInstances: number;
+}
+
+export type PlanAction =
+  | { kind: 'lock'; uuid: string; because: string }
+  | { kind: 'unlock'; uuid: string; because: string }
+  | { kind: 'start'; uuid: string; instanceId: string; because: string }
+  | { kind: 'create'; uuid: string; instanceType: InstanceType; because: string }
+  | { kind: 'shutdown'; instanceId: string; because: string };
+
+export interface Plan {
+  /** To be carried out in this order. */
+  actions: PlanAction[];
+  /** The scheduler's order of all entries (H-10). */
+  order: readonly QueueEntry[];
+  /** By position in `order`; `undefined` for one that does not wait. */
+  waits: readonly (WaitReason | undefined)[];
+  allocatedNotStarted: number;
+  overQuota: number;
+  memory: PlanMemory;
+}
+
+/** One scheduling pass: pure, so that the same world always gives the same orders (SC-10..SC-82). */
+export function plan(input: PlanInput): Plan {
+  return new Pass(input).run();
+}
+
+class Pass {
+  readonly #input: PlanInput;
+  readonly #memory: PlanMemory;
+  readonly #order: QueueEntry[];
+  readonly #waits: (WaitReason | undefined)[];
+  readonly #actions: PlanAction[] = [];
+  readonly #instances: PlannedInstances;
+  readonly #atCapacity = new Map<string, boolean>();
+  readonly #maxSupervisors: number;
+  readonly #overSupervisors: QueueEntry[] = [];
+  #overQuota: QueueEntry[] = [];
+  #trying: number;
+  #supervisors = 0;
+  #position = 0;
+  #creatable: number;
+  #allocatedNotStarted = 0;
+
+  constructor(input: PlanInput) {
+    this.#input = input;
+    const { entries, instances, running, settings, limits, memory, now, last503At, totalInstances } = input;
+    let alive = 0;
+    for (const view of running.values()) if (view.exitedAt === undefined) alive++;
+    const { atQuota } = limits;
+    this.#memory = nextPlanMemory(memory, { now, running: alive, totalInstances, atQuota, last503At });
+    this.#order = inOrder(entries, running);
+    this.#waits = new Array<WaitReason | undefined>(this.#order.length);
+    this.#instances = new PlannedInstances(instances, entries, settings.maxRunningContainersPerInstance);
+    this.#maxSupervisors = supervisorLimit(this.#memory.maxContainers, settings.supervisorFraction);
+    this.#trying = alive;
+    this.#creatable = limits.creatable;
+  }
+
+  run(): Plan {
+    const end = this.#walk();
+    this.#explainTheRest(end);
+    this.#unlockExcess();
+    this.#shutDownIdle();
+    return {
+      actions: this.#actions,
+      order: this.#order,
+      waits: this.#waits,
+      allocatedNotStarted: this.#allocatedNotStarted,
+      overQuota: this.#overQuota.length + this.#overSupervisors.length,
+      memory: this.#memory,
+    };
+  }
+
+  /** Returns where it stopped: the containers from there on are over quota. */
+  #walk(): number {
+    for (let index = 0; index < this.#order.length; index++) {
+      const entry = this.#order[index]!;
+      const verdict = this.#consider(entry);
+      if (verdict === 'stop') {
+        this.#overQuota = this.#order.slice(index);
+        return index;
+      }
+      this.#waits[index] = verdict;
+    }
+    return this.#order.length;
+  }
+
+  #consider(entry: QueueEntry): WaitReason | undefined | 'stop' {
+    const { uuid, state, priority, scheduling } = entry.container;
+    const isAlive = this.#input.running.has(uuid);
+    const isWaiting = state === 'Queued' || state === 'Locked';
+    if (scheduling.supervisor && (isAlive || (isWaiting && priority > 0n))) this.#supervisors++;
+    if (isAlive) return isWaiting ? { code: 'preparing' } : undefined;
+    if (!isWaiting) return undefined;
+    if (priority < 1n) return { code: 'priority-zero', state };
+    if (scheduling.supervisor && this.#maxSupervisors > 0 && this.#supervisors > this.#maxSupervisors) {
+      this.#overSupervisors.push(entry);
+      return { code: 'supervisor-limit', position: this.#overSupervisors.length };
+    }
+    const { maxContainers } = this.#memory;
+    if (maxContainers > 0 && this.#trying >= maxContainers) return undefined;
+    return state === 'Queued' ? this.#considerQueued(entry) : this.#considerLocked(entry);
+  }
+
+  #considerQueued(entry: QueueEntry): WaitReason | undefined | 'stop' {
+    const { uuid } = entry.container;
+    const best = this.#instances.best(entry);
+    if (!best && this.#input.limits.atQuota) return 'stop';
+    if (!best && !this.#availableType(entry)) return this.#typesAtCapacity(entry);
+    this.#trying++;
+    if (best) this.#instances.place(best, entry);
+    this.#actions.push({ kind: 'lock', uuid, because: 'it is its turn' });
+    return { code: 'locking' };
+  }
+
+  #considerLocked(entry: QueueEntry): WaitReason | undefined | 'stop' {
+    const { uuid } = entry.container;
+    const best = this.#instances.best(entry);
+    if (best) {
+      this.#trying++;
+      this.#instances.place(best, entry);
+      const { instanceId, workerState, instanceType } = best.view;
+      if (instanceId === '' || (workerState !== 'idle' && workerState !== 'running')) {
+        this.#allocatedNotStarted++;
+        return { code: 'new-instance', instanceType: instanceType.name };
+      }
+      this.#actions.push({ kind: 'start', uuid, instanceId, because: `it fits on ${instanceType.name}` });
+      return { code: 'preparing' };
+    }
+    if (this.#input.limits.atQuota) return 'stop';
+    const instanceType = this.#availableType(entry);
+    if (!instanceType) return this.#typesAtCapacity(entry);
+    if (this.#creatable < 1) return { code: 'paced', retryAt: this.#input.limits.createHeldUntil };
+    this.#trying++;
+    this.#creatable--;
+    this.#allocatedNotStarted++;
+    this.#instances.addNew(instanceType, entry, this.#input.now);
+    this.#actions.push({
+      kind: 'create',
+      uuid,
+      instanceType,
+      because: `container ${uuid} fits on no instance there is`,
+    });
+    return { code: 'new-instance', instanceType: instanceType.name };
+  }
+
+  #typesAtCapacity(entry: QueueEntry): WaitReason {
+    const instanceTypes = entry.instanceTypes.map(({ name }) => name).join(', ');
+    return { code: 'types-at-capacity', position: ++this.#position, instanceTypes };
+  }
+
+  /** Answers are kept for the pass, so that nobody overtakes one who was declined (SC-65). */
+  #availableType(entry: QueueEntry): InstanceType | undefined {
+    return entry.instanceTypes.find((type) => {
+      const key = `${type.providerType} ${type.preemptible}`;
+      let isFull = this.#atCapacity.get(key);
+      if (isFull === undefined) {
+        isFull = this.#input.limits.atCapacity(type);
+        this.#atCapacity.set(key, isFull);
+      }
+      return !isFull;
+    });
+  }
+
+  /** Those without a reason wait for a limit; positions go on from the ones at capacity (SC-67). */
+  #explainTheRest(stoppedAt: number): void {
+    const code = this.#input.limits.atQuota ? 'cloud-limit' : 'cluster-limit';
+    for (let index = 0; index < this.#order.length; index++) {
+      const { uuid, state } = this.#order[index]!.container;
+      if (this.#waits[index] || (state !== 'Queued' && state !== 'Locked')) continue;
+      if (index >= stoppedAt && this.#input.running.has(uuid)) continue;
+      this.#waits[index] = { code, position: ++this.#position };
+    }
+  }
+
+  /** The first in line stays locked while there are instances, so that waiting costs it no attempts (SC-80, SC-81). */
+  #unlockExcess(): void {
+    const skip = this.#input.totalInstances > 0 ? 1 : 0;
+    const excess = [...this.#overSupervisors, ...this.#overQuota.slice(skip)];
+    for (const { container } of excess) {
+      if (container.state !== 'Locked' || this.#input.running.has(container.uuid)) continue;
+      this.#actions.push({
+        kind: 'unlock',
+        uuid: container.uuid,
+        because: 'no room for it within the limits',
+      });
+    }
+  }
+
+  /** At quota, instances that no container fits make room for others; the longest idle go first (SC-82). */
+  #shutDownIdle(): void {
+    if (this.#overQuota.length === 0) return;
+    for (const { view } of this.#instances.unused()) {
+      this.#actions.push({
+        kind: 'shutdown',
+        instanceId: view.instanceId,
+        because: 'at quota, and containers wait that need another instance type',
+      });
+    }
+  }
+}

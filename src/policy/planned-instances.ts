@@ -1,0 +1,140 @@
+import type { InstanceType } from '../domain/instance-type.js';
+import type { ResourceNeeds } from '../domain/container.js';
+import type { InstanceView } from '../actors/pool.js';
+import type { QueueEntry } from '../queue/queue.js';
+import { accommodates, capacityOf, noCapacity, place, type Capacity } from './capacity.js';
+
+/** An instance during one pass: what is left of it, and how many containers it has or is planned to have. */
+export interface PlannedInstance {
+  readonly view: InstanceView;
+  readonly capacity: Capacity;
+  containers: number;
+}
+
+const usable: ReadonlySet<string> = new Set(['unknown', 'booting', 'idle', 'running']);
+
+/** The instances of one pass, best place first (SC-11, SC-13, SC-60..SC-63). */
+export class PlannedInstances {
+  readonly #all: PlannedInstance[];
+  readonly #byType = new Map<string, PlannedInstance[]>();
+  readonly #limit: number;
+  /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
+  readonly #hopeless = new Set<string>();
+
+  constructor(views: readonly InstanceView[], entries: ReadonlyMap<string, QueueEntry>, limit: number) {
+    this.#limit = limit;
+    this.#all = views.map((view) => ({
+      view,
+      capacity: remaining(view, entries),
+      containers: view.containerUuids.length,
+    }));
+    this.#all.sort(byPlace);
+    for (const instance of this.#all) {
+      if (usable.has(instance.view.workerState) && instance.view.idleBehavior === 'run')
+        this.#index(instance);
+    }
+  }
+
+  /** The instance that should take the container, or `undefined`. */
+  best(entry: QueueEntry): PlannedInstance | undefined {
+    const shape = shapeKey(entry.needs, entry.instanceTypes);
+    if (this.#hopeless.has(shape)) return undefined;
+    let best: PlannedInstance | undefined;
+    for (const type of entry.instanceTypes) {
+      for (const instance of this.#byType.get(type.name) ?? []) {
+        if (this.#limit > 0 && instance.containers >= this.#limit) continue;
+        if (!accommodates(instance.capacity, entry.needs)) continue;
+        if (!best || isBetter(instance, best)) best = instance;
+      }
+    }
+    if (!best) this.#hopeless.add(shape);
+    return best;
+  }
+
+  place(instance: PlannedInstance, { needs }: QueueEntry): void {
+    place(instance.capacity, needs);
+    instance.containers++;
+  }
+
+  /** An instance that is about to be asked for, with its first container on it (SC-56). */
+  addNew(instanceType: InstanceType, entry: QueueEntry, now: number): void {
+    const view: InstanceView = {
+      instanceId: '',
+      launchId: '',
+      address: '',
+      instanceType,
+      workerState: 'booting',
+      bootStage: 'requested',
+      idleBehavior: 'run',
+      lastContainerUuid: '',
+      lastBusyAt: 0,
+      appearedAt: now,
+      containerUuids: [],
+    };
+    const instance = { view, capacity: capacityOf(instanceType), containers: 0 };
+    this.place(instance, entry);
+    this.#all.push(instance);
+    this.#index(instance);
+    this.#hopeless.clear();
+  }
+
+  /** Idle or booting ones without a container, real or planned, longest idle first. */
+  unused(): PlannedInstance[] {
+    return this.#all
+      .filter(
+        ({ view, containers }) => view.instanceId !== '' && containers === 0 && usable.has(view.workerState),
+      )
+      .sort((a, b) => a.view.lastBusyAt - b.view.lastBusyAt);
+  }
+
+  #index(instance: PlannedInstance): void {
+    const { name } = instance.view.instanceType;
+    const sameType = this.#byType.get(name);
+    if (sameType) sameType.push(instance);
+    else this.#byType.set(name, [instance]);
+  }
+}
+
+/** More containers first, then one in service before one that is not; the order of the instances decides else (SC-62). */
+function isBetter(a: PlannedInstance, b: PlannedInstance): boolean {
+  if (a.containers !== b.containers) return a.containers > b.containers;
+  return isInService(a) && !isInService(b);
+}
+
+function isInService({ view }: PlannedInstance): boolean {
+  return view.workerState === 'idle' || view.workerState === 'running';
+}
+
+function remaining(view: InstanceView, entries: ReadonlyMap<string, QueueEntry>): Capacity {
+  const capacity = capacityOf(view.instanceType);
+  for (const uuid of view.containerUuids) {
+    const entry = entries.get(uuid);
+    if (!entry) return { ...noCapacity };
+    place(capacity, entry.needs);
+  }
+  return capacity;
+}
+
+function byPlace({ view: a }: PlannedInstance, { view: b }: PlannedInstance): number {
+  const [left, right] = [a.instanceType, b.instanceType];
+  return (
+    left.price - right.price ||
+    right.vcpus - left.vcpus ||
+    right.ramBytes - left.ramBytes ||
+    right.scratchBytes - left.scratchBytes ||
+    (a.instanceId < b.instanceId ? -1 : a.instanceId > b.instanceId ? 1 : 0)
+  );
+}
+
+const shapes = new WeakMap<ResourceNeeds, string>();
+
+function shapeKey(needs: ResourceNeeds, types: readonly InstanceType[]): string {
+  let shape = shapes.get(needs);
+  if (shape === undefined) {
+    const { vcpus, ramBytes, scratchBytes, gpus, gpuVramBytes } = needs;
+    const names = types.map(({ name }) => name).join(',');
+    shape = `${vcpus} ${ramBytes} ${scratchBytes} ${gpus} ${gpuVramBytes} ${names}`;
+    shapes.set(needs, shape);
+  }
+  return shape;
+}
