@@ -1,0 +1,74 @@
+import { sql, type Kysely, type Migration } from 'kysely';
+
+const first: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('containers')
+      .addColumn('uuid', 'varchar(64)', (column) => column.primaryKey())
+      .addColumn('revision', 'bigint', (column) => column.notNull())
+      .addColumn('state', 'varchar(16)', (column) => column.notNull())
+      .addColumn('priority', 'varchar(20)', (column) => column.notNull())
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('command', 'text', (column) => column.notNull())
+      .addColumn('env', 'text', (column) => column.notNull())
+      .addColumn('image', 'text', (column) => column.notNull())
+      .addColumn('cwd', 'text', (column) => column.notNull())
+      .addColumn('constraints', 'text', (column) => column.notNull())
+      .addColumn('scheduling', 'text', (column) => column.notNull())
+      .addColumn('tmp_mount_bytes', 'bigint', (column) => column.notNull())
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .addColumn('idempotency_key', 'text', (column) => column.unique())
+      .addColumn('attempts', 'integer', (column) => column.notNull())
+      .addColumn('max_attempts', 'integer', (column) => column.notNull())
+      .addColumn('lock_count', 'integer', (column) => column.notNull())
+      .addColumn('instance_id', 'text', (column) => column.notNull())
+      .addColumn('instance_type', 'text', (column) => column.notNull())
+      .addColumn('price_per_hour', 'double precision', (column) => column.notNull())
+      .addColumn('started_at', 'bigint')
+      .addColumn('finished_at', 'bigint')
+      .addColumn('exit_code', 'integer')
+      .addColumn('error', 'text', (column) => column.notNull())
+      .addColumn('cost', 'double precision')
+      .execute();
+    await db.schema.createIndex('containers_revision').on('containers').column('revision').execute();
+    await db.schema.createIndex('containers_state').on('containers').columns(['state', 'priority']).execute();
+    await db.schema
+      .createTable('outputs')
+      .addColumn('uuid', 'varchar(64)', (column) => column.primaryKey())
+      .addColumn('stdout', 'text', (column) => column.notNull())
+      .addColumn('stderr', 'text', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('journal')
+      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+      .addColumn('at', 'bigint', (column) => column.notNull())
+      .addColumn('kind', 'text', (column) => column.notNull())
+      .addColumn('instance', 'text')
+      .addColumn('container', 'text')
+      .addColumn('entry', 'text', (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('journal_instance').on('journal').columns(['instance', 'id']).execute();
+    await db.schema.createIndex('journal_container').on('journal').columns(['container', 'id']).execute();
+    await db.schema
+      .createTable('intents')
+      .addColumn('fingerprint', 'varchar(80)', (column) => column.primaryKey())
+      .addColumn('instance_type', 'text', (column) => column.notNull())
+      .addColumn('at', 'bigint', (column) => column.notNull())
+      .addColumn('outcome', 'text')
+      .execute();
+  },
+};
+
+/** Every change of the schema, in order; none is ever edited after a release. */
+export const migrations: Readonly<Record<string, Migration>> = { '0001-first': first };
+
+/** True when the database knows a change that this program does not: it belongs to a newer version. */
+export async function isNewer(db: Kysely<never>): Promise<boolean> {
+  try {
+    const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+    return rows.some(({ name }) => !(name in migrations));
+  } catch {
+    // No such table: nothing was migrated yet.
+    return false;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Generated } from 'kysely';
+
+/** A container; times are epoch ms, sizes bytes. Later versions only add columns. */
+export interface ContainerTable {
+  uuid: string;
+  /** Grows with every write to any row: a reader that knows the last one it saw asks only for newer rows. */
+  revision: number;
+  state: string;
+  /** 64 bits as 20 digits, so that text order is number order on every database. */
+  priority: string;
+  name: string;
+  command: string;
+  env: string;
+  image: string;
+  cwd: string;
+  constraints: string;
+  scheduling: string;
+  tmp_mount_bytes: number;
+  created_at: number;
+  idempotency_key: string | null;
+  attempts: number;
+  max_attempts: number;
+  lock_count: number;
+  instance_id: string;
+  instance_type: string;
+  price_per_hour: number;
+  started_at: number | null;
+  finished_at: number | null;
+  exit_code: number | null;
+  error: string;
+  cost: number | null;
+}
+
+export interface OutputTable {
+  uuid: string;
+  stdout: string;
+  stderr: string;
+}
+
+export interface JournalTable {
+  id: Generated<number>;
+  at: number;
+  kind: string;
+  instance: string | null;
+  container: string | null;
+  entry: string;
+}
+
+export interface IntentTable {
+  fingerprint: string;
+  instance_type: string;
+  at: number;
+  /** `null` while nobody knows. */
+  outcome: string | null;
+}
+
+export interface StoreSchema {
+  containers: ContainerTable;
+  outputs: OutputTable;
+  journal: JournalTable;
+  intents: IntentTable;
+}
