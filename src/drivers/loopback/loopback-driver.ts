@@ -1,0 +1,172 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../domain/clock.js';
+import type { Instance, Tags } from '../../domain/instance.js';
+import { generateKeyPair, rawPublicKeyOf } from '../../ssh/keys.js';
+import { startSshServer, type SshServer } from '../../ssh/server.js';
+import { DriverError, type CreateSpec, type Driver } from '../driver.js';
+import { endProcessesOf } from './processes.js';
+import type { LoopbackParameters } from './parameters.js';
+import { runInShell } from './shell.js';
+import { readState, writeState, type InstanceRecord, type LoopbackState } from './state-file.js';
+
+export interface LoopbackOptions {
+  parameters: LoopbackParameters;
+  /** Of this instance set alone. */
+  folder: string;
+  clock: Clock;
+}
+
+interface Running {
+  server: SshServer | undefined;
+  timer: unknown;
+}
+
+/**
+ * Instances on this very host: each an SSH server on loopback with a key and a folder of its own (12.1). They outlive
+ * the daemon: their containers go on, and the next daemon finds the instances in the state file and serves them again.
+ */
+export class LoopbackDriver implements Driver {
+  readonly name = 'loopback';
+  readonly #options: LoopbackOptions;
+  readonly #statePath: string;
+  readonly #state: LoopbackState;
+  readonly #running = new Map<string, Running>();
+  readonly #starting: Promise<void>;
+  #isStopped = false;
+
+  /** Throws {@link DriverError} `invalid` when the state file is damaged. */
+  constructor(options: LoopbackOptions) {
+    this.#options = options;
+    this.#statePath = join(options.folder, 'instances.json');
+    this.#state = readState(this.#statePath);
+    this.#starting = Promise.all(this.#state.instances.map((record) => this.#serve(record))).then(() => {});
+  }
+
+  async create(spec: CreateSpec): Promise<Instance> {
+    await this.#starting;
+    const { parameters, clock } = this.#options;
+    if (this.#state.instances.length >= parameters.maxInstances) {
+      throw new DriverError(
+        'quota',
+        `this host may have ${parameters.maxInstances} loopback instances and has them`,
+        {
+          remedy: 'raise driverParameters.maxInstances',
+        },
+      );
+    }
+    if (spec.publicKey === undefined) {
+      throw new DriverError('invalid', 'a loopback instance needs the public key that may log in', {
+        remedy: 'set pool.deployPublicKey to true',
+      });
+    }
+    const record: InstanceRecord = {
+      id: `loopback-${this.#state.nextNumber++}`,
+      providerType: spec.instanceType.providerType,
+      tags: { ...spec.tags },
+      hostKey: generateKeyPair().privateKey,
+      authorizedKey: spec.publicKey,
+      createdAt: clock.now(),
+    };
+    this.#state.instances.push(record);
+    this.#save();
+    if (parameters.bootDelayMs === 0) await this.#serve(record);
+    else this.#serveLater(record, parameters.bootDelayMs);
+    return this.#instance(record);
+  }
+
+  async list(): Promise<Instance[]> {
+    await this.#starting;
+    return this.#state.instances.map((record) => this.#instance(record));
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#starting;
+    const index = this.#state.instances.findIndex((record) => record.id === id);
+    if (index === -1) return;
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    this.#options.clock.clearTimeout(running?.timer);
+    await running?.server?.close();
+    endProcessesOf(this.#folderOf(id));
+    this.#state.instances.splice(index, 1);
+    this.#save();
+    rmSync(this.#folderOf(id), { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  setTags(id: string, tags: Tags): Promise<void> {
+    const record = this.#state.instances.find((each) => each.id === id);
+    if (!record) return Promise.reject(new DriverError('not-found', `there is no instance ${id}`));
+    record.tags = { ...tags };
+    this.#save();
+    return Promise.resolve();
+  }
+
+  verifyHostKey(instance: Instance, key: Uint8Array): Promise<boolean> {
+    const record = this.#state.instances.find((each) => each.id === instance.id);
+    return Promise.resolve(record !== undefined && rawPublicKeyOf(record.hostKey).equals(key));
+  }
+
+  priceHistory(): readonly [] {
+    return [];
+  }
+
+  quotaGroup(): string {
+    return '';
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#starting;
+    for (const { server, timer } of this.#running.values()) {
+      this.#options.clock.clearTimeout(timer);
+      await server?.close();
+    }
+    this.#running.clear();
+  }
+
+  async #serve(record: InstanceRecord): Promise<void> {
+    const folder = this.#folderOf(record.id);
+    const env = { LONGSHORE_LOCK_DIR: join(folder, 'lock'), LONGSHORE_STATE_DIR: join(folder, 'state') };
+    for (const each of Object.values(env)) mkdirSync(each, { recursive: true, mode: 0o700 });
+    const server = await startSshServer({
+      host: '127.0.0.1',
+      port: 0,
+      hostKey: record.hostKey,
+      authorizedKeys: [record.authorizedKey],
+      run: (request) => runInShell(request, env),
+    });
+    if (this.#isStopped || !this.#state.instances.includes(record)) await server.close();
+    else this.#running.set(record.id, { server, timer: undefined });
+  }
+
+  #serveLater(record: InstanceRecord, delayMs: number): void {
+    const timer = this.#options.clock.setTimeout(() => void this.#serve(record), delayMs);
+    this.#running.set(record.id, { server: undefined, timer });
+  }
+
+  #instance(record: InstanceRecord): Instance {
+    const port = this.#running.get(record.id)?.server?.port;
+    return {
+      id: record.id,
+      displayName: record.id,
+      providerType: record.providerType,
+      address: port === undefined ? '' : `127.0.0.1:${port}`,
+      remoteUser: 'root',
+      tags: { ...record.tags },
+      priceHistory: [],
+    };
+  }
+
+  #folderOf(id: string): string {
+    return join(this.#options.folder, id);
+  }
+
+  #save(): void {
+    try {
+      writeState(this.#statePath, this.#state);
+    } catch (cause) {
+      throw new DriverError('unavailable', `${this.#statePath} cannot be written`, { cause });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { Clock } from '../domain/clock.js';
+import { DriverError, type Driver } from './driver.js';
+
+export interface DriverContext {
+  parameters: unknown;
+  instanceSetId: string;
+  /** Folder of everything that must outlive the daemon. */
+  stateDir: string;
+  clock: Clock;
+}
+
+type Factory = (context: DriverContext) => Promise<Driver>;
+
+/** Each loads its code, and its provider's library, only when it is asked for. */
+const factories: Readonly<Record<string, Factory>> = {
+  loopback: async ({ parameters, instanceSetId, stateDir, clock }) => {
+    const { LoopbackDriver } = await import('./loopback/loopback-driver.js');
+    const { parseLoopbackParameters } = await import('./loopback/parameters.js');
+    const folder = join(stateDir, 'loopback', instanceSetId.replaceAll(/[^A-Za-z0-9-]/g, '_'));
+    return new LoopbackDriver({ parameters: parseLoopbackParameters(parameters), folder, clock });
+  },
+};
+
+export const driverNames: readonly string[] = Object.keys(factories);
+
+/** Rejects with {@link DriverError} `invalid` for a name nobody knows (L-44, DI-1) or parameters that make no sense. */
+export async function openDriver(name: string, context: DriverContext): Promise<Driver> {
+  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
+  if (!factory) {
+    throw new DriverError('invalid', `driver: "${name}" is not known: use ${driverNames.join(' or ')}`);
+  }
+  return factory(context);
+}
