@@ -35,7 +35,6 @@ export interface PoolSettings {
   maxInstances: number;
   quotaHoldOffMs: number;
   capacityHoldOffMs: number;
-  createHoldOffMs: number;
   /** After this long at "until fewer instances", one trial create is allowed (K-10). */
   quotaRetryMs: number;
 }

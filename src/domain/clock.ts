@@ -24,4 +24,3 @@ export const systemClock: Clock = {
     clearTimeout((handle as { timer?: NodeJS.Timeout } | undefined)?.timer);
   },
 };
-

@@ -24,7 +24,13 @@ export interface InstanceType {
   gpu: GpuSpec;
 }
 
-export const noGpu: GpuSpec = { stack: '', driverVersion: '', hardwareTarget: '', deviceCount: 0, vramBytes: 0 };
+export const noGpu: GpuSpec = {
+  stack: '',
+  driverVersion: '',
+  hardwareTarget: '',
+  deviceCount: 0,
+  vramBytes: 0,
+};
 
 /** A type known by name only, for an instance whose type left the configuration (W-4). */
 export function unknownInstanceType(name: string): InstanceType {

@@ -1,0 +1,83 @@
+import * as z from 'zod';
+import { parseDuration } from '../domain/duration.js';
+import { parseSize } from '../domain/size.js';
+import type { ContainerRequest } from '../queue/container-store.js';
+
+const read =
+  <T>(parse: (text: string) => T) =>
+  (value: string | number, context: z.RefinementCtx): T => {
+    try {
+      return parse(String(value));
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  };
+
+const size = z.union([z.string(), z.int().min(0)]).transform(read(parseSize));
+const priority = z
+  .union([z.int(), z.string().regex(/^-?\d{1,19}$/, 'give a whole number')])
+  .transform(read((text) => BigInt(text)))
+  .refine((value) => value < 2n ** 63n && value >= -(2n ** 63n), 'give a number of 64 bits');
+
+const noNul = z.string().refine((text) => !text.includes('\0'), 'must not hold a zero byte');
+
+/** One container of `POST /v1/containers`. */
+export const containerRequestSchema = z
+  .strictObject({
+    name: z.string().max(200).default(''),
+    command: z.array(noNul).min(1, 'give a command: a list of words'),
+    env: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'), noNul)
+      .default({}),
+    image: noNul.default(''),
+    cwd: noNul.default(''),
+    vcpus: z.int().min(0).max(100_000).default(1),
+    ram: size.prefault(0),
+    scratch: size.prefault(0),
+    priority: priority.prefault(1),
+    preemptible: z.boolean().default(false),
+    maxRunTime: z
+      .union([z.string(), z.literal(0)])
+      .transform(read(parseDuration))
+      .prefault(0),
+    attempts: z.int().min(1).max(100).default(3),
+    idempotencyKey: z.string().max(200).default(''),
+    gpu: z
+      .strictObject({
+        stack: z.enum(['cuda', 'rocm']),
+        driverVersion: z.string().default(''),
+        hardwareTarget: z.array(z.string()).default([]),
+        deviceCount: z.int().min(1).default(1),
+        vram: size.prefault(0),
+      })
+      .optional(),
+  })
+  .transform((body): ContainerRequest => {
+    const { gpu } = body;
+    return {
+      name: body.name,
+      command: body.command,
+      env: body.env,
+      image: body.image,
+      cwd: body.cwd,
+      constraints: {
+        vcpus: body.vcpus,
+        ramBytes: body.ram,
+        keepCacheRamBytes: 0,
+        keepCacheDiskBytes: 0,
+        gpu: {
+          stack: gpu?.stack ?? '',
+          driverVersion: gpu?.driverVersion ?? '',
+          hardwareTarget: gpu?.hardwareTarget ?? [],
+          deviceCount: gpu?.deviceCount ?? 0,
+          vramBytes: gpu?.vram ?? 0,
+        },
+      },
+      scheduling: { preemptible: body.preemptible, supervisor: false, maxRunTimeMs: body.maxRunTime },
+      tmpMountBytes: body.scratch,
+      priority: body.priority,
+      maxAttempts: body.attempts,
+      idempotencyKey: body.idempotencyKey,
+    };
+  });

@@ -1,0 +1,133 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
+import { containerStates, isFinal, type ContainerState } from '../domain/container.js';
+import { QueueError } from '../queue/queue.js';
+import type { ContainerRecord } from '../queue/container-store.js';
+import { containerRequestSchema } from './container-request.js';
+import type { ApiDeps } from './deps.js';
+import { fail } from './legacy-routes.js';
+import { containerBody } from './wire.js';
+
+const uuidParams = z.object({ uuid: z.string() });
+const listQuery = z.object({
+  state: z.string().optional().describe('Comma separated states.'),
+  name: z.string().optional(),
+  instance: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  after: z.string().optional().describe('The `next` of the page before.'),
+});
+const logQuery = z.object({
+  stream: z.enum(['stdout', 'stderr', 'both']).default('stdout'),
+  follow: z.enum(['0', '1']).default('0'),
+});
+
+/** What owners do with containers: submit, list, look, cancel, read the output. */
+export const containerRoutes =
+  (deps: ApiDeps): FastifyPluginCallbackZod =>
+  (app, _options, done) => {
+    const { store, dispatcher } = deps;
+    const body = (record: ContainerRecord): Record<string, unknown> =>
+      containerBody(record, isFinal(record.state) ? undefined : dispatcher.wait(record.uuid));
+
+    app.post(
+      '/containers',
+      { schema: { body: z.object({ containers: z.array(containerRequestSchema).min(1).max(10_000) }) } },
+      async (request, reply) => {
+        const records = await store.submit(request.body.containers);
+        return reply.code(201).send({ items: records.map(body) });
+      },
+    );
+    app.get('/containers', { schema: { querystring: listQuery } }, async (request, reply) => {
+      const { state, name, instance, limit, after } = request.query;
+      const states = (state?.split(',') ?? []) as ContainerState[];
+      const wrong = states.find((each) => !containerStates.includes(each));
+      if (wrong !== undefined) {
+        return fail(reply, 400, `state: "${wrong}" is no state: use ${containerStates.join(', ')}`);
+      }
+      const page = await store.list({ states, name, instanceId: instance, limit, after });
+      return reply.send({ items: page.items.map(body), next: page.next ?? null });
+    });
+    app.get('/containers/:uuid', { schema: { params: uuidParams } }, async (request, reply) => {
+      const record = await store.find(request.params.uuid);
+      return record ? body(record) : fail(reply, 404, 'container not found');
+    });
+    app.patch(
+      '/containers/:uuid',
+      {
+        schema: {
+          params: uuidParams,
+          body: z.object({ priority: z.union([z.int(), z.string().regex(/^\d{1,18}$/)]) }),
+        },
+      },
+      async (request, reply) => {
+        await store.setPriority(request.params.uuid, BigInt(request.body.priority));
+        return reply.send(body((await store.find(request.params.uuid))!));
+      },
+    );
+    app.post(
+      '/containers/:uuid/cancel',
+      {
+        schema: {
+          params: uuidParams,
+          body: z.object({ reason: z.string().max(1_000).default('') }).nullish(),
+        },
+      },
+      async (request, reply) => {
+        const reason = request.body?.reason || 'no reason given';
+        await store.cancel(request.params.uuid, `cancelled by its owner: ${reason}`);
+        return reply.send(body((await store.find(request.params.uuid))!));
+      },
+    );
+    app.get(
+      '/containers/:uuid/logs',
+      { schema: { params: uuidParams, querystring: logQuery } },
+      async (request, reply) => {
+        const record = await store.find(request.params.uuid);
+        if (!record) return fail(reply, 404, 'container not found');
+        const { stream, follow } = request.query;
+        const streams = stream === 'both' ? (['stdout', 'stderr'] as const) : [stream];
+        return sendText(reply, outputOf(deps, record, streams, follow === '1', abortOf(reply)));
+      },
+    );
+    done();
+  };
+
+/** Kept output of an ended container; what a running one prints, followed by what was kept once it ended. */
+async function* outputOf(
+  deps: ApiDeps,
+  record: ContainerRecord,
+  streams: readonly ('stdout' | 'stderr')[],
+  follow: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const { store, pool } = deps;
+  const kept = await store.output(record.uuid);
+  for (const stream of streams) {
+    if (kept) {
+      yield kept[stream];
+      continue;
+    }
+    const view = pool.instances().find(({ containerUuids }) => containerUuids.includes(record.uuid));
+    if (view) yield* deps.tail(view, record.uuid, stream, follow && streams.length === 1, signal);
+  }
+}
+
+function abortOf(reply: FastifyReply): AbortSignal {
+  const abort = new AbortController();
+  reply.raw.on('close', () => abort.abort());
+  return abort.signal;
+}
+
+function sendText(reply: FastifyReply, text: AsyncIterable<string>): FastifyReply {
+  return reply
+    .type('text/plain; charset=utf-8')
+    .header('x-content-type-options', 'nosniff')
+    .send(Readable.from(text));
+}
+
+/** The status that says what a queue's error means. */
+export function statusOf(error: QueueError): number {
+  return { conflict: 409, 'not-found': 404, unavailable: 503, invalid: 400 }[error.code];
+}

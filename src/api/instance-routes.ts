@@ -1,0 +1,69 @@
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
+import { PoolError } from '../actors/pool.js';
+import type { ApiDeps } from './deps.js';
+import { fail } from './legacy-routes.js';
+import { instanceBody, timeOf } from './wire.js';
+
+const idParams = z.object({ id: z.string() });
+const orderBody = z.object({ reason: z.string().max(1_000).default('') }).nullish();
+const journalQuery = z.object({
+  instance: z.string().optional(),
+  container: z.string().optional(),
+  kind: z.string().optional(),
+  since: z.coerce.number().optional().describe('Epoch ms.'),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+});
+
+/** What operators do with instances, and how they find out why things are as they are. */
+export const instanceRoutes =
+  (deps: ApiDeps): FastifyPluginCallbackZod =>
+  (app, _options, done) => {
+    const { pool, store, journal, holdOffs } = deps;
+    app.get('/instances', () => ({ items: pool.instances().map(instanceBody) }));
+    app.get('/instances/:id', { schema: { params: idParams } }, (request, reply) => {
+      const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
+      return view ? instanceBody(view) : fail(reply, 404, 'instance not found');
+    });
+    for (const order of ['hold', 'drain', 'run', 'kill'] as const) {
+      app.post(
+        `/instances/:id/${order}`,
+        { schema: { params: idParams, body: orderBody } },
+        (request, reply) => {
+          const because = `operator: ${request.body?.reason || 'no reason given'}`;
+          try {
+            if (order === 'kill') pool.killInstance(request.params.id, because);
+            else pool.setIdleBehavior(request.params.id, order, because);
+          } catch (error) {
+            if (error instanceof PoolError) return fail(reply, 404, error.message);
+            throw error;
+          }
+          const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
+          return view ? instanceBody(view) : reply.send({});
+        },
+      );
+    }
+    app.get('/explain/:id', { schema: { params: idParams } }, async (request, reply) => {
+      const explanation = await deps.explain(request.params.id);
+      return explanation ?? fail(reply, 404, 'no instance and no container has this id');
+    });
+    app.get('/journal', { schema: { querystring: journalQuery } }, async (request) => ({
+      items: await journal.read(request.query),
+    }));
+    app.get('/breakers', () => ({
+      items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+    }));
+    app.post('/breakers/reset', { schema: { body: z.object({ key: z.string() }) } }, (request, reply) =>
+      holdOffs.reset(request.body.key)
+        ? reply.send({})
+        : fail(reply, 404, `there is no breaker "${request.body.key}"`),
+    );
+    app.get('/status', async () => ({
+      version: deps.version,
+      containers: await store.counts(),
+      instances: pool.countWorkers(),
+      atQuota: pool.atQuota(),
+      health: pool.health() ?? 'OK',
+    }));
+    done();
+  };

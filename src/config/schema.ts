@@ -1,0 +1,164 @@
+import * as z from 'zod';
+import { parseDuration } from '../domain/duration.js';
+import { parseSize } from '../domain/size.js';
+
+const read =
+  <T>(parse: (text: string) => T) =>
+  (value: string | number, context: z.RefinementCtx): T => {
+    try {
+      return parse(String(value));
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  };
+
+const duration = z.union([z.string(), z.literal(0)]).transform(read(parseDuration));
+const size = z.union([z.string(), z.int().min(0)]).transform(read(parseSize));
+
+/** A duration whose zero stands for its default, as it always did (section 11, "fallback"). */
+const wait = (text: string, about: string) =>
+  duration
+    .transform((ms) => ms || parseDuration(text))
+    .prefault(text)
+    .describe(`${about} Default ${text}.`);
+
+const count = (value: number, about: string) =>
+  z.int().min(0).default(value).describe(`${about} Default ${value}.`);
+
+const gpu = z.strictObject({
+  stack: z.enum(['', 'cuda', 'rocm']).default(''),
+  driverVersion: z.string().default(''),
+  hardwareTarget: z.string().default(''),
+  deviceCount: z.int().min(0).default(0),
+  vram: size.prefault(0),
+});
+
+const instanceType = z.strictObject({
+  providerType: z.string().optional().describe('The provider’s name of it. Default: the name here.'),
+  vcpus: z.int().min(1),
+  ram: size,
+  includedScratch: size.prefault(0),
+  addedScratch: size.prefault(0),
+  price: z.number().min(0).describe('Dollars an hour.'),
+  preemptible: z.boolean().default(false),
+  gpu: gpu.prefault({}),
+});
+
+const bootStages = z.strictObject({
+  requested: duration.optional(),
+  addressed: duration.optional(),
+  connected: duration.optional(),
+  verified: duration.optional(),
+  booted: duration.optional(),
+  copied: duration.optional(),
+});
+
+const pool = z.strictObject({
+  tagKeyPrefix: z
+    .string()
+    .default('Arvados')
+    .describe('Begins every tag key. Change it only while there is no instance.'),
+  resourceTags: z.record(z.string(), z.string()).default({}).describe('Put on everything that is made.'),
+  imageId: z.string().default(''),
+  instanceInitCommand: z.string().default('').describe('Shell text, run as root at first boot.'),
+  deployPublicKey: z.boolean().default(true),
+  sshPort: z.union([z.string(), z.int()]).transform(String).prefault('22'),
+  bootProbeCommand: z
+    .string()
+    .default('systemctl is-system-running')
+    .describe('Succeeds once booted; empty: any answer.'),
+  probeInterval: wait('10s', 'How often each instance is asked what runs.'),
+  maxProbesPerSecond: z
+    .union([z.literal('auto'), z.number()])
+    .default('auto')
+    .transform((rate) => (rate !== 'auto' && rate < 1 ? 10 : rate))
+    .describe('auto: enough for each instance once in a probe interval, 10 at least.'),
+  syncInterval: wait('1m', 'How often the provider is asked for its list.'),
+  timeoutIdle: wait('1m', 'An instance idle for longer is destroyed.'),
+  timeoutBooting: wait('10m', 'An instance not in service by then is destroyed.'),
+  bootStageTimeouts: bootStages
+    .default({})
+    .describe('Shorter limits for stages of the boot; default timeoutBooting.'),
+  timeoutProbe: wait('10m', 'An instance that does not answer for longer is destroyed.'),
+  timeoutShutdown: wait('10s', 'After this long the order to destroy is given again.'),
+  timeoutTerm: wait('2m', 'How long a container is asked to end before its instance is given up.'),
+  timeoutSignal: wait('5s', 'Pause between two TERMs.'),
+  timeoutStaleRunLock: wait('5s', 'A lock stale for longer means a broken instance.'),
+  commandTimeout: wait('1m', 'Bound of each command on an instance.'),
+  bootProbeTimeout: duration.optional().describe('Bound of one boot probe. Default timeoutBooting.'),
+  cloudCallTimeout: wait('5m', 'Bound of each call to the provider.'),
+  maxCloudOpsPerSecond: z.number().min(0).default(10).describe('0: no limit.'),
+  maxConcurrentCreates: count(1, 'Create calls at once; 0: no limit.'),
+  maxInstances: count(64, '0: no limit.'),
+  quotaHoldOff: wait('1m', 'Pause after a quota error while there is no instance that could go.'),
+  capacityHoldOff: wait('1m', 'Pause after the provider had no capacity.'),
+  quotaRetry: wait('10m', 'At quota, one trial create is made after this long.'),
+});
+
+const runner = z.strictObject({
+  deploy: z.string().default('built-in').describe('built-in, the path of a program, or empty to copy none.'),
+  deployDirectory: z.string().default('/tmp/arvados-crunch-run'),
+  command: z.string().default('crunch-run').describe('Used when nothing is copied.'),
+  runtimeEngine: z.enum(['docker', 'singularity', 'podman']).default('docker'),
+  arguments: z.array(z.string()).default([]),
+  apiHost: z.string().default(''),
+  apiHostInsecure: z.boolean().default(false),
+  logLimit: size.prefault('1MiB').describe('Bytes kept of each output stream of a container. Default 1MiB.'),
+});
+
+const scheduler = z.strictObject({
+  maximumPriceFactor: z.number().default(1.5),
+  reserveExtraRam: size.prefault('550MiB'),
+  localKeepBlobBuffersPerVcpu: count(1, 'Buffers of the storage client on instances; 0: it is not there.'),
+  staleLockTimeout: wait('1m', 'How long containers locked by an earlier daemon are waited for.'),
+  maxDispatchAttempts: count(10, '0: no limit.'),
+  pollInterval: wait('10s', 'How often the queue is read again.'),
+  initialQuotaEstimate: count(0, '0: maxInstances.'),
+  supervisorFraction: z.number().min(0).max(1).default(0.5),
+  maxRunningContainersPerInstance: count(0, '0: no limit.'),
+  preemptiblePriceFactor: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Above 0: adds a preemptible twin of each type.'),
+});
+
+const api = z.strictObject({
+  listen: z.string().default('127.0.0.1:9006').describe('host:port; port 0 lets the system choose.'),
+  tlsCertFile: z.string().default(''),
+  tlsKeyFile: z.string().default(''),
+});
+
+/** The configuration file. */
+export const fileSchema = z.strictObject({
+  clusterId: z.string().regex(/^[a-z0-9]{5}$/, 'give five characters a-z, 0-9'),
+  managementToken: z
+    .string()
+    .default('')
+    .describe('A secret, env:NAME or file:///path. Empty: the API refuses everyone.'),
+  systemRootToken: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
+  stateDir: z.string().default('').describe('Default: /var/lib/longshore, or below the home folder.'),
+  store: z.string().default('').describe('Default: longshore.db in the state folder.'),
+  dispatchPrivateKey: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
+  driver: z.string().default('loopback'),
+  driverParameters: z.record(z.string(), z.unknown()).default({}),
+  instanceTypes: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9._-]+$/, 'use letters, digits, dot, dash and underscore'),
+      instanceType,
+      {
+        error: (issue) =>
+          Array.isArray(issue.input) ? 'give a map from name to type, not a list' : undefined,
+      },
+    )
+    .default({}),
+  pool: pool.prefault({}),
+  runner: runner.prefault({}),
+  scheduler: scheduler.prefault({}),
+  api: api.prefault({}),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type ConfigFile = z.infer<typeof fileSchema>;
+export type InstanceTypeFile = z.infer<typeof instanceType>;

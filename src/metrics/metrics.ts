@@ -1,0 +1,229 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry, Summary } from 'prom-client';
+import type { WorkerGaugeView } from '../actors/pool.js';
+import type { Clock } from '../domain/clock.js';
+import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
+
+/** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
+export interface MetricSources {
+  clock: Clock;
+  workers(): readonly WorkerGaugeView[];
+  atQuota(): boolean;
+  typeNames(): readonly string[];
+  /** Containers by state and cheapest fitting type, `''` for none. */
+  queueEntries(): Iterable<{ state: string; instanceType: string }>;
+  schedule(): {
+    allocatedNotStarted: number;
+    overQuota: number;
+    longestWaitSeconds: number;
+    last503Seconds: number;
+    maxContainers: number;
+  };
+}
+
+const prefix = 'arvados_dispatchcloud_';
+const categories = ['inuse', 'hold', 'booting', 'unknown', 'idle'] as const;
+type Category = (typeof categories)[number];
+const percentiles = [0.5, 0.9, 0.95, 0.99];
+
+/**
+ * All metrics of the pool and the scheduler, by the names dashboards know (section 9; scheduler section 11). An
+ * instance that is being destroyed and runs nothing is in no category: it is not idle, and nothing can be put on it.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #bootOutcomes: Counter;
+  readonly #disappeared: Counter;
+  readonly #driverOperations: Counter;
+  readonly #timeToSsh: Summary;
+  readonly #timeToReady: Summary;
+  readonly #shutdownToGone: Summary;
+  readonly #queueToStart: Summary;
+  readonly #runProbe: Summary;
+
+  constructor(sources: MetricSources) {
+    this.#bootOutcomes = this.#counter('boot_outcomes', 'How boots ended.', ['outcome']);
+    for (const outcome of bootOutcomes) this.#bootOutcomes.inc({ outcome }, 0);
+    this.#disappeared = this.#counter(
+      'instances_disappeared',
+      'Instances that left the list, by last state.',
+      ['state'],
+    );
+    for (const state of workerStates) this.#disappeared.inc({ state }, 0);
+    this.#driverOperations = this.#counter('driver_operations', 'Calls to the provider.', [
+      'operation',
+      'error',
+    ]);
+    for (const operation of ['Create', 'List', 'Destroy', 'SetTags']) {
+      for (const error of ['0', '1']) this.#driverOperations.inc({ operation, error }, 0);
+    }
+    this.#timeToSsh = this.#summary(
+      'instances_time_to_ssh_seconds',
+      'From creation to the first verified SSH connection.',
+    );
+    this.#timeToReady = this.#summary(
+      'instances_time_to_ready_for_container_seconds',
+      'From SSH to being in service.',
+    );
+    this.#shutdownToGone = this.#summary(
+      'instances_time_from_shutdown_request_to_disappearance_seconds',
+      'From the first order to destroy an instance until it left the list.',
+    );
+    this.#queueToStart = this.#summary(
+      'containers_time_from_queue_to_crunch_run_seconds',
+      'From the request for a container to the return of its start command.',
+    );
+    this.#runProbe = this.#summary('instances_run_probe_duration_seconds', 'How long run probes took.', [
+      'outcome',
+    ]);
+    this.#addPoolGauges(sources);
+    this.#addScheduleGauges(sources);
+    collectDefaultMetrics({ register: this.registry, prefix: 'longshore_' });
+  }
+
+  bootDecided(outcome: BootOutcome): void {
+    this.#bootOutcomes.inc({ outcome });
+  }
+
+  disappeared(state: WorkerState): void {
+    this.#disappeared.inc({ state });
+  }
+
+  driverOperation(operation: string, failed: boolean): void {
+    this.#driverOperations.inc({ operation, error: failed ? '1' : '0' });
+  }
+
+  timeToSsh(ms: number): void {
+    this.#timeToSsh.observe(ms / 1_000);
+  }
+
+  timeToReady(ms: number): void {
+    this.#timeToReady.observe(ms / 1_000);
+  }
+
+  shutdownToGone(ms: number): void {
+    this.#shutdownToGone.observe(ms / 1_000);
+  }
+
+  queueToStart(ms: number): void {
+    this.#queueToStart.observe(ms / 1_000);
+  }
+
+  runProbe(ms: number, ok: boolean): void {
+    this.#runProbe.observe({ outcome: ok ? 'success' : 'fail' }, ms / 1_000);
+  }
+
+  #addPoolGauges({ clock, workers, atQuota, typeNames }: MetricSources): void {
+    this.#gauge('containers_running', 'Containers with a process on an instance.', (gauge) =>
+      gauge.set(workers().reduce((sum, worker) => sum + worker.runners, 0)),
+    );
+    const ages = (): number[] => {
+      const probed = workers().filter(({ workerState }) => workerState !== 'shutdown');
+      return probed.map(({ probedAt }) => probedAt).sort((a, b) => a - b);
+    };
+    const age = (at: number | undefined): number => (at === undefined ? 0 : (clock.now() - at) / 1_000);
+    this.#gauge('probe_age_seconds_max', 'Age of the oldest successful probe.', (gauge) =>
+      gauge.set(age(ages()[0])),
+    );
+    this.#gauge('probe_age_seconds_median', 'Median age of the last successful probes.', (gauge) => {
+      const all = ages();
+      gauge.set(age(all[Math.floor(all.length / 2)]));
+    });
+    this.#gauge(
+      'instances_total',
+      'Instances.',
+      (gauge) => {
+        gauge.reset();
+        for (const category of categories) {
+          for (const instance_type of typeNames()) gauge.set({ category, instance_type }, 0);
+        }
+        for (const worker of workers()) {
+          const category = categoryOf(worker);
+          if (category) gauge.inc({ category, instance_type: worker.instanceType.name });
+        }
+      },
+      ['category', 'instance_type'],
+    );
+    this.#sum('instances_price', 'Dollars an hour.', workers, (worker) => worker.instanceType.price);
+    this.#sum('vcpus_total', 'VCPUs.', workers, (worker) => worker.instanceType.vcpus);
+    this.#sum('memory_bytes_total', 'RAM.', workers, (worker) => worker.instanceType.ramBytes);
+    this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));
+  }
+
+  #addScheduleGauges({ schedule, queueEntries }: MetricSources): void {
+    this.#gauge('containers_allocated_not_started', 'Containers that wait for their instance.', (gauge) =>
+      gauge.set(schedule().allocatedNotStarted),
+    );
+    this.#gauge('containers_not_allocated_over_quota', 'Containers that wait for quota.', (gauge) =>
+      gauge.set(schedule().overQuota),
+    );
+    this.#gauge('containers_longest_wait_time_seconds', 'The longest wait of a container.', (gauge) =>
+      gauge.set(schedule().longestWaitSeconds),
+    );
+    this.#gauge('last_503_time', 'When the server was last overloaded, epoch seconds.', (gauge) =>
+      gauge.set(schedule().last503Seconds),
+    );
+    this.#gauge('max_concurrent_containers', 'Containers that may run at once; 0: no limit.', (gauge) =>
+      gauge.set(schedule().maxContainers),
+    );
+    const seen = new Map<string, { state: string; instance_type: string }>();
+    this.#gauge(
+      'queue_entries',
+      'Containers in the queue.',
+      (gauge) => {
+        gauge.reset();
+        for (const labels of seen.values()) gauge.set(labels, 0);
+        for (const { state, instanceType } of queueEntries()) {
+          const labels = { state, instance_type: instanceType };
+          seen.set(`${state} ${instanceType}`, labels);
+          gauge.inc(labels);
+        }
+      },
+      ['state', 'instance_type'],
+    );
+  }
+
+  #sum(
+    name: string,
+    help: string,
+    workers: MetricSources['workers'],
+    of: (worker: WorkerGaugeView) => number,
+  ): void {
+    this.#gauge(
+      name,
+      help,
+      (gauge) => {
+        for (const category of categories) gauge.set({ category }, 0);
+        for (const worker of workers()) {
+          const category = categoryOf(worker);
+          if (category) gauge.inc({ category }, of(worker));
+        }
+      },
+      ['category'],
+    );
+  }
+
+  #gauge(name: string, help: string, collect: (gauge: Gauge) => void, labelNames: string[] = []): void {
+    const gauge: Gauge = new Gauge({
+      name: prefix + name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect: () => collect(gauge),
+    });
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name: prefix + name, help, labelNames, registers: [this.registry] });
+  }
+
+  #summary(name: string, help: string, labelNames: string[] = []): Summary {
+    return new Summary({ name: prefix + name, help, labelNames, percentiles, registers: [this.registry] });
+  }
+}
+
+function categoryOf({ runners, idleBehavior, workerState }: WorkerGaugeView): Category | undefined {
+  if (runners > 0) return 'inuse';
+  if (idleBehavior === 'hold') return 'hold';
+  if (workerState === 'booting' || workerState === 'unknown') return workerState;
+  return workerState === 'shutdown' ? undefined : 'idle';
+}
