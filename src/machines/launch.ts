@@ -7,7 +7,7 @@ import {
   type LaunchRequest,
 } from './cloud-effects.js';
 
-interface LaunchContext extends LaunchRequest {
+export interface LaunchContext extends LaunchRequest {
   outcome: CreateOutcome;
 }
 

@@ -1,0 +1,241 @@
+import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
+import type { Clock } from '../domain/clock.js';
+import type { SchedulerSettings } from '../config/config.js';
+import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
+import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
+import { plan, type Plan, type PlanAction } from '../policy/plan.js';
+import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
+import type { WaitReason } from '../policy/wait-reason.js';
+import type { Queue, QueueEntry } from '../queue/queue.js';
+import type { Pool } from './pool.js';
+
+/** Told of each decision, and of what could not be carried out. None of these may throw. */
+export interface DispatchObserver {
+  decided(decision: { kind: string; container?: string; instance?: string; because: string }): void;
+  failed(operation: string, uuid: string, error: unknown): void;
+  fetchFailed(error: unknown): void;
+}
+
+export interface DispatchOptions {
+  clock: Clock;
+  queue: Queue;
+  pool: Pool;
+  settings: SchedulerSettings;
+  maxInstances: number;
+  /** Epoch ms of the server's last overload reply; 0: never. */
+  last503At(): number;
+  observer: DispatchObserver;
+}
+
+/** One container as the last pass saw it. */
+export interface PlannedContainer {
+  entry: QueueEntry;
+  wait: WaitReason | undefined;
+}
+
+const idlePassIntervalMs = 10_000;
+const passPauseMs = 5;
+
+/** Runs scheduling passes when queue or pool change, and carries their decisions out (SC-*, SY-*, UL-*). */
+export class Dispatch implements DispatchPort {
+  readonly #options: DispatchOptions;
+  readonly #actor: ActorRefFrom<typeof dispatcherMachine>;
+  /** The operation under way for a container; never two at once (UL-1). */
+  readonly #operations = new Map<string, string>();
+  readonly #killed = new Set<string>();
+  readonly #unsubscribe: (() => void)[] = [];
+  #memory: PlanMemory;
+  #plan: Plan | undefined;
+  #waits: Map<string, WaitReason | undefined> | undefined;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    const { clock, queue, pool, settings, maxInstances } = options;
+    this.#memory = initialPlanMemory(settings, maxInstances);
+    const machine = dispatcherMachine.provide({
+      actors: { fetchQueue: fromPromise(() => queue.update()), poolLoaded: fromPromise(() => pool.loaded()) },
+    });
+    this.#actor = createActor(machine, {
+      clock: clock as never,
+      input: {
+        port: this,
+        pollIntervalMs: settings.pollIntervalMs,
+        staleLockTimeoutMs: settings.staleLockTimeoutMs,
+        idlePassIntervalMs,
+        passPauseMs,
+      },
+    });
+  }
+
+  start(): void {
+    const wake = (): void => this.#actor.send({ type: 'world.changed' });
+    this.#unsubscribe.push(this.#options.queue.subscribe(wake), this.#options.pool.subscribe(wake));
+    this.#actor.start();
+  }
+
+  /** No decision is made any more; operations under way end by themselves. */
+  stop(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#actor.send({ type: 'stop' });
+    this.#actor.stop();
+  }
+
+  /** In the order of the last pass. */
+  containers(): PlannedContainer[] {
+    const { order = [], waits = [] } = this.#plan ?? {};
+    return order.map((entry, index) => ({ entry, wait: waits[index] }));
+  }
+
+  wait(uuid: string): WaitReason | undefined {
+    this.#waits ??= new Map(this.containers().map(({ entry, wait }) => [entry.container.uuid, wait]));
+    return this.#waits.get(uuid);
+  }
+
+  figures(): {
+    allocatedNotStarted: number;
+    overQuota: number;
+    longestWaitSeconds: number;
+    last503Seconds: number;
+    maxContainers: number;
+  } {
+    const { clock, queue, pool, last503At } = this.#options;
+    const running = pool.running();
+    let earliest = Infinity;
+    for (const [uuid, { container }] of queue.entries().entries) {
+      const isWaiting = container.state === 'Queued' || container.state === 'Locked';
+      if (isWaiting && container.priority > 0n && !running.has(uuid))
+        earliest = Math.min(earliest, container.createdAt);
+    }
+    return {
+      allocatedNotStarted: this.#plan?.allocatedNotStarted ?? 0,
+      overQuota: this.#plan?.overQuota ?? 0,
+      longestWaitSeconds: earliest === Infinity ? 0 : (clock.now() - earliest) / 1_000,
+      last503Seconds: last503At() / 1_000,
+      maxContainers: this.#memory.maxContainers,
+    };
+  }
+
+  // What the dispatcher's chart asks for.
+
+  runPass(): void {
+    const { clock, queue, pool, settings, last503At } = this.#options;
+    const counts = pool.countWorkers();
+    const snapshot = queue.entries();
+    const running = pool.running();
+    this.#plan = plan({
+      now: clock.now(),
+      entries: snapshot.entries,
+      instances: pool.instances(),
+      running,
+      limits: {
+        atQuota: pool.atQuota(),
+        atCapacity: (type) => pool.atCapacity(type),
+        creatable: pool.creatable(),
+        createHeldUntil: pool.createHeldUntil(),
+      },
+      settings,
+      memory: this.#memory,
+      last503At: last503At(),
+      totalInstances: Object.values(counts).reduce((sum, count) => sum + count, 0),
+    });
+    this.#memory = this.#plan.memory;
+    this.#waits = undefined;
+    for (const action of this.#plan.actions) this.#carryOut(action);
+    const hasUnknownWorkers = counts.unknown > 0;
+    for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers }))
+      this.#reconcile(action, running.has(action.uuid));
+  }
+
+  mayHaveStaleLocks(): boolean {
+    const { queue, pool } = this.#options;
+    return pool.countWorkers().unknown > 0 && staleLocks(queue.entries(), pool.running()).length > 0;
+  }
+
+  unlockStale(): void {
+    const { queue, pool } = this.#options;
+    for (const uuid of staleLocks(queue.entries(), pool.running())) {
+      this.#operate('unlock', uuid, 'locked by an earlier daemon and never started', () =>
+        queue.unlock(uuid),
+      );
+    }
+  }
+
+  noteFetchFailure(error: unknown): void {
+    this.#options.observer.fetchFailed(error);
+  }
+
+  #carryOut(action: PlanAction): void {
+    const { queue, pool, observer } = this.#options;
+    const { because } = action;
+    switch (action.kind) {
+      case 'lock':
+        return this.#operate('lock', action.uuid, because, () => queue.lock(action.uuid));
+      case 'unlock':
+        return this.#operate('unlock', action.uuid, because, () => queue.unlock(action.uuid));
+      case 'start': {
+        const container = queue.get(action.uuid);
+        if (
+          !container ||
+          this.#operations.has(action.uuid) ||
+          !pool.startContainer(action.instanceId, container)
+        )
+          return;
+        return observer.decided({
+          kind: 'start',
+          container: action.uuid,
+          instance: action.instanceId,
+          because,
+        });
+      }
+      case 'create': {
+        const created = pool.create(action.instanceType, because);
+        if (typeof created === 'string') return;
+        return observer.decided({
+          kind: 'create',
+          container: action.uuid,
+          because: `${action.instanceType.name}: ${because}`,
+        });
+      }
+      case 'shutdown':
+        if (pool.shutdown(action.instanceId, because)) {
+          observer.decided({ kind: 'shutdown', instance: action.instanceId, because });
+        }
+    }
+  }
+
+  #reconcile(action: SyncAction, hasProcess: boolean): void {
+    const { queue, pool, observer } = this.#options;
+    const { uuid } = action;
+    switch (action.kind) {
+      case 'forget':
+        this.#killed.delete(uuid);
+        return queue.forget(uuid);
+      case 'lost':
+        return this.#operate('lost', uuid, action.because, () => queue.lost(uuid, action.because));
+      case 'requeue':
+        return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
+      case 'kill':
+        if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
+        if (!this.#killed.has(uuid)) {
+          this.#killed.add(uuid);
+          observer.decided({ kind: 'kill', container: uuid, because: action.because });
+        }
+        if (hasProcess && !pool.killContainer(uuid, action.because)) this.#killed.delete(uuid);
+        pool.forgetContainer(uuid);
+    }
+  }
+
+  /** Begins the operation unless one is under way for the container; then the next pass tries again (UL-2, UL-3). */
+  #operate(kind: string, uuid: string, because: string, operation: () => Promise<void>): void {
+    const { observer } = this.#options;
+    if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
+    this.#operations.set(uuid, kind);
+    observer.decided({ kind, container: uuid, because });
+    operation()
+      .catch((error: unknown) => observer.failed(kind, uuid, error))
+      .finally(() => {
+        this.#operations.delete(uuid);
+        this.#actor.send({ type: 'world.changed' });
+      });
+  }
+}

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfig } from '../config/load.js';
+
+/** What went wrong between this command and the daemon; `exitCode` as the help of the program lists them. */
+export class ClientError extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = 'ClientError';
+    this.exitCode = exitCode;
+  }
+}
+
+export interface Connection {
+  url: string;
+  token: string;
+}
+
+export interface ConnectionOptions {
+  url?: string;
+  tokenFile?: string;
+  config?: string;
+}
+
+/** Where the daemon is and how to log in: from options, environment, or its configuration. Throws {@link ClientError}. */
+export function findDaemon(options: ConnectionOptions, env: NodeJS.ProcessEnv): Connection {
+  const path = options.config ?? env['LONGSHORE_CONFIG'];
+  const config = path === undefined ? undefined : loadConfig(path, env);
+  const url = options.url ?? env['LONGSHORE_URL'] ?? (config && addressOf(config.stateDir, config.api));
+  if (url === undefined) {
+    throw new ClientError('where is the daemon? give --config FILE, --url URL or LONGSHORE_URL', 2);
+  }
+  const token = options.tokenFile
+    ? readFileSync(options.tokenFile, 'utf8').trim()
+    : (env['LONGSHORE_TOKEN'] ?? config?.managementToken ?? '');
+  return { url: url.replace(/\/$/, ''), token };
+}
+
+function addressOf(stateDir: string, api: { listen: string; tlsCertFile: string }): string {
+  const path = join(stateDir, 'api-address');
+  if (existsSync(path)) return readFileSync(path, 'utf8').trim();
+  return `${api.tlsCertFile === '' ? 'http' : 'https'}://${api.listen}`;
+}
+
+const replyTimeoutMs = 60_000;
+
+/** Talks to the API of a daemon. */
+export class Client {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.#json<T>('GET', path);
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>('POST', path, body);
+  }
+
+  /** The text of a reply as it arrives. */
+  async *stream(path: string, signal?: AbortSignal): AsyncGenerator<string> {
+    const response = await this.#fetch('GET', path, undefined, signal);
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? [])
+      yield decoder.decode(chunk as Uint8Array, { stream: true });
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#fetch(method, path, body, AbortSignal.timeout(replyTimeoutMs));
+    const text = await response.text();
+    return (text === '' ? {} : JSON.parse(text)) as T;
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    body: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const { url, token } = this.#connection;
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    let response: Response;
+    try {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      response = await fetch(`${url}${path}`, { method, headers, signal, body: text });
+    } catch (cause) {
+      throw new ClientError(`no daemon answers at ${url}: is "longshore serve" running there?`, 3, { cause });
+    }
+    if (response.ok) return response;
+    throw await refusal(response);
+  }
+}
+
+async function refusal(response: Response): Promise<ClientError> {
+  const text = (await response.text()).trim();
+  if (response.status === 401 || response.status === 403) {
+    const why = response.status === 401 ? 'it wants a management token' : text;
+    return new ClientError(`the daemon refused: ${why}; give LONGSHORE_TOKEN or --token-file`, 4);
+  }
+  let message = text;
+  try {
+    message = (JSON.parse(text) as { errors?: string[] }).errors?.join('\n') ?? text;
+  } catch {
+    // Not JSON: the text itself is all there is.
+  }
+  return new ClientError(message || `the daemon answered ${response.status}`, 1);
+}

@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import * as z from 'zod';
+import type { Config } from '../config/config.js';
+import { loadConfig } from '../config/load.js';
+import { fileSchema } from '../config/schema.js';
+import { formatSize } from '../domain/size.js';
+import type { CommandContext } from './context.js';
+import { printJson } from './output.js';
+
+/** config check, show, schema. */
+export function addConfigCommands(program: Command, { output }: CommandContext): void {
+  const config = program.command('config').description('check and show the configuration');
+  config
+    .command('check')
+    .description('say what is wrong with the file, if anything')
+    .argument('<file>')
+    .action((file: string) => {
+      const loaded = loadConfig(file);
+      const types = [...loaded.instanceTypes.values()];
+      output.write(`${file} is valid: driver ${loaded.driver}, ${types.length} instance types\n`);
+      for (const type of types) {
+        output.write(
+          `  ${type.name}: ${type.vcpus} VCPUs, ${formatSize(type.ramBytes)} RAM, $${type.price} an hour\n`,
+        );
+      }
+      if (loaded.managementToken === '') output.write('  no managementToken: the API refuses everyone\n');
+    });
+  config
+    .command('show')
+    .description('every setting as it is in force, without secrets')
+    .argument('<file>')
+    .action((file: string) => printJson(output, withoutSecrets(loadConfig(file))));
+  config
+    .command('schema')
+    .description('the JSON Schema of the file, for editors')
+    .action(() => printJson(output, z.toJSONSchema(fileSchema, { io: 'input', unrepresentable: 'any' })));
+}
+
+function withoutSecrets(config: Config): Record<string, unknown> {
+  const hide = (secret: string): string => (secret === '' ? '' : '[redacted]');
+  const parameters = Object.entries(config.driverParameters).map(([key, value]) => {
+    return [key, /secret|password|token|key/i.test(key) ? '[redacted]' : value];
+  });
+  return {
+    ...config,
+    managementToken: hide(config.managementToken),
+    systemRootToken: hide(config.systemRootToken),
+    dispatchPrivateKey: hide(config.dispatchPrivateKey),
+    driverParameters: Object.fromEntries(parameters) as Record<string, unknown>,
+    instanceTypes: Object.fromEntries(config.instanceTypes),
+  };
+}

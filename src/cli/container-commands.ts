@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import { parseDuration } from '../domain/duration.js';
+import { ClientError, type Client } from './client.js';
+import type { CommandContext } from './context.js';
+import { printJson, printTable, startProgress, type Output } from './output.js';
+import { isFinished, type ContainerBody, type Page } from './wire.js';
+
+const longestPollMs = 1_000;
+const pathOf = (uuid: string): string => `/v1/containers/${encodeURIComponent(uuid)}`;
+
+/** queue, cancel, logs, wait. */
+export function addContainerCommands(program: Command, context: CommandContext): void {
+  const { output } = context;
+  program
+    .command('queue')
+    .description('containers, and why those that wait do')
+    .option('--state <states>', 'only these, like Queued,Running')
+    .option('--limit <n>', 'at most so many', '100')
+    .option('--json', 'as JSON')
+    .action(async (options: { state?: string; limit: string; json?: boolean }, command: Command) => {
+      const query = new URLSearchParams({ limit: options.limit });
+      if (options.state !== undefined) query.set('state', options.state);
+      const page = await context.client(command).get<Page<ContainerBody>>(`/v1/containers?${query}`);
+      if (options.json) return printJson(output, page);
+      const rows = page.items.map((each) => {
+        return [each.uuid, each.name, each.state, each.priority, each.instance || '-', statusOf(each)];
+      });
+      printTable(output, ['container', 'name', 'state', 'priority', 'instance', 'status'], rows);
+    });
+  program
+    .command('cancel')
+    .description('cancel containers, running ones too')
+    .argument('<uuid...>')
+    .option('--reason <text>', 'why', '')
+    .action(async (uuids: string[], { reason }: { reason: string }, command: Command) => {
+      for (const uuid of uuids) {
+        const { state } = await context
+          .client(command)
+          .post<ContainerBody>(`${pathOf(uuid)}/cancel`, { reason });
+        output.write(`${uuid}\t${state}\n`);
+      }
+    });
+  program
+    .command('logs')
+    .description('what a container printed')
+    .argument('<uuid>')
+    .option('-f, --follow', 'go on until it ends')
+    .option('--stream <name>', 'stdout, stderr or both', 'stdout')
+    .action(async (uuid: string, options: { follow?: boolean; stream: string }, command: Command) => {
+      const query = new URLSearchParams({ stream: options.stream, follow: options.follow ? '1' : '0' });
+      for await (const text of context.client(command).stream(`${pathOf(uuid)}/logs?${query}`))
+        output.write(text);
+    });
+  program
+    .command('wait')
+    .description('wait until containers end; exits like the container, or 1 when one of several failed')
+    .argument('<uuid...>')
+    .option('--timeout <time>', 'give up after this long, like 10m', '0')
+    .action(async (uuids: string[], { timeout }: { timeout: string }, command: Command) => {
+      const timeoutMs = parseDuration(timeout);
+      const deadlineAt = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs;
+      const ended = await waitForAll(context.client(command), uuids, deadlineAt, output);
+      const rows = ended.map((each) => [each.uuid, each.state, String(each.exitCode ?? '-'), each.error]);
+      printTable(output, ['container', 'state', 'exit code', 'error'], rows);
+      const codes = ended.map(({ state, exitCode }) => (state === 'Complete' ? (exitCode ?? 1) : 1));
+      context.setExitCode(codes.length === 1 ? codes[0]! : Number(codes.some((code) => code !== 0)));
+    });
+}
+
+/** Polls until all have ended. Throws {@link ClientError} after the deadline. */
+async function waitForAll(
+  client: Client,
+  uuids: readonly string[],
+  deadlineAt: number,
+  output: Output,
+): Promise<ContainerBody[]> {
+  const progress = startProgress(output, 'waiting');
+  const ended = new Map<string, ContainerBody>();
+  try {
+    for (let pauseMs = 50; ; pauseMs = Math.min(longestPollMs, pauseMs * 2)) {
+      for (const uuid of uuids) {
+        if (ended.has(uuid)) continue;
+        const body = await client.get<ContainerBody>(pathOf(uuid));
+        if (isFinished(body)) ended.set(uuid, body);
+      }
+      const left = new Set(uuids).size - ended.size;
+      if (left === 0) return uuids.map((uuid) => ended.get(uuid)!);
+      if (Date.now() > deadlineAt) throw new ClientError(`${left} containers have not ended`, 1);
+      progress.text = `${ended.size} of ${uuids.length} containers ended`;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function statusOf({ state, exitCode, error, wait }: ContainerBody): string {
+  if (wait) return wait.text;
+  if (state === 'Complete') return `exit ${exitCode}${error === '' ? '' : `, ${error}`}`;
+  return error;
+}

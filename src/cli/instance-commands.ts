@@ -1,0 +1,122 @@
+import type { Command } from 'commander';
+import { ClientError } from './client.js';
+import type { CommandContext } from './context.js';
+import { printJson, printTable } from './output.js';
+import type { InstanceBody, Page } from './wire.js';
+
+const orders = {
+  hold: 'take no container and keep the instance',
+  drain: 'take no container and destroy the instance when it is free',
+  run: 'take containers again',
+  kill: 'destroy the instance at once',
+} as const;
+
+interface BreakerBody {
+  key: string;
+  state: string;
+  because: string;
+  until: string | null;
+}
+
+/** instances, hold, drain, run, kill, explain, breakers; and `instance …` in the words of the reference (H-27). */
+export function addInstanceCommands(program: Command, context: CommandContext): void {
+  const { output } = context;
+  program
+    .command('instances')
+    .description('the instances there are')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }, command: Command) => {
+      const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
+      if (options.json) return printJson(output, items);
+      printTable(
+        output,
+        ['instance', 'state', 'behavior', 'type', '$/h', 'address', 'containers'],
+        items.map(rowOf),
+      );
+    });
+  for (const [order, description] of Object.entries(orders)) addOrder(program, order, description, context);
+  addReferenceWords(program, context);
+  program
+    .command('explain')
+    .description('why an instance or a container is as it is')
+    .argument('<id>')
+    .option('--json', 'as JSON')
+    .action(async (id: string, options: { json?: boolean }, command: Command) => {
+      const path = `/v1/explain/${encodeURIComponent(id)}`;
+      const explanation = await context.client(command).get<{ lines: string[] }>(path);
+      if (options.json) return printJson(output, explanation);
+      output.write(`${explanation.lines.join('\n')}\n`);
+    });
+  const breakers = program
+    .command('breakers')
+    .description('what keeps the pool from asking for instances')
+    .action(async (_options: unknown, command: Command) => {
+      const { items } = await context.client(command).get<Page<BreakerBody>>('/v1/breakers');
+      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
+      printTable(output, ['breaker', 'state', 'until', 'because'], rows);
+    });
+  breakers
+    .command('reset')
+    .description('open one at once')
+    .argument('<key>')
+    .action(async (key: string, _options: unknown, command: Command) => {
+      await context.client(command).post('/v1/breakers/reset', { key });
+    });
+}
+
+function rowOf(each: InstanceBody): string[] {
+  const state = each.bootStage === null ? each.state : `${each.state} (${each.bootStage})`;
+  return [
+    each.instance || '(being created)',
+    state,
+    each.idleBehavior,
+    each.type,
+    each.price.toFixed(4),
+    each.address || '-',
+    each.containers.join(' ') || '-',
+  ];
+}
+
+function addReferenceWords(program: Command, context: CommandContext): void {
+  const { output } = context;
+  const instance = program
+    .command('instance')
+    .description('the same, in the words of the dispatcher this one replaces');
+  instance
+    .command('list')
+    .description('tab-separated lines')
+    .option('--header', 'with a line of names')
+    .action(async (options: { header?: boolean }, command: Command) => {
+      const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
+      const names = 'instance address state idle-behavior config-type provider-type price running-containers';
+      if (options.header) output.write(`${names.replaceAll(' ', '\t')}\n`);
+      for (const each of items) {
+        const { instance: id, address, state, idleBehavior, type, providerType, price, containers } = each;
+        const price6 = price.toFixed(6);
+        const fields = [id || '-', address || '-', state, idleBehavior, type, providerType, price6];
+        output.write(`${[...fields, containers.join(',') || '-'].join('\t')}\n`);
+      }
+    });
+  for (const [order, description] of Object.entries(orders)) addOrder(instance, order, description, context);
+}
+
+function addOrder(program: Command, order: string, description: string, context: CommandContext): void {
+  program
+    .command(order)
+    .description(description)
+    .argument('[id...]', 'instance ids')
+    .option('--reason <text>', 'why', '')
+    .action(async (ids: string[], options: { reason: string }, command: Command) => {
+      if (ids.length === 0) throw new ClientError('give at least one instance id', 2);
+      for (const id of ids) {
+        try {
+          await context.client(command).post(`/v1/instances/${encodeURIComponent(id)}/${order}`, options);
+          context.output.error(`${id}: 200 OK\n`);
+        } catch (error) {
+          if (!(error instanceof ClientError) || error.exitCode > 1) throw error;
+          context.output.error(`${id}: ${error.message}\n`);
+          context.setExitCode(1);
+        }
+      }
+    });
+}

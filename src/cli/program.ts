@@ -1,0 +1,78 @@
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigError } from '../config/config-error.js';
+import { Client, ClientError, findDaemon, type ConnectionOptions } from './client.js';
+import { addConfigCommands } from './config-commands.js';
+import { addContainerCommands } from './container-commands.js';
+import type { CommandContext } from './context.js';
+import { addInstanceCommands } from './instance-commands.js';
+import type { Output } from './output.js';
+import { addSubmit } from './submit.js';
+
+export interface ProgramDeps {
+  /** Runs the daemon until it is told to stop. Resolves to the exit code. */
+  serve(configPath: string): Promise<number>;
+  /** Throws with the names there are when there is no such machine. */
+  machineChart(name: string, format: 'mermaid' | 'json'): string;
+  version: string;
+  output: Output;
+  env: NodeJS.ProcessEnv;
+}
+
+const notes = `
+The daemon is found by --config FILE (or LONGSHORE_CONFIG), or by --url URL (or LONGSHORE_URL) with LONGSHORE_TOKEN.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 no daemon answers, 4 the daemon refused the token.`;
+
+/** Runs one command line, without the program's own name. Resolves to the exit code. */
+export async function runProgram(argv: readonly string[], deps: ProgramDeps): Promise<number> {
+  const { output } = deps;
+  let exitCode = 0;
+  const program = new Command('longshore')
+    .description('Runs containers on cloud instances that it creates and retires by itself.')
+    .version(deps.version)
+    .option('-c, --config <file>', 'the daemon’s configuration')
+    .option('--url <url>', 'where the daemon’s API is')
+    .option('--token-file <file>', 'file with the management token')
+    .addHelpText('after', notes)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => output.error(text) });
+  const context: CommandContext = {
+    output,
+    client: (command) => new Client(findDaemon(command.optsWithGlobals<ConnectionOptions>(), deps.env)),
+    setExitCode: (code) => (exitCode = code),
+  };
+  program
+    .command('serve')
+    .description('run the daemon')
+    .addHelpText('after', '\nExample:\n  longshore --config longshore.yaml serve')
+    .action(async (_options: unknown, command: Command) => {
+      const path = command.optsWithGlobals<ConnectionOptions>().config ?? deps.env['LONGSHORE_CONFIG'];
+      if (path === undefined)
+        throw new ClientError('give the configuration: longshore --config FILE serve', 2);
+      exitCode = await deps.serve(path);
+    });
+  addSubmit(program, context);
+  addContainerCommands(program, context);
+  addInstanceCommands(program, context);
+  addConfigCommands(program, context);
+  program
+    .command('machine')
+    .description('print a statechart as the daemon runs it')
+    .argument('<name>', 'worker, runner, supervisor, launch, connection, dispatcher or hold-off')
+    .addOption(new Option('--format <format>').choices(['mermaid', 'json']).default('mermaid'))
+    .action((name: string, options: { format: 'mermaid' | 'json' }) => {
+      output.write(`${deps.machineChart(name, options.format)}\n`);
+    });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return exitCodeOf(error, output);
+  }
+}
+
+function exitCodeOf(error: unknown, output: Output): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  output.error(`longshore: ${error instanceof Error ? error.message : String(error)}\n`);
+  if (error instanceof ClientError) return error.exitCode;
+  return error instanceof ConfigError ? 2 : 1;
+}

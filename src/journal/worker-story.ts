@@ -1,0 +1,74 @@
+import type { EventObject } from 'xstate';
+import type { RemoteOutcome } from '../machines/worker-effects.js';
+import type { WorkerSnapshot } from '../actors/roster.js';
+import type { JournalEntry } from './journal.js';
+
+/** What each event means, in words an operator understands; others are told by their name. */
+const causes: Readonly<Record<string, string>> = {
+  'instance.listed': 'the provider’s list showed it',
+  'instance.missing': 'it left the provider’s list',
+  'container.assigned': 'a container was given to it',
+  'connection.established': 'an SSH server answered',
+  'connection.verified': 'the host proved to be this instance',
+  'scheduler.shutdown': 'the scheduler wants it gone',
+  'operator.kill': 'an operator wants it gone',
+  'probe.due': 'a probe round ended',
+  'xstate.init': 'it was created or found',
+  'xstate.done.actor.bootProbe': 'the boot probe answered',
+  'xstate.done.actor.copyRunner': 'the runner program was handled',
+  'xstate.done.actor.runProbe': 'the run probe answered',
+  'xstate.done.actor.destroyInstance': 'the provider answered the order to destroy it',
+  'runner.gaveUp': 'a container could not be stopped or collected',
+  'watch.ended': 'a container ended there',
+  'watch.started': 'a container was seen there',
+};
+
+const watched = ['lifecycle', 'idleBehavior'] as const;
+
+/** What a step of a worker is worth writing down: changes of its life and of the operator's wish, each with its cause. */
+export function storyOf(
+  event: EventObject,
+  before: WorkerSnapshot,
+  after: WorkerSnapshot,
+  at: number,
+): JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  for (const region of watched) {
+    const from = nameOf(before.value[region]);
+    const to = nameOf(after.value[region]);
+    if (from === to) continue;
+    entries.push({
+      at,
+      kind: region === 'lifecycle' ? 'worker.transition' : 'worker.behavior',
+      instance: after.context.instance.id,
+      from,
+      to,
+      event: event.type,
+      because: region === 'lifecycle' ? lifecycleCause(event, to, after) : after.context.behaviorBecause,
+    });
+  }
+  return entries;
+}
+
+/** `booting.copied` for a state within a state. */
+export function nameOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return Object.entries((value ?? {}) as Record<string, unknown>)
+    .map(([key, inner]) =>
+      typeof inner === 'object' && Object.keys(inner ?? {}).length === 0 ? key : `${key}.${nameOf(inner)}`,
+    )
+    .join(' ');
+}
+
+function lifecycleCause(event: EventObject, to: string, after: WorkerSnapshot): string {
+  const { context } = after;
+  if (to === 'shutdown.destroying' || to === 'shutdown') {
+    const failure = context.lastFailure;
+    const last = failure ? `; the last failure was: ${failure.message}` : '';
+    return `${context.shutdownBecause}${last}`;
+  }
+  const outcome = (event as { output?: RemoteOutcome }).output;
+  const failed = outcome && outcome.ok === false ? `: ${outcome.message}` : '';
+  const known = causes[event.type] ?? (event.type.startsWith('xstate.after') ? 'its time was up' : undefined);
+  return `${known ?? (event.type.startsWith('xstate.done.actor.') ? 'a container ended' : event.type)}${failed}`;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import closeWithGrace from 'close-with-grace';
+import { processOutput } from './cli/output.js';
+import { runProgram } from './cli/program.js';
+import { compose } from './compose.js';
+import { loadConfig } from './config/load.js';
+import { ensureSecrets } from './config/secrets.js';
+import { systemClock } from './domain/clock.js';
+import { createLog } from './log.js';
+import { machineChart } from './machine-chart.js';
+import { version } from './version.js';
+
+const stopGraceMs = 20_000;
+
+/** Runs the daemon until a signal; containers and instances live on. */
+async function serve(configPath: string): Promise<number> {
+  const config = ensureSecrets(loadConfig(configPath));
+  const log = createLog(config.logLevel);
+  const daemon = await compose({ config, clock: systemClock, log });
+  return new Promise((resolve) => {
+    closeWithGrace({ delay: stopGraceMs, logger: false }, async ({ err, signal }) => {
+      if (err) log.fatal({ err }, 'a fault nobody caught');
+      log.info({ signal }, 'stopping; containers and instances are left as they are');
+      await daemon.stop();
+      log.info('stopped');
+      resolve(err ? 1 : 0);
+    });
+  });
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has enough of it.
+  if (error.code === 'EPIPE') process.exit(0);
+});
+process.exitCode = await runProgram(process.argv.slice(2), {
+  serve,
+  machineChart,
+  version,
+  output: processOutput,
+  env: process.env,
+});
