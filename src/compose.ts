@@ -323,7 +323,7 @@ async function start(
     secretTagKey: keys.instanceSecret,
     openIntents: new Set(intents.map(({ secretFingerprint: fingerprint }) => fingerprint)),
     syncIntervalMs: settings.syncIntervalMs,
-    hastySyncIntervalMs: Math.min(settings.syncIntervalMs, 5_000),
+    hastySyncIntervalMs: Math.min(settings.syncIntervalMs, 2_000),
     replaceDelayMs: 5_000,
   });
   releases.push(() => pool.stop());

@@ -1,4 +1,4 @@
-import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { connectionMachine } from './machines/connection.js';
 import { dispatcherMachine } from './machines/dispatcher.js';
 import { holdOffMachine } from './machines/hold-off.js';
@@ -46,9 +46,9 @@ function drawInside(node: AnyStateNode, indent: string): string[] {
 function drawTransitions(node: AnyStateNode, indent: string): string[] {
   const lines: string[] = [];
   for (const transitions of [...node.transitions.values(), node.always ?? []]) {
-    for (const { target, eventType, guard } of transitions) {
+    for (const { target, eventType, guard } of transitions as AnyTransitionDefinition[]) {
       for (const each of target ?? []) {
-        lines.push(`${indent}${idOf(node)} --> ${idOf(each)}: ${labelOf(eventType, guard)}`);
+        lines.push(`${indent}${idOf(node)} --> ${idOf(each)}: ${labelOf(String(eventType), guard)}`);
       }
     }
   }

@@ -163,7 +163,7 @@ export class CreateLimits {
     const known = this.#holdOffs.get(key);
     if (known) return known;
     const { clock, trialTimeoutMs, onOpened } = this.#options;
-    const actor = createActor(holdOffMachine, { input: { trialTimeoutMs }, clock: clock as never });
+    const actor = createActor(holdOffMachine, { input: { trialTimeoutMs }, clock: clock });
     actor.on('holdOff.opened', onOpened);
     actor.start();
     this.#holdOffs.set(key, actor);

@@ -56,7 +56,7 @@ export class Dispatch implements DispatchPort {
       actors: { fetchQueue: fromPromise(() => queue.update()), poolLoaded: fromPromise(() => pool.loaded()) },
     });
     this.#actor = createActor(machine, {
-      clock: clock as never,
+      clock: clock,
       input: {
         port: this,
         pollIntervalMs: settings.pollIntervalMs,

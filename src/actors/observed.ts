@@ -18,7 +18,7 @@ export function observed<TMachine extends AnyStateMachine>(
   const watched = Object.create(machine) as TMachine;
   watched.transition = (snapshot, event, scope) => {
     const after = machine.transition(snapshot, event, scope) as SnapshotFrom<TMachine>;
-    observe(event, snapshot as SnapshotFrom<TMachine>, after);
+    observe(event as EventObject, snapshot as SnapshotFrom<TMachine>, after);
     return after as never;
   };
   return watched;

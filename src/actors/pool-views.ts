@@ -1,4 +1,4 @@
-import type { IdleBehavior, WorkerState } from '../domain/instance.js';
+import type { WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { InstanceView } from './pool.js';
 import type { WorkerSnapshot } from './roster.js';
@@ -19,10 +19,6 @@ export function workerStateOf(snapshot: WorkerSnapshot): WorkerState {
   if (typeof lifecycle !== 'string') return 'booting' in lifecycle ? 'booting' : 'shutdown';
   if (lifecycle === 'appearing') return snapshot.context.expected ? 'booting' : 'unknown';
   return lifecycle === 'gone' ? 'shutdown' : lifecycle;
-}
-
-export function idleBehaviorOf(snapshot: WorkerSnapshot): IdleBehavior {
-  return snapshot.context.idleBehavior;
 }
 
 export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {

@@ -25,8 +25,8 @@ export interface InstanceView {
 /** A container that has, or lately had, a process on an instance (R-16). */
 export interface RunningView {
   instanceId: string;
-  /** `starting`: the start command has not returned and no probe listed it. */
-  phase: 'starting' | 'running' | 'exited';
+  /** `starting`: nobody saw the process yet; `ending`: it is over, and its result is on its way to the queue. */
+  phase: 'starting' | 'running' | 'ending' | 'exited';
   /** Epoch ms, `undefined` while alive. */
   exitedAt: number | undefined;
 }

@@ -151,7 +151,7 @@ export class WorkerRoster {
     const { instance, instanceType } = entry;
     const { isConfigured } = typeNamed(instanceType.name);
     const input = { clock, settings, instance, instanceType, typeIsConfigured: isConfigured, expected };
-    const actor = createActor(machine, { id: instance.id, clock: clock as never, input });
+    const actor = createActor(machine, { id: instance.id, clock: clock, input });
     actor.on('*', (fact) => observer.fact(entry, fact));
     actor.subscribe({
       error: (error) => {

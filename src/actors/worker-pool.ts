@@ -66,7 +66,7 @@ export class WorkerPool implements Pool, Roster {
     const { syncIntervalMs, hastySyncIntervalMs, replaceDelayMs } = options;
     this.#supervisor = createActor(options.supervisor, {
       id: 'supervisor',
-      clock: options.clock as never,
+      clock: options.clock,
       input: { roster: this, syncIntervalMs, hastySyncIntervalMs, replaceDelayMs },
     });
   }
@@ -186,7 +186,7 @@ export class WorkerPool implements Pool, Roster {
     const running = new Map<string, RunningView>();
     for (const { actor, instance } of this.#options.roster.entries()) {
       for (const [uuid, runner] of Object.entries(actor.getSnapshot().context.runners)) {
-        const phase = runner.phase === 'starting' ? 'starting' : 'running';
+        const phase = runner.phase === 'collecting' ? 'ending' : runner.phase;
         running.set(uuid, { instanceId: instance.id, phase, exitedAt: undefined });
       }
     }

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { containerStates, isFinal, type ContainerState } from '../domain/container.js';
-import { QueueError } from '../queue/queue.js';
+import { type QueueError } from '../queue/queue.js';
 import type { ContainerRecord } from '../queue/container-store.js';
 import { containerRequestSchema } from './container-request.js';
 import type { ApiDeps } from './deps.js';

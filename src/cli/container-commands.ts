@@ -20,7 +20,9 @@ export function addContainerCommands(program: Command, context: CommandContext):
     .action(async (options: { state?: string; limit: string; json?: boolean }, command: Command) => {
       const query = new URLSearchParams({ limit: options.limit });
       if (options.state !== undefined) query.set('state', options.state);
-      const page = await context.client(command).get<Page<ContainerBody>>(`/v1/containers?${query}`);
+      const page = await context
+        .client(command)
+        .get<Page<ContainerBody>>(`/v1/containers?${query.toString()}`);
       if (options.json) return printJson(output, page);
       const rows = page.items.map((each) => {
         return [each.uuid, each.name, each.state, each.priority, each.instance || '-', statusOf(each)];
@@ -48,7 +50,7 @@ export function addContainerCommands(program: Command, context: CommandContext):
     .option('--stream <name>', 'stdout, stderr or both', 'stdout')
     .action(async (uuid: string, options: { follow?: boolean; stream: string }, command: Command) => {
       const query = new URLSearchParams({ stream: options.stream, follow: options.follow ? '1' : '0' });
-      for await (const text of context.client(command).stream(`${pathOf(uuid)}/logs?${query}`))
+      for await (const text of context.client(command).stream(`${pathOf(uuid)}/logs?${query.toString()}`))
         output.write(text);
     });
   program

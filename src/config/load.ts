@@ -74,7 +74,10 @@ function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCoun
   const value = document.getIn(issue.path);
   const isShown =
     value !== undefined && typeof value !== 'object' && !secretFields.has(String(issue.path.at(-1)));
-  const shown = isShown && !issue.message.includes(String(value)) ? ` (it is ${JSON.stringify(value)})` : '';
+  const shown =
+    isShown && !issue.message.includes(JSON.stringify(value).replaceAll('"', ''))
+      ? ` (it is ${JSON.stringify(value)})`
+      : '';
   return [{ path, message: `${issue.message}${shown}`, ...place(issue.path) }];
 }
 

@@ -29,7 +29,10 @@ export function initialPlanMemory(
   };
 }
 
-/** The limit of this pass: shrinks when the server is overloaded or the cloud at its quota, grows slowly (SC-20..SC-25). */
+/**
+ * The limits of this pass (SC-20..SC-25). Containers and instances are counted apart: an overloaded server limits the
+ * containers, a quota the instances, so that a full quota never keeps containers off the instances there are.
+ */
 export function nextPlanMemory(memory: PlanMemory, input: LimitInput): PlanMemory {
   let { maxContainers, instancesWithinQuota, heeded503At } = memory;
   const { now, running, totalInstances, atQuota, last503At } = input;
@@ -40,14 +43,14 @@ export function nextPlanMemory(memory: PlanMemory, input: LimitInput): PlanMemor
     maxContainers = Math.max(maxContainers, Math.floor((running * 11) / 10) + 1);
   }
   if (instancesWithinQuota > 0) instancesWithinQuota = Math.max(instancesWithinQuota, totalInstances);
-  if (atQuota) {
-    const present = Math.max(totalInstances, running);
-    if (maxContainers === 0 || maxContainers > present) maxContainers = Math.max(1, present);
-    instancesWithinQuota = totalInstances;
-  } else if (instancesWithinQuota > 0) {
-    maxContainers = Math.min(maxContainers, Math.max(instancesWithinQuota, running) + 1);
-  }
+  if (atQuota) instancesWithinQuota = totalInstances;
   return { maxContainers, instancesWithinQuota, heeded503At };
+}
+
+/** How many instances may be asked for: after a quota error one more at a time (SC-24). */
+export function creatableWithinQuota(memory: PlanMemory, totalInstances: number): number {
+  const { instancesWithinQuota } = memory;
+  return instancesWithinQuota === 0 ? Infinity : Math.max(0, instancesWithinQuota + 1 - totalInstances);
 }
 
 /** How many workflow runners may run at once; 0: no limit (SC-26). */

@@ -2,7 +2,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { InstanceView, RunningView } from '../actors/pool.js';
 import type { SchedulerSettings } from '../config/config.js';
 import type { QueueEntry } from '../queue/queue.js';
-import { nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
+import { creatableWithinQuota, nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
 import { PlannedInstances } from './planned-instances.js';
 import { inOrder } from './queue-order.js';
 import type { WaitReason } from './wait-reason.js';
@@ -80,7 +80,8 @@ class Pass {
     this.#instances = new PlannedInstances(instances, entries, settings.maxRunningContainersPerInstance);
     this.#maxSupervisors = supervisorLimit(this.#memory.maxContainers, settings.supervisorFraction);
     this.#trying = alive;
-    this.#creatable = limits.creatable;
+    const present = totalInstances + instances.filter(({ instanceId }) => instanceId === '').length;
+    this.#creatable = Math.min(limits.creatable, creatableWithinQuota(this.#memory, present));
   }
 
   run(): Plan {

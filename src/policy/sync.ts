@@ -47,8 +47,10 @@ function syncOne(one: One): SyncAction | undefined {
       return syncRunning(one);
     case 'Complete':
     case 'Cancelled':
+      if (process?.phase === 'ending') return undefined;
       return process ? { kind: 'kill', uuid, because: `it is ${state}` } : { kind: 'forget', uuid };
     case 'Queued':
+      if (process?.phase === 'ending') return undefined;
       if (process) return { kind: 'kill', uuid, because: 'it is Queued, so an earlier attempt must end' };
       return priority === 0n ? { kind: 'forget', uuid } : undefined;
     case 'Locked':

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import ssh2 from 'ssh2';
 
 /** A fresh Ed25519 key pair in OpenSSH text form. */
@@ -32,14 +31,9 @@ export function rawPublicKeyOf(privateKey: string): Buffer {
   return parseKey(privateKey).getPublicSSH();
 }
 
-/** As `ssh-keygen -l` prints it. */
-export function fingerprintOf(rawKey: Uint8Array): string {
-  return `SHA256:${createHash('sha256').update(rawKey).digest('base64').replace(/=+$/, '')}`;
-}
-
 function parseKey(text: string): ssh2.ParsedKey {
   const parsed = ssh2.utils.parseKey(text);
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  const key = (Array.isArray(parsed) ? parsed[0] : parsed) as ssh2.ParsedKey | Error | undefined;
   if (!key || key instanceof Error || !key.isPrivateKey()) {
     throw new KeyError('the private key cannot be read: give the OpenSSH or PEM text of an unencrypted key', {
       cause: key instanceof Error ? key : undefined,

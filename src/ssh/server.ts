@@ -73,7 +73,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 
 function parsePublicKey(line: string): ssh2.ParsedKey {
   const parsed = ssh2.utils.parseKey(line);
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  const key = (Array.isArray(parsed) ? parsed[0] : parsed) as ssh2.ParsedKey | Error | undefined;
   if (!key || key instanceof Error) throw new Error('an authorized key cannot be read', { cause: key });
   return key;
 }

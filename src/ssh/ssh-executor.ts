@@ -68,7 +68,7 @@ class SshExecutor implements Executor, ConnectionPort {
     this.#handshakes = handshakes;
     this.#channels = new Slots(options.maxChannels);
     this.#actor = createActor(connectionMachine, {
-      clock: options.clock as never,
+      clock: options.clock,
       input: { port: this, firstBackOffMs: 100, longestBackOffMs: 5_000 },
     });
     this.#actor.start();
@@ -191,7 +191,7 @@ class SshExecutor implements Executor, ConnectionPort {
       };
       const subscriptions = [
         this.#actor.on('connection.ready', () => settle(() => resolve(this.#client!))),
-        this.#actor.on('connection.failed', ({ error }) => settle(() => reject(error as Error))),
+        this.#actor.on('connection.failed', ({ error }) => settle(() => reject(error))),
         this.#actor.subscribe({
           complete: () => settle(() => reject(new ExecutorError('closed', 'the executor was closed'))),
         }),

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { deferred, emptyListing, failure, listing, uuid1, uuid2, WorkerWorld } from '../support/worker-world.js';
+import {
+  deferred,
+  emptyListing,
+  failure,
+  listing,
+  uuid1,
+  uuid2,
+  WorkerWorld,
+} from '../support/worker-world.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 
 const minute = 60_000;
@@ -52,7 +60,6 @@ describe('a probe round of an unknown worker', () => {
   it('shuts it down when the boot probe fails and nothing runs (T-21, T-24, W-34)', async () => {
     const world = new WorkerWorld({ expected: false });
     world.boot = () => failure;
-    world.clock.advance(0);
     await world.clock.advance(2 * minute);
     await world.probe();
     expect(world.state).toBe('shutdown');
@@ -144,15 +151,18 @@ describe('a probe round of a worker in service', () => {
     expect([world.state, world.runners]).toEqual(['running', [uuid1]]);
   });
 
-  it.each([[[]], [[uuid1]]])('shuts it down when it stopped answering, with %j on it (T-29, W-25)', async (live) => {
-    const world = new WorkerWorld();
-    await world.bringUp(...live);
-    world.list = () => ({ ...failure, durationMs: 1 });
-    await world.clock.advance(2_000);
-    await world.probe();
-    expect([world.state, world.runners]).toEqual(['shutdown', live]);
-    expect(world.outcome).toBe('success');
-  });
+  it.each([[[]], [[uuid1]]])(
+    'shuts it down when it stopped answering, with %j on it (T-29, W-25)',
+    async (live) => {
+      const world = new WorkerWorld();
+      await world.bringUp(...live);
+      world.list = () => ({ ...failure, durationMs: 1 });
+      await world.clock.advance(2_000);
+      await world.probe();
+      expect([world.state, world.runners]).toEqual(['shutdown', live]);
+      expect(world.outcome).toBe('success');
+    },
+  );
 
   it('keeps what is listed, ends what is not, leaves what is starting (T-30, P-18, W-18)', async () => {
     const world = new WorkerWorld();
@@ -238,14 +248,17 @@ describe('broken instances', () => {
     ['run', 'shutdown', 'drain'],
     ['hold', 'idle', 'hold'],
     ['drain', 'shutdown', 'drain'],
-  ])('treats a broken report of an idle worker on %s as it should (T-44, I-7)', async (tag, state, behavior) => {
-    const world = new WorkerWorld();
-    await world.bringUp();
-    if (tag !== 'run') await world.send({ type: `operator.${tag as 'hold'}`, because: 'test' });
-    world.list = () => listing({ broken: true });
-    await world.probe();
-    expect([world.state, world.behavior]).toEqual([state, behavior]);
-  });
+  ])(
+    'treats a broken report of an idle worker on %s as it should (T-44, I-7)',
+    async (tag, state, behavior) => {
+      const world = new WorkerWorld();
+      await world.bringUp();
+      if (tag !== 'run') await world.send({ type: `operator.${tag as 'hold'}`, because: 'test' });
+      world.list = () => listing({ broken: true });
+      await world.probe();
+      expect([world.state, world.behavior]).toEqual([state, behavior]);
+    },
+  );
 
   it('lets the containers of a broken worker end first (T-45, I-4)', async () => {
     const world = new WorkerWorld();

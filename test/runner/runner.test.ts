@@ -110,7 +110,11 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('cuts output at its limit without holding the command up', async () => {
-    await host.start(uuid, { command: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; exit 3'] }, 1_000);
+    await host.start(
+      uuid,
+      { command: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; exit 3'] },
+      1_000,
+    );
     const result = await collect();
     expect([result.exitCode, result.stdout.length, result.note]).toEqual([
       3,
@@ -120,7 +124,10 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('stops a container at its time limit, even one that ignores TERM', async () => {
-    await host.start(uuid, { command: ['sh', '-c', 'trap "" TERM; sleep 60 & wait; sleep 60'], maxRunTimeMs: 1_000 });
+    await host.start(uuid, {
+      command: ['sh', '-c', 'trap "" TERM; sleep 60 & wait; sleep 60'],
+      maxRunTimeMs: 1_000,
+    });
     expect(await collect()).toMatchObject({ exitCode: 137, note: 'stopped at its time limit' });
   });
 
@@ -132,10 +139,14 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
 
   it('runs twenty containers side by side', async () => {
     const uuids = Array.from({ length: 20 }, (_, index) => `zzzzz-dz642-${String(index).padStart(15, '0')}`);
-    const codes = await Promise.all(uuids.map((id) => host.start(id, { command: ['sh', '-c', 'sleep 0.2'] })));
+    const codes = await Promise.all(
+      uuids.map((id) => host.start(id, { command: ['sh', '-c', 'sleep 0.2'] })),
+    );
     expect(codes.every(({ code }) => code === 0)).toBe(true);
     await expect
-      .poll(async () => (await host.list()).filter((line) => line.endsWith(' ended')).length, { timeout: 20_000 })
+      .poll(async () => (await host.list()).filter((line) => line.endsWith(' ended')).length, {
+        timeout: 20_000,
+      })
       .toBe(20);
   });
 

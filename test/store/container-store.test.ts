@@ -41,7 +41,8 @@ describe('the container store', () => {
       clock: systemClock,
       clusterId: 'zzzzz',
       randomBytes: () => randomBytes(15),
-      size: () => (misfit === undefined ? { needs, instanceTypes: [smallType] } : { needs, unsatisfiable: misfit }),
+      size: () =>
+        misfit === undefined ? { needs, instanceTypes: [smallType] } : { needs, unsatisfiable: misfit },
       maxDispatchAttempts: 2,
       onFault: (uuid, error) => {
         throw new Error(uuid, { cause: error });
@@ -174,7 +175,9 @@ describe('the container store', () => {
   });
 
   it('lists by pages and filters', async () => {
-    await store.submit(Array.from({ length: 250 }, (_, index) => ({ ...request, name: index % 2 ? 'odd' : 'even' })));
+    await store.submit(
+      Array.from({ length: 250 }, (_, index) => ({ ...request, name: index % 2 ? 'odd' : 'even' })),
+    );
     const seen = new Set<string>();
     let after: string | undefined;
     do {

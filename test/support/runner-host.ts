@@ -61,7 +61,9 @@ export class RunnerHost {
     child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.stdin!.on('error', () => {});
     child.stdin!.end(stdin);
-    return new Promise((resolve) => child.on('close', (code) => resolve({ code: code ?? 255, stdout, stderr })));
+    return new Promise((resolve) =>
+      child.on('close', (code) => resolve({ code: code ?? 255, stdout, stderr })),
+    );
   }
 
   start(uuid: string, work: Partial<ContainerWork> = {}, logLimitBytes = 1_000_000): Promise<Ran> {

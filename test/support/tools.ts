@@ -12,7 +12,8 @@ export function findTool(name: string): string | undefined {
 export function requireTool(context: TestContext, name: string): string {
   const path = findTool(name);
   if (path !== undefined) return path;
-  if (process.env['CI'] === 'true') throw new Error(`${name} is not installed; scripts/test installs it under CI`);
+  if (process.env['CI'] === 'true')
+    throw new Error(`${name} is not installed; scripts/test installs it under CI`);
   context.skip(`${name} is not installed`);
   return '';
 }

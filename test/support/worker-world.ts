@@ -43,7 +43,12 @@ export const workerSettings: WorkerSettings = {
   tagRetryMs: 1_000,
   watchRetryMs: 10_000,
   collects: false,
-  runnerTimings: { timeoutTermMs: 120_000, timeoutSignalMs: 5_000, collectRetryMs: 1_000, timeoutCollectMs: 60_000 },
+  runnerTimings: {
+    timeoutTermMs: 120_000,
+    timeoutSignalMs: 5_000,
+    collectRetryMs: 1_000,
+    timeoutCollectMs: 60_000,
+  },
 };
 
 export const failure: RemoteFailure = {
@@ -58,7 +63,13 @@ export const failure: RemoteFailure = {
 /** An answer now, or a promise the test settles later. */
 export type Answer<T> = T | Promise<T>;
 
-export const emptyListing: RunnerListing = { live: [], stale: [], ended: [], broken: false, interruption: '' };
+export const emptyListing: RunnerListing = {
+  live: [],
+  stale: [],
+  ended: [],
+  broken: false,
+  interruption: '',
+};
 
 export const listing = (change: Partial<RunnerListing> = {}): RunProbeOutcome => ({
   ok: true,
@@ -116,7 +127,7 @@ export class WorkerWorld {
       typeIsConfigured: options.typeIsConfigured ?? true,
       expected: options.expected ?? true,
     };
-    this.actor = createActor(this.#machine(), { clock: this.clock as never, input });
+    this.actor = createActor(this.#machine(), { clock: this.clock, input });
     this.actor.on('*', (fact) => void this.facts.push(fact));
     this.actor.subscribe({ error: (error) => (this.error = error) });
     this.actor.start();
@@ -175,8 +186,12 @@ export class WorkerWorld {
     };
     const runner = runnerMachine.provide({
       actors: {
-        startContainer: fromPromise(async ({ input }) => note(`start ${input.uuid}`, await this.start(input.uuid))),
-        killContainer: fromPromise(async ({ input }) => note(`kill ${input.uuid}`, await this.kill(input.uuid))),
+        startContainer: fromPromise(async ({ input }) =>
+          note(`start ${input.uuid}`, await this.start(input.uuid)),
+        ),
+        killContainer: fromPromise(async ({ input }) =>
+          note(`kill ${input.uuid}`, await this.kill(input.uuid)),
+        ),
         collectResult: fromPromise(async ({ input }) =>
           note(`collect ${input.uuid}`, await this.collect(input.uuid)),
         ),
@@ -208,7 +223,7 @@ export class WorkerWorld {
         }),
         watch: fromCallback(({ sendBack }) => {
           this.orders.push('watch');
-          this.watchSend = sendBack as (event: WorkerEvent) => void;
+          this.watchSend = sendBack;
           return () => {
             this.watchSend = undefined;
           };

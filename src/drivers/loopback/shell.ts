@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { type constants } from 'node:os';
 import type { SshCommandRequest } from '../../ssh/server.js';
 
 const killGraceMs = 2_000;

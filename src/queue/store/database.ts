@@ -21,7 +21,7 @@ export async function openDatabase(url: string): Promise<Store> {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('busy_timeout = 5000');
-    db = new Kysely<StoreSchema>({ dialect: new SqliteDialect({ database: database as never }) });
+    db = new Kysely<StoreSchema>({ dialect: new SqliteDialect({ database: database }) });
   } catch (cause) {
     throw openError(path, cause);
   }
