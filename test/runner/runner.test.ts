@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -73,11 +73,11 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     await ended();
     await host.run(['--discard', uuid]);
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":999999999}\n`);
-    const helper = spawn('flock', [host.lockFile(uuid), 'sleep', '100'], { stdio: 'ignore' });
+    const release = host.hold(uuid);
     try {
       await expect.poll(() => host.list(), { timeout: 10_000 }).toContain(`${uuid} stale`);
     } finally {
-      helper.kill('SIGKILL');
+      release();
     }
   });
 
@@ -88,15 +88,19 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('never signals a process that took over the number of a dead one (K-34)', async () => {
-    await host.start(uuid, { command: ['sleep', '100'] });
+    await host.start(uuid, { command: ['true'] });
+    await ended();
     const stranger = spawn('sleep', ['100'], { stdio: 'ignore' });
-    const held = openSync(host.lockFile(uuid), 'r+');
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":${stranger.pid}}\n`);
-    await host.run(['--kill', '15', uuid]);
-    expect(await host.list()).toEqual([`${uuid} stale`]);
-    expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
-    stranger.kill('SIGKILL');
-    expect(held).toBeGreaterThan(0);
+    const release = host.hold(uuid);
+    try {
+      await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
+      expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
+      expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+    } finally {
+      release();
+      stranger.kill('SIGKILL');
+    }
   });
 
   it('reports a container whose supervisor was killed, and not before its process ended', async () => {
@@ -110,7 +114,11 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('cuts output at its limit without holding the command up', async () => {
-    await host.start(uuid, { command: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; exit 3'] }, 1_000);
+    await host.start(
+      uuid,
+      { command: ['sh', '-c', 'head -c 30000000 /dev/zero | tr "\\0" x; exit 3'] },
+      1_000,
+    );
     const result = await collect();
     expect([result.exitCode, result.stdout.length, result.note]).toEqual([
       3,
@@ -120,7 +128,10 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('stops a container at its time limit, even one that ignores TERM', async () => {
-    await host.start(uuid, { command: ['sh', '-c', 'trap "" TERM; sleep 60 & wait; sleep 60'], maxRunTimeMs: 1_000 });
+    await host.start(uuid, {
+      command: ['sh', '-c', 'trap "" TERM; sleep 60 & wait; sleep 60'],
+      maxRunTimeMs: 1_000,
+    });
     expect(await collect()).toMatchObject({ exitCode: 137, note: 'stopped at its time limit' });
   });
 
@@ -132,10 +143,14 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
 
   it('runs twenty containers side by side', async () => {
     const uuids = Array.from({ length: 20 }, (_, index) => `zzzzz-dz642-${String(index).padStart(15, '0')}`);
-    const codes = await Promise.all(uuids.map((id) => host.start(id, { command: ['sh', '-c', 'sleep 0.2'] })));
+    const codes = await Promise.all(
+      uuids.map((id) => host.start(id, { command: ['sh', '-c', 'sleep 0.2'] })),
+    );
     expect(codes.every(({ code }) => code === 0)).toBe(true);
     await expect
-      .poll(async () => (await host.list()).filter((line) => line.endsWith(' ended')).length, { timeout: 20_000 })
+      .poll(async () => (await host.list()).filter((line) => line.endsWith(' ended')).length, {
+        timeout: 20_000,
+      })
       .toBe(20);
   });
 
