@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import ssh2 from 'ssh2';
 import type { Clock } from '../../domain/clock.js';
 import type { Instance, Tags } from '../../domain/instance.js';
 import { generateKeyPair, rawPublicKeyOf } from '../../ssh/keys.js';
@@ -60,6 +61,9 @@ export class LoopbackDriver implements Driver {
         remedy: 'set pool.deployPublicKey to true',
       });
     }
+    if (ssh2.utils.parseKey(spec.publicKey) instanceof Error) {
+      throw new DriverError('invalid', 'the public key that may log in cannot be read');
+    }
     const record: InstanceRecord = {
       id: `loopback-${this.#state.nextNumber++}`,
       providerType: spec.instanceType.providerType,
@@ -82,13 +86,16 @@ export class LoopbackDriver implements Driver {
 
   async destroy(id: string): Promise<void> {
     await this.#starting;
-    const index = this.#state.instances.findIndex((record) => record.id === id);
-    if (index === -1) return;
+    const record = this.#state.instances.find((each) => each.id === id);
+    if (!record) return;
     const running = this.#running.get(id);
     this.#running.delete(id);
     this.#options.clock.clearTimeout(running?.timer);
     await running?.server?.close();
     endProcessesOf(this.#folderOf(id));
+    // Looked up only now: others may have come and gone while the server closed.
+    const index = this.#state.instances.indexOf(record);
+    if (index === -1) return;
     this.#state.instances.splice(index, 1);
     this.#save();
     rmSync(this.#folderOf(id), { recursive: true, force: true, maxRetries: 5 });
