@@ -61,8 +61,10 @@ export class StubContainers {
       timer: undefined,
     };
     this.#containers.set(uuid, container);
-    if (!isEarly) this.#options.onStarted?.(uuid);
-    this.#options.tell(`started ${uuid}`);
+    if (!isEarly) {
+      this.#options.onStarted?.(uuid);
+      this.#options.tell(`started ${uuid}`);
+    }
     const runsMs = isCrash ? execution.durationMs * random() : execution.durationMs;
     const end = isCrash
       ? () => this.#end(uuid, container, 255, 'its supervisor ended without a result', true)
@@ -107,9 +109,20 @@ export class StubContainers {
     if (!container) return 'unknown';
     if (container.phase !== 'over') return 'running';
     const { execution, startedAt, finishedAt, exitCode, note } = container;
-    const header = { uuid, exitCode, startedAt, finishedAt, timedOut: false, truncated: false, note };
+    const { stdout, stderr } = execution;
+    const header = {
+      uuid,
+      exitCode,
+      startedAt,
+      finishedAt,
+      stdoutBytes: Buffer.byteLength(stdout),
+      stderrBytes: Buffer.byteLength(stderr),
+      timedOut: false,
+      truncated: false,
+      note,
+    };
     const encode = (text: string): string => Buffer.from(text).toString('base64');
-    return `${JSON.stringify(header)}\n${encode(execution.stdout)}\n${encode(execution.stderr)}\n`;
+    return `${JSON.stringify(header)}\n${encode(stdout)}\n${encode(stderr)}\n`;
   }
 
   /** False while it runs. */

@@ -24,6 +24,9 @@ export interface StubAnswer {
   stderr: string;
 }
 
+/** So often a watcher hears a word, whatever happens; without it a watch counts as broken. */
+const beatMs = 15_000;
+
 interface Watcher {
   onLine(line: string): void;
   onEnd(exitCode: number): void;
@@ -44,6 +47,7 @@ export class StubVm {
   readonly #files = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
   #notice = '';
+  #beat: unknown;
   #isGone = false;
 
   constructor(options: StubVmOptions) {
@@ -78,9 +82,13 @@ export class StubVm {
       return () => {};
     }
     this.#watchers.add(watcher);
+    if (this.#watchers.size === 1) this.#startBeat();
     for (const line of ['attached', ...this.#containers.present()]) watcher.onLine(line);
     if (this.#notice !== '') watcher.onLine(`interruption ${this.#notice}`);
-    return () => void this.#watchers.delete(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) this.#options.clock.clearTimeout(this.#beat);
+    };
   }
 
   interrupt(notice: string): void {
@@ -91,6 +99,7 @@ export class StubVm {
   /** Ends containers and watchers; every later command fails. */
   stop(): void {
     this.#isGone = true;
+    this.#options.clock.clearTimeout(this.#beat);
     this.#containers.clear();
     for (const watcher of this.#watchers) watcher.onEnd(1);
     this.#watchers.clear();
@@ -167,6 +176,14 @@ export class StubVm {
     }
     this.#files.set(path, md5);
     return ok();
+  }
+
+  #startBeat(): void {
+    this.#options.clock.clearTimeout(this.#beat);
+    this.#beat = this.#options.clock.setTimeout(() => {
+      this.#startBeat();
+      this.#tell('alive');
+    }, beatMs);
   }
 
   #tell(line: string): void {
