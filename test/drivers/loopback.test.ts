@@ -194,6 +194,23 @@ describe('loopback', () => {
     await writeFile(file, good);
   });
 
+  it('goes on with the others when the folder of one cannot be used', async () => {
+    const first = await open();
+    const [bad, good] = [await first.create(spec(), options), await first.create(spec(), options)];
+    await first.stop();
+    opened.length = 0;
+    const folder = join(stateDir, 'loopback', 'zzzzz-gj3su-abc', bad.id);
+    await rm(folder, { recursive: true });
+    await writeFile(folder, 'in the way');
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const second = await open();
+    const address = async (id: string) =>
+      (await second.list({}, options)).find((instance) => instance.id === id)?.address;
+    await expect.poll(() => address(good.id)).toMatch(/:\d+$/);
+    expect(await address(bad.id)).toBe('');
+    expect((await warned).message).toContain(bad.id);
+  });
+
   it('names the parameter that is wrong', async () => {
     const error = await errorOf(open({ maxInstances: 0 }));
     expect(error.code).toBe('invalid');

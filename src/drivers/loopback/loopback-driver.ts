@@ -41,7 +41,9 @@ export class LoopbackDriver implements Driver {
     this.#options = options;
     this.#statePath = join(options.folder, 'instances.json');
     this.#state = readState(this.#statePath);
-    this.#starting = Promise.all(this.#state.instances.map((record) => this.#serve(record))).then(() => {});
+    this.#starting = Promise.all(this.#state.instances.map((record) => this.#tryToServe(record))).then(
+      () => {},
+    );
   }
 
   async create(spec: CreateSpec): Promise<Instance> {
@@ -132,6 +134,15 @@ export class LoopbackDriver implements Driver {
     this.#running.clear();
   }
 
+  /** An instance that cannot be served stays without an address, so that its boot timeout retires it; the others go on. */
+  async #tryToServe(record: InstanceRecord): Promise<void> {
+    try {
+      await this.#serve(record);
+    } catch (error) {
+      process.emitWarning(`loopback instance ${record.id} cannot be reached: ${String(error)}`);
+    }
+  }
+
   async #serve(record: InstanceRecord): Promise<void> {
     const folder = this.#folderOf(record.id);
     const env = { LONGSHORE_LOCK_DIR: join(folder, 'lock'), LONGSHORE_STATE_DIR: join(folder, 'state') };
@@ -148,7 +159,7 @@ export class LoopbackDriver implements Driver {
   }
 
   #serveLater(record: InstanceRecord, delayMs: number): void {
-    const timer = this.#options.clock.setTimeout(() => void this.#serve(record), delayMs);
+    const timer = this.#options.clock.setTimeout(() => void this.#tryToServe(record), delayMs);
     this.#running.set(record.id, { server: undefined, timer });
   }
 
