@@ -55,6 +55,7 @@ export class Executors implements ConnectionKeeper {
       verified: () => onConnection(id, 'verified'),
       lost: (error) => onConnection(id, 'lost', error),
     });
+    void this.#entries.get(id)?.executor.close();
     this.#entries.set(id, { executor, instance, type });
   }
 
