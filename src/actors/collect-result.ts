@@ -1,11 +1,14 @@
 import { fromPromise } from 'xstate';
-import { quoteIfNeeded } from '../domain/shell-quote.js';
+import type { Clock } from '../domain/clock.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { Queue } from '../queue/queue.js';
 import { parseCollected } from '../runner/collected-result.js';
+import { ExecutorError } from '../ssh/executor.js';
+import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
+import { asRoot, uuidWord } from './remote-command.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, type RunnerProgram } from './runner-program.js';
+import type { RunnerProgram } from './runner-program.js';
 
 export interface CollectResultDeps {
   executors: Executors;
@@ -13,31 +16,36 @@ export interface CollectResultDeps {
   queue: Queue;
   /** Bytes of each stream the runner keeps; bounds what is read. */
   logLimitBytes: number;
+  /** Of each of the three steps. */
   timeoutMs: number;
+  clock: Clock;
 }
 
-/** Brings a result to the queue, and only when it is durable there removes it from the instance. */
-export const collectResultWith = ({
-  executors,
-  runner,
-  queue,
-  logLimitBytes,
-  timeoutMs,
-}: CollectResultDeps) =>
+/**
+ * Brings a result to the queue, and only when it is durable there removes it from the instance. `ok`: it is durable.
+ * A result that could not be removed is listed as ended by the next probe and comes here again.
+ */
+export const collectResultWith = (deps: CollectResultDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
+    const { executors, runner, queue, logLimitBytes, timeoutMs, clock } = deps;
     if (!runner.isOurs) return { ok: true };
-    const { instanceId, uuid } = input;
     try {
+      const uuid = uuidWord(input.uuid);
       const program = await runner.command();
-      const { executor, instance } = executors.of(instanceId);
-      const call = (mode: string): string =>
-        asRoot(`${program} ${mode} ${quoteIfNeeded(uuid)}`, instance.remoteUser);
+      const { executor, instance } = executors.of(input.instanceId);
+      const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
       const maxOutputBytes = 65_536 + 3 * logLimitBytes;
       const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-      await queue.complete(uuid, parseCollected(uuid, stdout));
-      await executor.run(call('--discard'), { timeoutMs, signal });
+      const result = parseCollected(uuid, stdout);
+      await bounded('the queue', () => queue.complete(uuid, result), { timeoutMs, clock, signal });
+      await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
     }
   });
+
+/** The result is home, so that a discard that failed is no reason to give the container up. */
+function ifExecutorError(error: unknown): void {
+  if (!(error instanceof ExecutorError)) throw error;
+}

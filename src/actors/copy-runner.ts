@@ -1,9 +1,11 @@
 import { fromPromise } from 'xstate';
 import { quoteIfNeeded, singleQuote } from '../domain/shell-quote.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
-import { ExecutorError, type Executor } from '../ssh/executor.js';
+import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
 import type { Slots } from '../ssh/slots.js';
 import type { Executors } from './executors.js';
+import { inTurn } from './in-turn.js';
+import { asRoot } from './remote-command.js';
 import { remoteFailure } from './remote-failure.js';
 import type { LoadedRunner, RunnerProgram } from './runner-program.js';
 
@@ -22,33 +24,34 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
     try {
       const loaded = await runner.load();
       const { executor, instance } = executors.of(input.instanceId);
-      if (await isInstalled(executor, loaded, timeoutMs, signal)) return { ok: true };
-      await uploads.take(signal);
-      try {
-        const command = installCommand(loaded, instance.remoteUser);
-        await executor.run(command, { stdin: loaded.content, timeoutMs, signal });
-      } finally {
-        uploads.release();
-      }
+      if (await isInstalled(executor, loaded, instance.remoteUser, { timeoutMs, signal }))
+        return { ok: true };
+      const command = installCommand(loaded, instance.remoteUser);
+      const options = { stdin: loaded.content, timeoutMs, signal };
+      await inTurn(uploads, signal, () => executor.run(command, options));
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
     }
   });
 
+/** Asks as the login user, and again as root where that user may not look. */
 async function isInstalled(
   executor: Executor,
   { md5, path }: LoadedRunner,
-  timeoutMs: number,
-  signal: AbortSignal,
+  remoteUser: string,
+  options: Pick<RunOptions, 'timeoutMs' | 'signal'>,
 ): Promise<boolean> {
-  try {
-    const { stdout, stderr } = await executor.run(`md5sum ${quoteIfNeeded(path)}`, { timeoutMs, signal });
-    return stderr === '' && stdout === `${md5}  ${path}\n`;
-  } catch (error) {
-    if (error instanceof ExecutorError && error.code === 'exit') return false;
-    throw error;
+  const plain = `md5sum ${quoteIfNeeded(path)}`;
+  for (const command of new Set([plain, asRoot(plain, remoteUser)])) {
+    try {
+      const { stdout, stderr } = await executor.run(command, options);
+      return stderr === '' && stdout === `${md5}  ${path}\n`;
+    } catch (error) {
+      if (!(error instanceof ExecutorError && error.code === 'exit')) throw error;
+    }
   }
+  return false;
 }
 
 /** Written beside, checked, then renamed: the name never stands for half a program. */

@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import type { TagKeys } from '../domain/instance.js';
 import { secretFingerprint } from '../domain/ids.js';
 import type { Driver } from '../drivers/driver.js';
-import type { CreateOutcome, LaunchRequest } from '../machines/cloud-effects.js';
+import type { CloudFailure, CreateOutcome, LaunchRequest } from '../machines/cloud-effects.js';
 import { cloudFailure } from './cloud-failure.js';
 import { secretFile } from './executors.js';
 
@@ -40,6 +40,11 @@ export const createInstanceWith = (deps: CreateInstanceDeps) =>
       );
       return { ok: true, instance };
     } catch (error) {
-      return { ok: false, error: cloudFailure(error) };
+      return { ok: false, error: withoutSecret(cloudFailure(error), secret) };
     }
   });
+
+/** Some providers repeat the request, and with it the init command, in the text of their error. */
+function withoutSecret(failure: CloudFailure, secret: string): CloudFailure {
+  return { ...failure, message: failure.message.replaceAll(secret, '[secret]') };
+}

@@ -1,13 +1,22 @@
 import { fromPromise } from 'xstate';
 import type { Driver } from '../drivers/driver.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import type { Slots } from '../ssh/slots.js';
 import { cloudStepFailure } from './cloud-failure.js';
+import { inTurn } from './in-turn.js';
+
+export interface DestroyInstanceDeps {
+  /** Bounds its calls in time itself. */
+  driver: Driver;
+  /** How many destroy calls may be under way at once. */
+  destroys: Slots;
+}
 
 /** Asks the cloud to destroy the instance; one that is gone already counts as done (S-1). */
-export const destroyInstanceWith = ({ driver }: { driver: Driver }) =>
+export const destroyInstanceWith = ({ driver, destroys }: DestroyInstanceDeps) =>
   fromPromise<RemoteOutcome, OnInstance>(async ({ input, signal }) => {
     try {
-      await driver.destroy(input.instanceId, { signal });
+      await inTurn(destroys, signal, () => driver.destroy(input.instanceId, { signal }));
       return { ok: true };
     } catch (error) {
       return cloudStepFailure(error);

@@ -3,9 +3,15 @@ import type { Instance, TagKeys } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import { secretFingerprint } from '../domain/ids.js';
 import type { Driver } from '../drivers/driver.js';
-import type { Executor, ExecutorError, ExecutorFactory, HostVerifier } from '../ssh/executor.js';
+import {
+  ExecutorError,
+  type CommandResult,
+  type Executor,
+  type ExecutorFactory,
+  type HostVerifier,
+} from '../ssh/executor.js';
 import type { ConnectionKeeper } from './roster.js';
-import { asRoot } from './runner-program.js';
+import { asRoot } from './remote-command.js';
 
 /** Where the init command puts the secret of the instance (L-6). */
 export const secretFile = '/var/run/arvados-instance-secret';
@@ -49,6 +55,7 @@ export class Executors implements ConnectionKeeper {
       verified: () => onConnection(id, 'verified'),
       lost: (error) => onConnection(id, 'lost', error),
     });
+    void this.#entries.get(id)?.executor.close();
     this.#entries.set(id, { executor, instance, type });
   }
 
@@ -81,9 +88,21 @@ export class Executors implements ConnectionKeeper {
       if (verdict === false) throw new Error('the provider says that this is not the key of the instance');
       const expected = instance.tags[this.#options.tagKeys.instanceSecret] ?? '';
       if (expected === '') throw new Error('the instance has no secret, so its host cannot be verified');
-      const { stdout } = await run(asRoot(`cat ${secretFile}`, instance.remoteUser));
-      if (!isSecret(stdout, expected)) throw new Error('bad instance secret');
+      const told = await readSecret(() => run(asRoot(`cat ${secretFile}`, instance.remoteUser)));
+      if (!isSecret(told, expected)) throw new Error('bad instance secret');
     };
+  }
+}
+
+/** What the file holds. The error of a failed command keeps its code, but not what the command printed. */
+async function readSecret(cat: () => Promise<CommandResult>): Promise<string> {
+  try {
+    return (await cat()).stdout;
+  } catch (error) {
+    if (!(error instanceof ExecutorError)) throw error;
+    const { code, exitCode, message, stderr } = error;
+    const options = exitCode === undefined ? { stderr } : { stderr, exitCode };
+    throw new ExecutorError(code, `the secret of the instance could not be read: ${message}`, options);
   }
 }
 

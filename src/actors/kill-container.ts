@@ -1,9 +1,9 @@
 import { fromPromise } from 'xstate';
-import { quoteIfNeeded } from '../domain/shell-quote.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { Executors } from './executors.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, type RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from './remote-command.js';
+import type { RunnerProgram } from './runner-program.js';
 
 export interface KillContainerDeps {
   executors: Executors;
@@ -15,9 +15,10 @@ export interface KillContainerDeps {
 export const killContainerWith = ({ executors, runner, timeoutMs }: KillContainerDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
     try {
+      const uuid = uuidWord(input.uuid);
       const program = await runner.command();
       const { executor, instance } = executors.of(input.instanceId);
-      const command = asRoot(`${program} --kill 15 ${quoteIfNeeded(input.uuid)}`, instance.remoteUser);
+      const command = asRoot(`${program} --kill 15 ${uuid}`, instance.remoteUser);
       await executor.run(command, { timeoutMs, signal });
       return { ok: true };
     } catch (error) {

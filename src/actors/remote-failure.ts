@@ -1,5 +1,9 @@
+import { QueueError } from '../queue/queue.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
+import { DeadlineError } from './bounded.js';
+import { UnknownInstanceError } from './executors.js';
+import { UnsafeUuidError } from './remote-command.js';
 
 /** What is normal while an instance boots; anything else points at a setting (P-7). */
 const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([
@@ -11,12 +15,31 @@ const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([
   'aborted',
 ]);
 
-/** An executor's error as plain data. Other errors are faults. */
+/**
+ * An error as plain data. Those of the executor and the queue keep their code; `gone`: the instance left the pool
+ * meanwhile; `unsafe`: no container id; `fault`: all others.
+ */
 export function remoteFailure(error: unknown): RemoteFailure {
   if (error instanceof ExecutorError) {
     const { code, message, stdout, stderr } = error;
-    return { ok: false, code, message, stdout, stderr, expected: expectedCodes.has(code) };
+    return { ok: false, code, message, stdout, stderr, expected: isExpected(error) };
   }
+  const { code, expected } = classify(error);
   const message = error instanceof Error ? error.message : String(error);
-  return { ok: false, code: 'fault', message, stdout: '', stderr: '', expected: false };
+  return { ok: false, code, message, stdout: '', stderr: '', expected };
+}
+
+/** A host that could not be verified because its secret is not there yet, or the line broke, is booting like any other. */
+function isExpected({ code, cause }: ExecutorError): boolean {
+  if (code === 'host-key' && cause instanceof ExecutorError) return expectedCodes.has(cause.code);
+  return expectedCodes.has(code);
+}
+
+function classify(error: unknown): { code: string; expected: boolean } {
+  if (error instanceof QueueError) return { code: error.code, expected: false };
+  if (error instanceof DeadlineError) return { code: 'timeout', expected: true };
+  if (error instanceof UnknownInstanceError) return { code: 'gone', expected: true };
+  if (error instanceof UnsafeUuidError) return { code: 'unsafe', expected: false };
+  if (error instanceof Error && error.name === 'AbortError') return { code: 'aborted', expected: true };
+  return { code: 'fault', expected: false };
 }

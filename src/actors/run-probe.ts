@@ -4,7 +4,8 @@ import type { OnInstance, RunProbeOutcome } from '../machines/worker-effects.js'
 import { parseRunnerListing } from '../policy/parse-runner-listing.js';
 import type { Executors } from './executors.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, type RunnerProgram } from './runner-program.js';
+import { asRoot } from './remote-command.js';
+import type { RunnerProgram } from './runner-program.js';
 
 export interface RunProbeDeps {
   executors: Executors;

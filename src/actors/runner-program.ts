@@ -17,6 +17,7 @@ export interface LoadedRunner {
 export class RunnerProgram {
   readonly #settings: RunnerSettings;
   #loaded: LoadedRunner | undefined;
+  #loading: Promise<LoadedRunner> | undefined;
   #fault: string | undefined;
 
   constructor(settings: RunnerSettings) {
@@ -33,14 +34,23 @@ export class RunnerProgram {
     return this.#settings.deploy === 'built-in';
   }
 
-  /** Why it cannot be had, as of the last try; `undefined` when it can. */
-  get fault(): string | undefined {
+  /**
+   * Why it cannot be had, as of the last try; `undefined` when it can, or before the first try ended. Asking begins
+   * another try unless the last one succeeded, so that a file that appears late is found (L-1, L-36).
+   */
+  health(): string | undefined {
+    if (this.isDeployed && !this.#loaded) this.load().catch(() => undefined);
     return this.#fault;
   }
 
-  /** Rejects when the file cannot be read. */
-  async load(): Promise<LoadedRunner> {
-    if (this.#loaded) return this.#loaded;
+  /** Rejects when the file cannot be read. Calls that meet share one read. */
+  load(): Promise<LoadedRunner> {
+    if (this.#loaded) return Promise.resolve(this.#loaded);
+    this.#loading ??= this.#read().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
+  async #read(): Promise<LoadedRunner> {
     try {
       const { deploy, deployDirectory } = this.#settings;
       const content = deploy === 'built-in' ? await loadBuiltInRunner() : await readFile(deploy);
@@ -58,9 +68,4 @@ export class RunnerProgram {
   async command(): Promise<string> {
     return this.isDeployed ? quoteIfNeeded((await this.load()).path) : this.#settings.command;
   }
-}
-
-/** The command as the login user has to write it. */
-export function asRoot(command: string, remoteUser: string): string {
-  return remoteUser === 'root' ? command : `sudo ${command}`;
 }

@@ -6,12 +6,15 @@ import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
-import type { Queue } from '../queue/queue.js';
+import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument } from '../runner/start-document.js';
 import type { Slots } from '../ssh/slots.js';
+import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
+import { inTurn } from './in-turn.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, type RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from './remote-command.js';
+import type { RunnerProgram } from './runner-program.js';
 
 export interface StartContainerDeps {
   executors: Executors;
@@ -24,42 +27,57 @@ export interface StartContainerDeps {
   /** `null` unless instances run their own storage client. */
   clusterConfig: unknown;
   isEc2: boolean;
+  /** Of each step: asking the queue, telling it, and the command. */
   timeoutMs: number;
+  /** How many starts may be under way at once. */
   starts: Slots;
   clock: Clock;
 }
 
-/** Starts one container (R-2, R-3). It is recorded as running there before the command is sent. */
+/**
+ * Starts one container (R-2, R-3). It is recorded as running there before the command is sent; when that cannot be
+ * recorded, nothing is sent.
+ */
 export const startContainerWith = (deps: StartContainerDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
     const { executors, runner, queue, settings, timeoutMs, starts, clock } = deps;
     try {
-      const { uuid, instanceId } = input;
+      const uuid = uuidWord(input.uuid);
       const program = await runner.command();
-      const { executor, instance, type } = executors.of(instanceId);
-      const work = await queue.work(uuid);
-      const document = buildStartDocument({
-        env: runnerEnv(deps, instance, type, uuid),
-        keepBuffers: deps.keepBuffersPerVcpu > 0 ? deps.keepBuffersPerVcpu * (work?.vcpus ?? type.vcpus) : 0,
-        cluster: deps.keepBuffersPerVcpu > 0 ? deps.clusterConfig : null,
-        ec2SpotCheck: deps.isEc2 && type.preemptible,
-        work,
-        logLimitBytes: settings.logLimitBytes,
-      });
-      const placement = { instanceId, instanceTypeName: type.name, pricePerHour: type.price };
-      await queue.started(uuid, placement, clock.now());
-      await starts.take(signal);
-      try {
+      const bounds = { timeoutMs, clock, signal };
+      await inTurn(starts, signal, async () => {
+        const work = await bounded('the queue', () => queue.work(uuid), bounds);
+        const { executor, instance, type } = executors.of(input.instanceId);
+        const stdin = startDocument(deps, uuid, work, { instance, type });
         const command = asRoot(startCommand(program, settings, uuid), instance.remoteUser);
-        await executor.run(command, { stdin: document, timeoutMs, signal });
-      } finally {
-        starts.release();
-      }
+        const where = { instanceId: instance.id, instanceTypeName: type.name, pricePerHour: type.price };
+        await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        await executor.run(command, { stdin, timeoutMs, signal });
+      });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
     }
   });
+
+/** Buffers go by what the container asked for, not by the whole instance, which others may share (K-29). */
+function startDocument(
+  deps: StartContainerDeps,
+  uuid: string,
+  work: ContainerWork | undefined,
+  { instance, type }: { instance: Instance; type: InstanceType },
+): string {
+  const { keepBuffersPerVcpu, clusterConfig, isEc2, queue, settings } = deps;
+  const vcpus = work?.vcpus ?? queue.get(uuid)?.constraints.vcpus ?? type.vcpus;
+  return buildStartDocument({
+    env: runnerEnv(deps, instance, type, uuid),
+    keepBuffers: keepBuffersPerVcpu > 0 ? keepBuffersPerVcpu * vcpus : 0,
+    cluster: keepBuffersPerVcpu > 0 ? clusterConfig : null,
+    ec2SpotCheck: isEc2 && type.preemptible,
+    work,
+    logLimitBytes: settings.logLimitBytes,
+  });
+}
 
 /** R-2, without `sudo`. */
 export function startCommand(

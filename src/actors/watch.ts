@@ -1,44 +1,76 @@
 import { fromCallback, type EventObject } from 'xstate';
+import type { Clock } from '../domain/clock.js';
 import { isContainerUuid } from '../domain/ids.js';
 import type { OnInstance, WatchEvent } from '../machines/worker-effects.js';
 import { ExecutorError } from '../ssh/executor.js';
 import type { Executors } from './executors.js';
-import { asRoot, type RunnerProgram } from './runner-program.js';
+import { asRoot } from './remote-command.js';
+import type { RunnerProgram } from './runner-program.js';
 
 export interface WatchDeps {
   executors: Executors;
   runner: RunnerProgram;
   clusterId: string;
+  /** A channel that says nothing for so long is given up. The runner program says something each 15 s. */
+  silenceMs: number;
+  clock: Clock;
 }
 
 /** Follows `--watch` on the instance: starts, ends and notices as they happen. Tells its end instead of failing. */
-export const watchWith = ({ executors, runner, clusterId }: WatchDeps) =>
+export const watchWith = (deps: WatchDeps) =>
   fromCallback<EventObject, OnInstance>(({ input, sendBack }) => {
+    const { clock, silenceMs } = deps;
     const abort = new AbortController();
+    let silence: unknown;
+    const stop = (): void => {
+      clock.clearTimeout(silence);
+      abort.abort();
+    };
     const tell = (event: WatchEvent): void => {
       if (!abort.signal.aborted) sendBack(event);
     };
-    const follow = async (): Promise<void> => {
-      const program = await runner.command();
-      const { executor, instance } = executors.of(input.instanceId);
-      const { lines } = await executor.open(asRoot(`${program} --watch`, instance.remoteUser), abort);
-      for await (const line of lines) {
-        const event = parseWatchLine(line, clusterId);
-        if (event) tell(event);
-      }
-    };
-    const end = (supported: boolean, message: string): void =>
+    const end = (supported: boolean, message: string): void => {
       tell({ type: 'watch.closed', supported, message });
-    if (!runner.isOurs) queueMicrotask(() => end(false, 'the runner program cannot be watched'));
-    else {
-      follow().then(
+      stop();
+    };
+    const heard = (): void => {
+      clock.clearTimeout(silence);
+      if (abort.signal.aborted) return;
+      silence = clock.setTimeout(() => end(true, `nothing was heard for ${silenceMs} ms`), silenceMs);
+    };
+    if (deps.runner.isOurs) {
+      heard();
+      follow(deps, input.instanceId, abort.signal, { heard, tell }).then(
         () => end(true, 'the watch ended'),
-        (error: unknown) =>
-          end(!isUnknownFlag(error), error instanceof Error ? error.message : String(error)),
+        (error: unknown) => end(!isUnknownFlag(error), messageOf(error)),
       );
+    } else {
+      queueMicrotask(() => end(false, 'the runner program cannot be watched'));
     }
-    return () => abort.abort();
+    return stop;
   });
+
+interface Listener {
+  /** There was a line, whatever it said. */
+  heard(): void;
+  tell(event: WatchEvent): void;
+}
+
+async function follow(
+  { executors, runner, clusterId }: WatchDeps,
+  instanceId: string,
+  signal: AbortSignal,
+  listener: Listener,
+): Promise<void> {
+  const program = await runner.command();
+  const { executor, instance } = executors.of(instanceId);
+  const { lines } = await executor.open(asRoot(`${program} --watch`, instance.remoteUser), { signal });
+  for await (const line of lines) {
+    listener.heard();
+    const event = parseWatchLine(line, clusterId);
+    if (event) listener.tell(event);
+  }
+}
 
 /** One line of `--watch`, or `undefined` for one that means nothing here: other clusters, words nobody knows. */
 export function parseWatchLine(line: string, clusterId: string): WatchEvent | undefined {
@@ -54,4 +86,8 @@ export function parseWatchLine(line: string, clusterId: string): WatchEvent | un
 
 function isUnknownFlag(error: unknown): boolean {
   return error instanceof ExecutorError && error.code === 'exit' && error.exitCode === 2;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,8 @@ export interface DriverContext {
   /** Folder of everything that must outlive the daemon. */
   stateDir: string;
   clock: Clock;
+  /** From 0 up to, not including, 1. */
+  random: () => number;
 }
 
 type Factory = (context: DriverContext) => Promise<Driver>;
@@ -19,6 +21,10 @@ const factories: Readonly<Record<string, Factory>> = {
     const { parseLoopbackParameters } = await import('./loopback/parameters.js');
     const folder = join(stateDir, 'loopback', instanceSetId.replaceAll(/[^A-Za-z0-9-]/g, '_'));
     return new LoopbackDriver({ parameters: parseLoopbackParameters(parameters), folder, clock });
+  },
+  simulated: async ({ parameters, clock, random }) => {
+    const { openSimulatedDriver } = await import('./simulated/open-simulated.js');
+    return openSimulatedDriver({ parameters, clock, random });
   },
 };
 

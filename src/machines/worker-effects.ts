@@ -49,7 +49,7 @@ export const bootProbe = fromPromise<RemoteOutcome, OnInstance>(notProvided('boo
 export const copyRunner = fromPromise<RemoteOutcome, OnInstance>(notProvided('copyRunner'));
 /** Asks the runner program what runs (P-11). */
 export const runProbe = fromPromise<RunProbeOutcome, OnInstance>(notProvided('runProbe'));
-/** Follows the runner's `--watch` channel; sends {@link WatchEvent} to its parent; ends or fails when the channel does. */
+/** Follows the runner's `--watch` channel; sends {@link WatchEvent} to its parent; tells its end by `watch.closed`. */
 export const watch = fromCallback<EventObject, OnInstance>(notProvided('watch'));
 /** Starts one container (R-2); the outcome says only whether the command did. */
 export const startContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('startContainer'));

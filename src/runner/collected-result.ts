@@ -6,6 +6,8 @@ const header = z.object({
   exitCode: z.int().min(0).max(255),
   startedAt: z.int().min(0),
   finishedAt: z.int().min(0),
+  stdoutBytes: z.int().min(0),
+  stderrBytes: z.int().min(0),
   timedOut: z.boolean(),
   truncated: z.boolean(),
   note: z.string(),
@@ -33,14 +35,22 @@ export function parseCollected(uuid: string, text: string): ContainerResult {
     throw new CollectError(`the result of the runner program is damaged: ${z.prettifyError(parsed.error)}`);
   if (parsed.data.uuid !== uuid)
     throw new CollectError('the runner program printed the result of another container');
-  const { exitCode, startedAt, finishedAt, note, truncated } = parsed.data;
+  const { exitCode, startedAt, finishedAt, note, truncated, stdoutBytes, stderrBytes } = parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
     startedAt,
     finishedAt,
     note: notes.join('; '),
-    stdout: Buffer.from(stdout, 'base64').toString('utf8'),
-    stderr: Buffer.from(stderr, 'base64').toString('utf8'),
+    stdout: decode(stdout, stdoutBytes),
+    stderr: decode(stderr, stderrBytes),
   };
+}
+
+/** Bytes that are no UTF-8 become replacement characters. */
+function decode(base64: string, bytes: number): string {
+  const decoded = Buffer.from(base64, 'base64');
+  if (decoded.length !== bytes)
+    throw new CollectError('the output in the result of the runner program is incomplete');
+  return decoded.toString('utf8');
 }

@@ -2,6 +2,8 @@
 # Runs containers on one instance, one supervisor process for each, and says what runs, what ended and how.
 # Needs sh, flock and coreutils (or busybox); setsid, docker, podman, singularity and curl are used when there.
 set -u
+# What is kept here holds the secrets of containers.
+umask 077
 version='longshore-runner 1'
 me=$0
 lock_dir=${LONGSHORE_LOCK_DIR:-/var/lock}
@@ -16,6 +18,9 @@ grace_s=${LONGSHORE_KILL_GRACE_S:-10}
 imds=${LONGSHORE_METADATA_URL:-http://169.254.169.254}
 broken_flag=$lock_dir/crunch-run-broken
 notice_file=$state_dir/interruption
+boot=''
+newline='
+'
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "longshore-runner: $1"; exit "${2:-1}"; }
@@ -31,40 +36,51 @@ LONGSHORE_LOCK_DIR and LONGSHORE_STATE_DIR say where it keeps its files.
 EOT
 }
 
-check_uuid() {
+# Sets `uuid` and where its files are; false when the text is no container id.
+set_uuid() {
   case $1 in
+    *-*-*-* | *[!abcdefghijklmnopqrstuvwxyz0123456789-]*) return 1 ;;
     ?????-dz642-???????????????) ;;
-    *) die "\"$1\" is no container id" 2 ;;
+    *) return 1 ;;
   esac
-  case $1 in *[!a-z0-9-]*) die "\"$1\" is no container id" 2 ;; esac
   uuid=$1
   lock=$lock_dir/crunch-run-$uuid.lock
   home=$state_dir/c/$uuid
 }
+check_uuid() { set_uuid "$1" || die "\"$1\" is no container id" 2; }
 
-now_ms() {
-  ms=$(date +%s%3N)
-  case $ms in *[!0-9]*) ms=$(date +%s)000 ;; esac
-  printf '%s' "$ms"
+# Sets `now` to the time in ms.
+read_clock() {
+  now=$(date +%s%3N)
+  case $now in *[!0-9]*) now=$(date +%s)000 ;; esac
 }
 
 make_dirs() {
+  [ -d "$lock_dir" ] && [ -d "$state_dir/c" ] && [ -d "$state_dir/watch" ] && return
   mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" || die "cannot make the folders $lock_dir and $state_dir"
+  # In a folder that everybody may write to, another user may have been there first.
+  [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] || die "$state_dir belongs to another user"
 }
 
-# The directory lock: held while a container's lock is opened and taken, or tested and deleted.
-take_dir_lock() { exec 9>>"$lock_dir/crunch-run-all.lock" && flock 9; }
+# The directory lock: held while a container's lock is opened and taken, or tested, or deleted; never while waiting.
+# A failing `exec` would end the shell before anything is said, so the file is tried first.
+take_dir_lock() {
+  { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null || die "cannot write to $lock_dir: is the disk full?"
+  exec 9>>"$lock_dir/crunch-run-all.lock"
+  flock 9 || die "cannot take the lock of $lock_dir"
+}
 drop_dir_lock() { exec 9>&-; }
 
-# Sets `began` to when the process started, in clock ticks since boot; empty where that cannot be known.
+# Sets `began` to when the process started, in clock ticks since this boot; empty where that cannot be known.
 began_at() {
   began=
   [ -r "/proc/$1/stat" ] || return 0
-  read -r stat <"/proc/$1/stat" 2>/dev/null || return 0
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+  [ -n "$boot" ] || { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
   # shellcheck disable=SC2086
   set -- ${stat##*) }
-  began=${20:-}
-  [ "$1" != Z ] || began=zombie
+  began=${20:-}@$boot
+  case $1 in Z | X) began=zombie ;; esac
 }
 
 # True while the process runs; one that ended and waits for its parent does not.
@@ -91,20 +107,48 @@ is_supervised() {
   [ "$pid $began" = "$recorded" ]
 }
 
-# True when some process holds the container's lock.
+# True when some process holds the container's lock. Only under the directory lock: the test itself takes the lock for
+# a moment, and a start must not run into that.
 is_held() {
   [ -e "$lock" ] || return 1
-  exec 7<"$lock" || return 1
-  if flock -s -n 7; then exec 7<&-; return 1; fi
-  exec 7<&-
+  ! flock -s -n 7 7<"$lock"
 }
 
-# True when the supervisor is gone without a result and what it started still runs.
+# True when some process of the group runs; those that ended and wait for their parent do not count.
+is_group_alive() {
+  kill -0 "-$1" 2>/dev/null || return 1
+  [ -r /proc/self/stat ] || return 0
+  for process in /proc/[0-9]*; do
+    { read -r stat <"$process/stat"; } 2>/dev/null || continue
+    stat=${stat##*) }
+    case $stat in
+      [ZX]*) ;;
+      ?' '*' '"$1 "*)
+        # shellcheck disable=SC2086
+        set -- "$1" $stat
+        [ "$4" != "$1" ] || return 0
+        ;;
+    esac
+  done
+  return 1
+}
+
+# True when the supervisor is gone without a result and something of what it started still runs. Sets `group`.
 is_orphaned() {
   [ ! -e "$home/result" ] && [ -r "$home/main" ] || return 1
-  read -r main recorded <"$home/main" || return 1
-  is_alive "$main" || return 1
-  [ "$began" = "${recorded:-}" ]
+  group=0 recorded=
+  read -r group recorded <"$home/main"
+  case $group in '' | 0 | *[!0-9]*) return 1 ;; esac
+  if [ -z "$recorded" ]; then kill -0 "-$group" 2>/dev/null; return; fi
+  began_at "$group"
+  # No new process gets this number while the group exists: another owner, or another boot, means that all ended.
+  case $began in
+    '' | zombie)
+      [ -n "$boot" ] || { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+      [ "${recorded#*@}" = "$boot" ] && is_group_alive "$group"
+      ;;
+    *) [ "$began" = "$recorded" ] ;;
+  esac
 }
 
 # Sleeps so that a TERM ends the sleep as well.
@@ -114,17 +158,26 @@ nap() {
   wait "$napping"
 }
 
+# Tells each watcher, aside: one that does not read any more cannot make a container wait, nor for ever the one who tells.
 tell_watchers() {
   for fifo in "$state_dir"/watch/*.fifo; do
     [ -p "$fifo" ] || continue
-    # Opened for reading too, so that a watcher that is gone cannot make this wait.
-    (printf '%s\n' "$1" 1<>"$fifo") 2>/dev/null 8>&- &
+    owner=${fifo##*/}
+    kill -0 "${owner%.fifo}" 2>/dev/null || continue
+    # Opened for reading too: opening for writing alone waits for a reader.
+    # shellcheck disable=SC2016
+    if command -v timeout >/dev/null 2>&1; then
+      timeout 5 sh -c 'printf "%s\n" "$1" 1<>"$2"' sh "$1" "$fifo" >/dev/null 2>&1 8>&- &
+    else
+      (printf '%s\n' "$1" 1<>"$fifo") 2>/dev/null 8>&- &
+    fi
+    told="$told $!"
   done
 }
 
 mark_broken() {
   [ -e "$broken_flag" ] && return
-  (umask 077; : >"$broken_flag")
+  { true >"$broken_flag"; } 2>/dev/null
   say "marking this instance broken: $1"
   tell_watchers broken
 }
@@ -133,48 +186,61 @@ mark_broken() {
 
 detach() {
   make_dirs
-  take_dir_lock || die "cannot take the lock of $lock_dir"
-  exec 8>>"$lock" || die "cannot open $lock"
+  # Read before any lock is taken: the sender may be slow. Only the part for this program is kept, not the secrets after it.
+  incoming=$state_dir/incoming.$$
+  trap 'rm -f "$incoming"' EXIT
+  trap 'exit 1' HUP INT TERM
+  sed -n '1s/^{"Longshore":"\([A-Za-z0-9+/=]*\)".*/\1/p' | base64 -d >"$incoming" 2>/dev/null ||
+    die 'cannot keep the configuration: it is damaged, or the disk is full'
+  [ -s "$incoming" ] || die 'the configuration on standard input is not for this runner'
+  take_dir_lock
+  { true >>"$lock"; } 2>/dev/null || die "cannot write $lock"
+  exec 8>>"$lock"
   flock -n 8 || die "container $uuid is already supervised here"
   : >"$lock"
-  rm -rf "$home"
-  mkdir -p "$home" || die "cannot make $home"
-  cat >"$home/document" || { rm -rf "$home"; die "cannot write $home: is the disk full?"; }
-  case $(head -c 13 "$home/document") in
-    '{"Longshore":') ;;
-    *) rm -rf "$home" "$lock"; die "the configuration on standard input is not for this runner" ;;
-  esac
+  if is_orphaned; then rm -f "$lock"; die "processes of an earlier start of container $uuid are still alive here"; fi
+  trash=
+  if [ -d "$home" ]; then trash=$state_dir/trash.$$; mv "$home" "$trash"; fi
+  mkdir "$home" || { rm -f "$lock"; die "cannot make $home: is the disk full?"; }
+  drop_dir_lock
   session=
   command -v setsid >/dev/null 2>&1 && session=setsid
   # The substitution ends when the supervisor closes its output, which it does once it minds its signals.
   child=$(
-    exec 9>&-
-    LONGSHORE_ENGINE=$engine $session sh "$me" --supervise "$uuid" </dev/null 2>>"$home/supervisor.log" &
+    LONGSHORE_ENGINE=$engine $session sh "$me" --supervise "$uuid" "$incoming" </dev/null 2>>"$home/supervisor.log" &
     printf '%s' "$!"
   )
-  printf '{"UUID":"%s","PID":%s}\n' "$uuid" "$child" | tee "$lock"
-  drop_dir_lock
+  line="{\"UUID\":\"$uuid\",\"PID\":$child}"
+  if ! printf '%s\n' "$line" >"$lock"; then
+    kill -TERM "$child" 2>/dev/null
+    die "cannot write $lock: is the disk full?"
+  fi
+  # From here on the supervisor removes it.
+  trap - EXIT
+  printf '%s\n' "$line"
+  [ -z "$trash" ] || rm -rf "$trash"
 }
 
 supervise() {
   trap 'minded=1' USR2
   trap 'minded=1; wanted_dead=1; stop_group' TERM INT QUIT
   trap '' HUP
-  main=0
-  wanted_dead=0
+  main=0 main_began='' wanted_dead=0 told='' note='' tool='' timer=0 killer=0 watcher=0
   began_at $$
   printf '%s %s\n' "$$" "$began" >"$home/began"
   exec >/dev/null
-  started=$(now_ms)
-  document=$(head -n 1 "$home/document")
-  document=${document#'{"Longshore":"'}
-  printf '%s' "${document%%'"'*}" | base64 -d >"$home/document.sh" 2>/dev/null || finish 1 'the configuration is damaged'
-  image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check=0 env_names=''
-  # shellcheck disable=SC1091
-  . "$home/document.sh"
+  read_clock
+  started=$now
+  image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check=0 env_names='' complete=''
+  [ -r "$incoming" ] || finish 1 'the configuration is gone'
+  # shellcheck disable=SC1090
+  . "$incoming"
+  rm -f "$incoming"
+  [ -n "$complete" ] || finish 1 'the configuration is damaged'
   printf '%s\n' "$started" >"$home/started"
   tell_watchers "started $uuid"
   mkfifo "$home/out" "$home/err" || finish 1 'cannot make pipes'
+  [ -z "$image" ] || choose_engine
   keep "$home/out" "$home/stdout" & out=$!
   keep "$home/err" "$home/stderr" & err=$!
   (
@@ -184,137 +250,219 @@ supervise() {
   ) >"$home/out" 2>"$home/err" </dev/null &
   main=$!
   began_at "$main"
+  main_began=$began
   printf '%s %s\n' "$main" "$began" >"$home/main"
-  timer=0
-  killer=0
   if [ "$max_run_time_s" -gt 0 ]; then limit_time 8>&- & timer=$!; fi
-  watcher=0
   if [ "$spot_check" = 1 ]; then watch_spot 8>&- & watcher=$!; fi
   [ "$wanted_dead" = 0 ] || stop_group
-  code=
-  while :; do
-    minded=0
-    wait "$main"
-    status=$?
-    [ "$minded" = 0 ] || { [ "$status" -lt 128 ] || continue; }
-    [ "$status" = 127 ] && [ -n "$code" ] || code=$status
-    break
-  done
+  await_main
   # What the command left behind goes with it.
   kill -KILL "-$main" 2>/dev/null
-  for helper in "$timer" "$killer" "$watcher"; do
-    [ "$helper" = 0 ] || kill "$helper" 2>/dev/null
-  done
-  settle "$out"
-  settle "$err"
-  note=
+  for helper in "$timer" "$killer" "$watcher"; do end_helper "$helper"; done
   [ "$wanted_dead" = 0 ] || note='stopped on request'
   [ ! -e "$home/timed-out" ] || note='stopped at its time limit'
+  settle "$out"
+  settle "$err"
+  remove_from_engine
   look_for_broken
   finish "$code" "$note"
 }
 
-# Copies a stream up to the limit and swallows the rest, so that the command is never held up and the disk never filled.
-keep() {
-  exec 8>&-
-  trap '' USR2 TERM INT QUIT
-  {
-    # dd hands on what it reads at once; head keeps it back, and serves where dd cannot count bytes.
-    dd bs=65536 iflag=count_bytes count="$log_limit_bytes" 2>/dev/null >"$2" || head -c "$log_limit_bytes" >"$2"
-    if [ "$(head -c 1 | wc -c)" -gt 0 ]; then
-      : >"$2.truncated"
-      cat >/dev/null
+# Sets `code` to the exit code of the command. A signal to this supervisor ends `wait` early, with a status of its own.
+await_main() {
+  earlier=
+  while :; do
+    minded=0
+    wait "$main"
+    code=$?
+    if [ "$minded" = 1 ] && [ "$code" -gt 128 ]; then
+      began_at "$main"
+      earlier=
+      # Both at once: the shell may have taken note of the end in the wait that told of it.
+      [ "$began" = "$main_began" ] || [ "$began" = zombie ] || earlier=$code
+      continue
     fi
-  } <"$1"
+    [ "$code" != 127 ] || [ -z "$earlier" ] || code=$earlier
+    return
+  done
+}
+
+# Ends a process that this supervisor started; its number may have a new owner when it ended long ago.
+end_helper() {
+  [ "$1" != 0 ] || return 0
+  if [ -r /proc/self/stat ]; then
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    case ${stat##*) } in ?" $$ "*) ;; *) return 0 ;; esac
+  fi
+  kill -TERM "$1" 2>/dev/null
+}
+
+# Copies a stream up to the limit, at once as it comes, and swallows the rest: the command is never held up and the disk
+# never filled. The limit is the system's own on file sizes, in units of 512 bytes, so the rest is cut off at the end.
+keep() {
+  exec 8>&- 3<"$1"
+  copier=0
+  trap '' USR2 INT QUIT XFSZ
+  trap 'kill -KILL "$copier" 2>/dev/null; exit 0' TERM
+  if ulimit -f $(((log_limit_bytes + 511) / 512)) 2>/dev/null; then
+    cat <&3 >"$2" 2>/dev/null & copier=$!
+    wait "$copier" && return
+  else
+    head -c "$log_limit_bytes" <&3 >"$2" 2>/dev/null & copier=$!
+    wait "$copier"
+    [ "$(head -c 1 <&3 | wc -c)" -gt 0 ] || return 0
+  fi
+  true >"$2.truncated"
+  cat <&3 >/dev/null & copier=$!
+  wait "$copier"
+  truncate -s "<$log_limit_bytes" "$2" 2>/dev/null || truncate -s "$log_limit_bytes" "$2"
 }
 
 # Waits for a copier, but not for ever: a process that left the group may hold the pipe.
 settle() {
   tries=0
-  while kill -0 "$1" 2>/dev/null; do
-    if [ "$tries" -ge 40 ]; then kill -KILL "$1" 2>/dev/null; break; fi
+  while is_alive "$1"; do
     tries=$((tries + 1))
-    [ "$tries" -lt 3 ] || sleep 0.05
-    [ "$tries" -ge 3 ] || wait "$1" 2>/dev/null
+    if [ "$tries" -gt 100 ]; then
+      end_helper "$1"
+      note="${note:+$note; }a process that it left behind held its output"
+      return
+    fi
+    sleep 0.01
   done
 }
 
+# shellcheck disable=SC2034 # LONGSHORE_PREFIX: the configuration's functions put it before each name
 run_main() {
-  [ -z "$image" ] || run_image
+  umask 022
+  engine=$LONGSHORE_ENGINE
+  unset LONGSHORE_ENGINE
+  LONGSHORE_PREFIX=
+  if [ -n "$image" ]; then container_specials run_image; fi
   folder=${cwd:-$home/work}
   [ -n "$cwd" ] || mkdir -p "$folder"
   cd "$folder" || exit 127
-  container_env
-  container_argv
+  container_specials run_plain
 }
 
-run_image() {
-  for name in "$LONGSHORE_ENGINE" docker podman singularity; do
-    command -v "$name" >/dev/null 2>&1 && { tool=$name; break; }
+# Called with the NAME=VALUE words that would disturb a shell or another program on the way to the command. Variables of
+# this program may be overwritten by those of the container, so all that is needed goes along as words.
+run_plain() {
+  [ $# -eq 0 ] || set -- env "$@"
+  leader=$(command -v setsid) && set -- "$leader" "$@"
+  container_exec "$@"
+}
+
+choose_engine() {
+  for name in "$LONGSHORE_ENGINE" docker podman singularity apptainer; do
+    [ -n "$name" ] && tool=$(command -v "$name") && return
   done
-  [ -n "${tool:-}" ] || { say "no container engine on this instance for image $image"; exit 127; }
-  container_env
-  set --
-  case $tool in
-    singularity)
-      [ -z "$cwd" ] || set -- --pwd "$cwd"
-      container_in singularity exec --containall "$@" "docker://$image"
+  tool=
+}
+
+# Called as run_plain is.
+run_image() {
+  [ -n "$tool" ] || { say "no container engine ${engine:+such as $engine }on this instance for image $image"; exit 127; }
+  case ${tool##*/} in
+    singularity | apptainer)
+      for pair in "$@"; do export "SINGULARITYENV_$pair" "APPTAINERENV_$pair"; done
+      set -- exec --containall
+      [ -z "$cwd" ] || set -- "$@" --pwd "$cwd"
+      set -- "$tool" "$@" "docker://$image"
+      # shellcheck disable=SC2034
+      LONGSHORE_PREFIX=SINGULARITYENV_
       ;;
     *)
+      # A container of that name can only be what an earlier supervisor could not remove.
+      "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1
+      left=$#
+      while [ "$left" -gt 0 ]; do
+        pair=$1
+        shift
+        set -- "$@" --env "$pair"
+        left=$((left - 1))
+      done
       for name in $env_names; do set -- "$@" --env "$name"; done
       [ -z "$cwd" ] || set -- "$@" --workdir "$cwd"
       [ "$ram_bytes" -le 0 ] || set -- "$@" --memory "$ram_bytes"
       [ "$vcpus" -le 0 ] || set -- "$@" --cpus "$vcpus"
-      container_in "$tool" run --rm --init --name "longshore-$uuid" "$@" "$image"
+      set -- "$tool" run --rm --init --name "longshore-$uuid" "$@" "$image"
       ;;
+  esac
+  leader=$(command -v setsid) && set -- "$leader" "$@"
+  container_exec "$@"
+}
+
+# Killing the engine's client does not end what it runs.
+remove_from_engine() {
+  [ "$code" != 0 ] || return 0
+  case ${tool##*/} in
+    docker | podman) timeout 60 "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1 8>&- ;;
   esac
 }
 
-# Replaces this process by the command, leader of a group of its own where the system can.
-lead() {
-  if command -v setsid >/dev/null 2>&1; then exec setsid "$@"; fi
-  exec "$@"
+# Signals the command's group, or the command alone when it leads none; nobody else who got its number since. False when
+# it led none: then it may be a copy of this shell that just began, and lose the signal.
+signal_main() {
+  began_at "$main"
+  [ "$began" = "$main_began" ] || [ "$began" = zombie ] || [ -z "$began" ] || return 0
+  kill "-$1" "-$main" 2>/dev/null && return
+  kill "-$1" "$main" 2>/dev/null || return 0
+  return 1
+}
+
+# Asks the command to stop, then makes it.
+stop_main() {
+  for pause in 0.05 0.1 0.2 0.4; do
+    if signal_main TERM; then break; fi
+    sleep "$pause"
+  done
+  nap "$grace_s"
+  signal_main KILL
 }
 
 stop_group() {
   [ "$main" != 0 ] || return 0
-  kill -TERM "-$main" 2>/dev/null || kill -TERM "$main" 2>/dev/null
-  [ -e "$home/stopping" ] && return 0
-  : >"$home/stopping"
+  if [ "$killer" != 0 ]; then signal_main TERM; return; fi
   (
     exec 8>&-
     trap - USR2 TERM INT QUIT
-    nap "$grace_s"
-    kill -KILL "-$main" 2>/dev/null || kill -KILL "$main" 2>/dev/null
+    stop_main
   ) &
   killer=$!
 }
 
 limit_time() {
+  trap - USR2 TERM INT QUIT
   nap "$max_run_time_s"
-  : >"$home/timed-out"
-  kill -TERM "-$main" 2>/dev/null
-  nap "$grace_s"
-  kill -KILL "-$main" 2>/dev/null
+  true >"$home/timed-out"
+  stop_main
 }
 
+# Only what the engine says of itself counts: the command may print what it likes.
 look_for_broken() {
-  [ -n "$image" ] && [ "$code" != 0 ] || return 0
+  case ${tool##*/}:$code in docker:125 | podman:125 | singularity:255 | apptainer:255) ;; *) return 0 ;; esac
   if tail -c 4096 "$home/stderr" 2>/dev/null | grep -qiE \
-    'cannot connect to the docker daemon|error mounting .* to rootfs|connection error: desc|no space left on device'; then
+    'cannot connect to the docker daemon|cannot connect to podman|error mounting .* to rootfs|connection error: desc|no space left on device'; then
     mark_broken 'its container engine does not work'
   fi
 }
 
 # finish CODE NOTE: writes the result, whole or not at all, and ends the supervisor.
 finish() {
-  finished=$(now_ms)
-  {
-    printf 'exit_code=%s\nstarted=%s\nfinished=%s\n' "$1" "${started:-0}" "$finished"
+  read_clock
+  rm -f "$incoming"
+  if {
+    printf 'exit_code=%s\nstarted=%s\nfinished=%s\n' "$1" "$started" "$now"
     printf 'note=%s\n' "$2"
     if [ -e "$home/timed-out" ]; then echo timed_out=true; else echo timed_out=false; fi
-  } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"
-  rm -f "$home/out" "$home/err" "$home/document" "$home/document.sh"
+  } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"; then
+    rm -f "$home/out" "$home/err"
+  else
+    mark_broken 'no result can be written, no space left on device'
+  fi
+  # shellcheck disable=SC2086
+  [ -z "$told" ] || wait $told
   exec 8>&-
   tell_watchers "ended $uuid"
   exit 0
@@ -323,27 +471,47 @@ finish() {
 # --- spot interruption ------------------------------------------------------------------------------------------
 
 watch_spot() {
-  trap - TERM
-  command -v curl >/dev/null 2>&1 || return 0
-  token='' doubts=0
-  while [ "$doubts" -lt 6 ]; do
-    [ -n "$token" ] || token=$(curl -fsS -m 60 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600' "$imds/latest/api/token" 2>/dev/null)
-    reply=$(curl -sS -m 60 -w '\n%{http_code}' -H "X-aws-ec2-metadata-token: $token" "$imds/latest/meta-data/spot/instance-action" 2>/dev/null)
-    case $reply in
-      *'
-200') doubts=0; note_interruption "$(printf '%s' "$reply" | head -n 1)" ;;
-      *'
-404') doubts=0 ;;
-      *'
-401') token=''; doubts=$((doubts + 1)) ;;
-      *) doubts=$((doubts + 1)) ;;
+  trap - USR2 TERM INT QUIT
+  token='' fresh_until=0 doubts=0
+  while [ "$doubts" -lt 6 ] && kill -0 $$ 2>/dev/null; do
+    if [ -z "$token" ] || [ "$(date +%s)" -ge "$fresh_until" ]; then
+      fresh_until=$(($(date +%s) + 21540))
+      ask_metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 21600' /latest/api/token
+      token=
+      [ "$status" != 200 ] || token=$reply
+    fi
+    ask_metadata GET "X-aws-ec2-metadata-token: $token" /latest/meta-data/spot/instance-action
+    case $status in
+      200) doubts=0; note_interruption "$reply" ;;
+      404) doubts=0 ;;
+      *)
+        doubts=$((doubts + 1))
+        [ "$status" != 401 ] || token=
+        say "no answer about a spot interruption (try $doubts, status ${status:-none})"
+        ;;
     esac
     nap "${LONGSHORE_SPOT_INTERVAL_S:-5}"
   done
 }
 
+# ask_metadata METHOD HEADER PATH: sets `status` and `reply`; an empty status means no answer.
+ask_metadata() {
+  status='' reply=''
+  if command -v curl >/dev/null 2>&1; then
+    reply=$(curl -sS -m 60 --noproxy '*' -X "$1" -H "$2" -w '\n%{http_code}' "$imds$3" 2>/dev/null) || return 0
+  elif command -v wget >/dev/null 2>&1; then
+    reply=$(
+      wget -q -S -O - -T 60 -t 1 --no-proxy --content-on-error --method="$1" --header="$2" "$imds$3" 2>"$home/wget"
+      printf '\n'
+      sed -n 's/^ *HTTP\/[0-9.]* \([0-9]*\).*/\1/p' "$home/wget" | tail -n 1
+    )
+  fi
+  status=${reply##*"$newline"}
+  reply=${reply%"$newline"*}
+}
+
 note_interruption() {
-  text=$(printf '%s' "$1" | tr -d '\r\n' | head -c 200)
+  text=$(printf '%s' "$1" | tr -cd '[:print:]' | head -c 200)
   [ -e "$notice_file" ] && [ "$(cat "$notice_file")" = "$text" ] && return
   printf '%s' "$text" >"$notice_file.$$" && mv "$notice_file.$$" "$notice_file"
   tell_watchers "interruption $text"
@@ -352,25 +520,21 @@ note_interruption() {
 # --- asking -----------------------------------------------------------------------------------------------------
 
 each_container() {
-  for home in "$state_dir"/c/*; do
-    [ -d "$home" ] || continue
-    uuid=${home##*/}
-    lock=$lock_dir/crunch-run-$uuid.lock
-    "$1"
+  for folder in "$state_dir"/c/*; do
+    if [ -d "$folder" ] && set_uuid "${folder##*/}"; then "$1"; fi
   done
 }
 
 list() {
-  [ "${1:-}" != --stdin-prices ] || keep_prices
   make_dirs
+  [ "$1" = 0 ] || keep_prices
   [ ! -e "$broken_flag" ] || echo broken
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
-  take_dir_lock || die "cannot take the lock of $lock_dir"
-  for lock in "$lock_dir"/crunch-run-*.lock; do
-    if [ ! -s "$lock" ] || [ ! -f "$lock" ]; then continue; fi
-    uuid=${lock##*/crunch-run-}
-    uuid=${uuid%.lock}
-    home=$state_dir/c/$uuid
+  take_dir_lock
+  for file in "$lock_dir"/crunch-run-*.lock; do
+    if [ ! -s "$file" ] || [ ! -f "$file" ]; then continue; fi
+    file=${file##*/crunch-run-}
+    set_uuid "${file%.lock}" || continue
     if ! is_held; then rm -f "$lock"; continue; fi
     if is_supervised; then printf '%s\n' "$uuid"
     elif [ "$pid" = 0 ]; then say "the lock file of $uuid cannot be read"
@@ -380,7 +544,7 @@ list() {
 }
 
 list_ended() {
-  is_held && return
+  if is_held; then return; fi
   if is_orphaned; then printf '%s stale\n' "$uuid"; else printf '%s ended\n' "$uuid"; fi
 }
 
@@ -391,29 +555,44 @@ keep_prices() {
 
 kill_container() {
   make_dirs
-  target=
-  if is_orphaned && ! is_held; then pid=$main target=-$main
-  elif ! is_held; then say "container $uuid is not running"; return 0
-  elif ! is_supervised; then
-    [ "$pid" != 0 ] || die "the lock file of $uuid cannot be read"
-    say "the supervisor of container $uuid is gone"
+  held=0
+  take_dir_lock
+  if is_held; then held=1; fi
+  drop_dir_lock
+  if [ "$held" = 1 ] && is_supervised; then
+    target=$pid still=is_supervised
+  elif is_orphaned; then
+    target=-$group still=is_orphaned
+  elif [ "$held" = 1 ] && [ "$pid" = 0 ]; then
+    die "the lock file of $uuid cannot be read"
+  else
+    say "container $uuid is not running"
     return 0
   fi
-  kill "-$signal" "${target:-$pid}" || return 1
+  kill "-$signal" "$target" 2>/dev/null || kill "-$signal" "${target#-}" 2>/dev/null || ! "$still" ||
+    die "cannot send signal $signal to container $uuid"
   tries=0
-  while [ "$tries" -lt 50 ]; do
-    if ! is_alive "$pid"; then say "container $uuid ended"; return 0; fi
+  while "$still"; do
     tries=$((tries + 1))
+    [ "$tries" -le 50 ] || die "container $uuid is still alive after 1 s"
     sleep 0.02
   done
-  die "container $uuid is still alive after 1 s"
+  say "container $uuid ended"
+}
+
+# True when it has a result, or is neither supervised nor orphaned. Only under the directory lock.
+has_ended() {
+  if is_held || is_orphaned; then [ -e "$home/result" ]; fi
 }
 
 collect() {
   [ -d "$home" ] || die "container $uuid is not known here" 4
-  if [ ! -e "$home/result" ] && { is_held || is_orphaned; }; then die "container $uuid is still running" 3; fi
+  take_dir_lock
+  has_ended || die "container $uuid is still running" 3
+  drop_dir_lock
   exit_code=255 started=0 finished=0 timed_out=false note='its supervisor ended without a result'
-  [ -e "$home/result" ] || { [ -r "$home/started" ] && read -r started <"$home/started"; finished=$(now_ms); }
+  [ -r "$home/started" ] && read -r started <"$home/started"
+  if [ ! -s "$home/result" ]; then read_clock; finished=$now; fi
   while IFS= read -r line; do
     case $line in
       exit_code=*) exit_code=${line#*=} ;;
@@ -425,12 +604,22 @@ collect() {
   done <<EOT
 $(cat "$home/result" 2>/dev/null)
 EOT
+  for number in "$exit_code" "$started" "$finished"; do
+    case $number in '' | *[!0-9]*) die "the result of container $uuid is damaged" ;; esac
+  done
   truncated=false
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"timedOut":%s,"truncated":%s,"note":"%s"}\n' \
-    "$uuid" "$exit_code" "$started" "$finished" "$timed_out" "$truncated" "$note"
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"note":"%s"}\n' \
+    "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
+    "$timed_out" "$truncated" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
+}
+
+size_of() {
+  size=0
+  [ ! -s "$home/$1" ] || size=$(wc -c <"$home/$1")
+  printf '%d' "$size"
 }
 
 encode() {
@@ -441,9 +630,13 @@ encode() {
 discard() {
   make_dirs
   take_dir_lock
-  if is_held && [ ! -e "$home/result" ]; then die "container $uuid is still running" 3; fi
-  rm -rf "$home"
-  is_held || rm -f "$lock"
+  has_ended || die "container $uuid is still running" 3
+  for trash in "$state_dir"/trash.*; do [ ! -d "$trash" ] || rm -rf "$trash"; done
+  trash=$state_dir/trash.$$
+  if [ -d "$home" ]; then mv "$home" "$trash" || die "cannot remove $home"; fi
+  if ! is_held; then rm -f "$lock"; fi
+  drop_dir_lock
+  rm -rf "$trash"
 }
 
 show() {
@@ -455,7 +648,8 @@ show() {
   [ -e "$home/$stream" ] || : >>"$home/$stream"
   if [ "$follow" = 0 ]; then cat "$home/$stream"; return; fi
   tail -c +1 -f "$home/$stream" & reader=$!
-  while is_held && [ ! -e "$home/result" ] && kill -0 "$reader" 2>/dev/null; do sleep 0.2; done
+  while [ ! -e "$home/result" ] && is_supervised && kill -0 "$reader" 2>/dev/null; do sleep 0.2; done
+  # tail looks for growth each second at worst.
   sleep 1.2
   kill "$reader" 2>/dev/null
 }
@@ -473,47 +667,71 @@ watch() {
   rm -f "$fifo"
   mkfifo "$fifo" || die "cannot make $fifo"
   exec 7<>"$fifo"
-  beat & beater=$!
+  beat >/dev/null 2>&1 & beater=$!
   trap 'rm -f "$fifo"; kill "$beater" 2>/dev/null; exit 0' EXIT TERM INT HUP
   echo attached || exit 0
+  [ ! -e "$broken_flag" ] || echo broken
+  [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
+  take_dir_lock
   each_container tell_present
+  drop_dir_lock
   while IFS= read -r line <&7; do
     printf '%s\n' "$line" || exit 0
   done
 }
 
 tell_present() {
-  if is_orphaned; then return; fi
-  if [ -e "$home/result" ] || ! is_held_otherwise; then printf 'ended %s\n' "$uuid"; else printf 'started %s\n' "$uuid"; fi
-}
-
-# As is_held, on another descriptor: 7 is the watcher's pipe.
-is_held_otherwise() {
-  [ -e "$lock" ] || return 1
-  exec 6<"$lock" || return 1
-  if flock -s -n 6; then exec 6<&-; return 1; fi
-  exec 6<&-
+  if [ -e "$home/result" ]; then printf 'ended %s\n' "$uuid"
+  elif is_held; then printf 'started %s\n' "$uuid"
+  elif ! is_orphaned; then printf 'ended %s\n' "$uuid"; fi
 }
 
 # A word now and then: it fails when nobody listens any more, which ends the watcher; and what no supervisor tells.
 beat() {
-  told_broken=0
+  told_broken=0 suspects='' told_lost=''
+  [ ! -e "$broken_flag" ] || told_broken=1
   while nap "${LONGSHORE_BEAT_S:-15}" && kill -0 $$ 2>/dev/null; do
     printf 'alive\n' 1<>"$fifo"
     if [ -e "$broken_flag" ] && [ "$told_broken" = 0 ]; then told_broken=1; printf 'broken\n' 1<>"$fifo"; fi
+    earlier=$suspects suspects=
+    each_container tell_lost
   done
+}
+
+# A container whose supervisor was killed: told when two looks in a row agree, since one may fall in its start.
+tell_lost() {
+  if [ -e "$home/result" ] || is_supervised || is_orphaned; then return; fi
+  case $told_lost in *"$uuid"*) return ;; esac
+  suspects="$suspects $uuid"
+  case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
 }
 
 # --- words ------------------------------------------------------------------------------------------------------
 
 [ $# -gt 0 ] || { usage >&2; exit 2; }
-mode='' engine='' follow_words=''
+mode='' engine='' follow_words='' target='' told='' pid=0 incoming=''
 case $1 in
   --help | -h | -help) usage; exit 0 ;;
   --version | -version) echo "$version"; exit 0 ;;
-  --list | -list) shift; list "${1:-}"; exit 0 ;;
-  --watch | -watch) watch; exit 0 ;;
-  --supervise) check_uuid "$2"; supervise ;;
+  --list | -list)
+    case $#:${2:-} in
+      1:) list 0 ;;
+      2:--stdin-prices | 2:-stdin-prices) list 1 ;;
+      *) usage >&2; exit 2 ;;
+    esac
+    exit 0
+    ;;
+  --watch | -watch)
+    [ $# -eq 1 ] || { usage >&2; exit 2; }
+    watch
+    exit 0
+    ;;
+  --supervise)
+    [ $# -eq 3 ] || { usage >&2; exit 2; }
+    check_uuid "$2"
+    incoming=$3
+    supervise
+    ;;
   --kill | -kill)
     [ $# -eq 3 ] || die 'give a signal number and a container id' 2
     signal=$2
@@ -542,11 +760,11 @@ for word in "$@"; do
     --stdin-config | -stdin-config) follow_words=config ;;
     --runtime-engine=* | -runtime-engine=*) engine=${word#*=} ;;
     -*) ;;
-    *) [ -z "${target:-}" ] || die 'give one container id' 2; target=$word ;;
+    *) [ -z "$target" ] || die 'give one container id' 2; target=$word ;;
   esac
 done
 if [ "$mode" != detach ] || [ "$follow_words" != config ]; then usage >&2; exit 2; fi
-[ -n "${target:-}" ] || die 'give one container id' 2
+[ -n "$target" ] || die 'give one container id' 2
 case $engine in '' | docker | podman | singularity) ;; *) engine='' ;; esac
 check_uuid "$target"
 detach

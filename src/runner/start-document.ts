@@ -25,6 +25,19 @@ export class StartDocumentError extends Error {
 const envName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
+ * Names with a meaning for a shell, the loader or an engine's client: set in the runner's own process they would be
+ * refused, altered, or change what it does. They travel as words instead.
+ */
+const delicateName = new RegExp(
+  `^(${[
+    'PATH|IFS|ENV|HOME|PWD|OLDPWD|SHLVL|_|UID|EUID|PPID|GROUPS|SHELLOPTS|POSIXLY_CORRECT|TMPDIR',
+    'OPTIND|OPTARG|OPTERR|LINENO|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|DIRSTACK|FUNCNAME|HISTCMD',
+    'PS[0-4]|BASH\\w*|LD_\\w*|LC_\\w*|LANG|LONGSHORE_\\w*|XDG_\\w*|\\w*_(PROXY|proxy)',
+    'DOCKER_\\w*|CONTAINER\\w*|PODMAN_\\w*|BUILDAH_\\w*|REGISTRY_AUTH_FILE|SINGULARITY\\w*|APPTAINER\\w*',
+  ].join('|')})$`,
+);
+
+/**
  * One line of JSON: the four keys of R-3, and before them, for Longshore's own runner, a shell text in base64, so that
  * a shell needs no JSON parser. Throws {@link StartDocumentError}.
  */
@@ -32,33 +45,53 @@ export function buildStartDocument(document: StartDocument): string {
   const { env, keepBuffers, cluster, ec2SpotCheck, work } = document;
   const reference = { Env: env, KeepBuffers: keepBuffers, Cluster: cluster, EC2SpotCheck: ec2SpotCheck };
   if (!work) return JSON.stringify(reference);
+  validate(work);
   const script = Buffer.from(shellText(work, document)).toString('base64');
   return `${JSON.stringify({ Longshore: script, ...reference })}\n`;
 }
 
-function shellText(work: ContainerWork, document: StartDocument): string {
-  const names = Object.keys(work.env);
+function validate({ command, env, image, cwd }: ContainerWork): void {
+  const names = Object.keys(env);
   const bad = names.find((name) => !envName.test(name));
   if (bad !== undefined) throw new StartDocumentError(`env: "${bad}" is no name of an environment variable`);
-  const values = [...work.command, ...Object.values(work.env), work.cwd, work.image];
-  if (values.some((value) => value.includes('\0')))
-    throw new StartDocumentError('command or env holds a zero byte');
+  if ([...command, ...Object.values(env), cwd, image].some((value) => value.includes('\0')))
+    throw new StartDocumentError('command, env, cwd or image holds a zero byte');
+  if (image !== '') return;
+  const [program] = command;
+  if (program === undefined || program === '') throw new StartDocumentError('command: nothing to run');
+  if (program.includes('=') && names.some((name) => delicateName.test(name)))
+    throw new StartDocumentError(`command: "${program}" cannot be told from a variable`);
+}
+
+/** Assignments and two functions for the runner program; `complete` comes last and tells that nothing was lost. */
+function shellText(work: ContainerWork, document: StartDocument): string {
   const argv = work.command.map(singleQuote).join(' ');
+  const pairs = Object.entries(work.env);
+  const plain = pairs.filter(([name]) => !delicateName.test(name));
+  const delicate = pairs.filter(([name]) => delicateName.test(name));
   return [
     `image=${singleQuote(work.image)}`,
     `cwd=${singleQuote(work.cwd)}`,
-    `vcpus=${Math.ceil(work.vcpus)}`,
-    `ram_bytes=${Math.ceil(work.ramBytes)}`,
-    `max_run_time_s=${Math.ceil(work.maxRunTimeMs / 1_000)}`,
-    `log_limit_bytes=${document.logLimitBytes}`,
+    `vcpus=${wholeNumber(work.vcpus)}`,
+    `ram_bytes=${wholeNumber(work.ramBytes)}`,
+    `max_run_time_s=${wholeNumber(work.maxRunTimeMs / 1_000)}`,
+    `log_limit_bytes=${wholeNumber(document.logLimitBytes)}`,
     `spot_check=${document.ec2SpotCheck ? 1 : 0}`,
-    `env_names=${singleQuote(names.join(' '))}`,
-    `container_env() {`,
-    ...names.map((name) => `export ${name}=${singleQuote(work.env[name]!)}`),
-    `:`,
+    `env_names=${singleQuote(plain.map(([name]) => name).join(' '))}`,
+    `container_specials() {`,
+    ['"$@"', ...delicate.map(([name, value]) => singleQuote(`${name}=${value}`))].join(' '),
     `}`,
-    `container_argv() { lead ${argv}; }`,
-    `container_in() { lead "$@" ${argv}; }`,
+    `container_exec() {`,
+    ...plain.map(([name, value]) => `export "$LONGSHORE_PREFIX"${name}=${singleQuote(value)}`),
+    `exec "$@" ${argv}`,
+    `}`,
+    `complete=1`,
     '',
   ].join('\n');
+}
+
+/** In digits alone, as a shell compares it: no fraction, no exponent, nothing below 0. */
+function wholeNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new StartDocumentError(`${value} is no limit`);
+  return BigInt(Math.min(Math.max(Math.ceil(value), 0), Number.MAX_SAFE_INTEGER)).toString();
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -73,11 +73,11 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     await ended();
     await host.run(['--discard', uuid]);
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":999999999}\n`);
-    const helper = spawn('flock', [host.lockFile(uuid), 'sleep', '100'], { stdio: 'ignore' });
+    const release = host.hold(uuid);
     try {
       await expect.poll(() => host.list(), { timeout: 10_000 }).toContain(`${uuid} stale`);
     } finally {
-      helper.kill('SIGKILL');
+      release();
     }
   });
 
@@ -88,15 +88,19 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   });
 
   it('never signals a process that took over the number of a dead one (K-34)', async () => {
-    await host.start(uuid, { command: ['sleep', '100'] });
+    await host.start(uuid, { command: ['true'] });
+    await ended();
     const stranger = spawn('sleep', ['100'], { stdio: 'ignore' });
-    const held = openSync(host.lockFile(uuid), 'r+');
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":${stranger.pid}}\n`);
-    await host.run(['--kill', '15', uuid]);
-    expect(await host.list()).toEqual([`${uuid} stale`]);
-    expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
-    stranger.kill('SIGKILL');
-    expect(held).toBeGreaterThan(0);
+    const release = host.hold(uuid);
+    try {
+      await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
+      expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
+      expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+    } finally {
+      release();
+      stranger.kill('SIGKILL');
+    }
   });
 
   it('reports a container whose supervisor was killed, and not before its process ended', async () => {

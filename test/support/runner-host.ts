@@ -1,12 +1,34 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ContainerWork } from '../../src/queue/queue.js';
 import { buildStartDocument } from '../../src/runner/start-document.js';
+import { findTool } from './tools.js';
 
 const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
+
+/** What the program uses, so that under busybox its applets serve it, as far as it was built with them. */
+const applets = [
+  ...[
+    'sh',
+    'flock',
+    'base64',
+    'sed',
+    'grep',
+    'head',
+    'tail',
+    'cat',
+    'tr',
+    'wc',
+    'date',
+    'sleep',
+    'stat',
+    'id',
+  ],
+  ...['mkdir', 'mkfifo', 'mv', 'rm', 'truncate', 'timeout', 'setsid', 'env'],
+];
 
 export interface Ran {
   code: number;
@@ -17,6 +39,8 @@ export interface Ran {
 /** One pretended instance: a folder of its own in which the real runner program works. */
 export class RunnerHost {
   readonly folder: string;
+  /** Added to the environment of the program. */
+  readonly env: Record<string, string> = {};
   readonly #shell: readonly string[];
   readonly #children = new Set<ChildProcess>();
 
@@ -26,11 +50,26 @@ export class RunnerHost {
   }
 
   static async create(shell: readonly string[]): Promise<RunnerHost> {
-    return new RunnerHost(await mkdtemp(join(tmpdir(), 'longshore-runner-')), shell);
+    const host = new RunnerHost(await mkdtemp(join(tmpdir(), 'longshore-runner-')), shell);
+    await mkdir(host.bin);
+    const busybox = shell[0] === 'busybox' ? findTool('busybox') : undefined;
+    const built = busybox ? execFileSync(busybox, ['--list'], { encoding: 'utf8' }).split('\n') : [];
+    for (const applet of applets)
+      if (busybox && built.includes(applet)) await symlink(busybox, join(host.bin, applet));
+    return host;
   }
 
   get lockDir(): string {
     return join(this.folder, 'lock');
+  }
+
+  /** Comes first in the PATH of what runs here. */
+  get bin(): string {
+    return join(this.folder, 'bin');
+  }
+
+  home(uuid: string): string {
+    return join(this.folder, 'state', 'c', uuid);
   }
 
   lockFile(uuid: string): string {
@@ -45,6 +84,8 @@ export class RunnerHost {
         LONGSHORE_STATE_DIR: join(this.folder, 'state'),
         LONGSHORE_KILL_GRACE_S: '1',
         LONGSHORE_BEAT_S: '1',
+        PATH: [this.bin, process.env['PATH']].join(delimiter),
+        ...this.env,
       },
       stdio: 'pipe',
     });
@@ -66,12 +107,17 @@ export class RunnerHost {
     );
   }
 
-  start(uuid: string, work: Partial<ContainerWork> = {}, logLimitBytes = 1_000_000): Promise<Ran> {
+  start(
+    uuid: string,
+    work: Partial<ContainerWork> = {},
+    logLimitBytes = 1_000_000,
+    ec2SpotCheck = false,
+  ): Promise<Ran> {
     const document = buildStartDocument({
       env: {},
       keepBuffers: 0,
       cluster: null,
-      ec2SpotCheck: false,
+      ec2SpotCheck,
       logLimitBytes,
       work: {
         command: ['true'],
@@ -85,6 +131,12 @@ export class RunnerHost {
       },
     });
     return this.run(['--detach', '--stdin-config', uuid], document);
+  }
+
+  /** Holds a container's lock by a process that is no supervisor, until the returned function is called. */
+  hold(uuid: string): () => void {
+    const helper = spawn('flock', [this.lockFile(uuid), 'sleep', '100'], { stdio: 'ignore', detached: true });
+    return () => process.kill(-helper.pid!, 'SIGKILL');
   }
 
   async list(): Promise<string[]> {

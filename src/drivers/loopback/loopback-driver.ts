@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import ssh2 from 'ssh2';
 import type { Clock } from '../../domain/clock.js';
 import type { Instance, Tags } from '../../domain/instance.js';
 import { generateKeyPair, rawPublicKeyOf } from '../../ssh/keys.js';
@@ -40,7 +41,9 @@ export class LoopbackDriver implements Driver {
     this.#options = options;
     this.#statePath = join(options.folder, 'instances.json');
     this.#state = readState(this.#statePath);
-    this.#starting = Promise.all(this.#state.instances.map((record) => this.#serve(record))).then(() => {});
+    this.#starting = Promise.all(this.#state.instances.map((record) => this.#tryToServe(record))).then(
+      () => {},
+    );
   }
 
   async create(spec: CreateSpec): Promise<Instance> {
@@ -59,6 +62,9 @@ export class LoopbackDriver implements Driver {
       throw new DriverError('invalid', 'a loopback instance needs the public key that may log in', {
         remedy: 'set pool.deployPublicKey to true',
       });
+    }
+    if (ssh2.utils.parseKey(spec.publicKey) instanceof Error) {
+      throw new DriverError('invalid', 'the public key that may log in cannot be read');
     }
     const record: InstanceRecord = {
       id: `loopback-${this.#state.nextNumber++}`,
@@ -82,13 +88,16 @@ export class LoopbackDriver implements Driver {
 
   async destroy(id: string): Promise<void> {
     await this.#starting;
-    const index = this.#state.instances.findIndex((record) => record.id === id);
-    if (index === -1) return;
+    const record = this.#state.instances.find((each) => each.id === id);
+    if (!record) return;
     const running = this.#running.get(id);
     this.#running.delete(id);
     this.#options.clock.clearTimeout(running?.timer);
     await running?.server?.close();
     endProcessesOf(this.#folderOf(id));
+    // Looked up only now: others may have come and gone while the server closed.
+    const index = this.#state.instances.indexOf(record);
+    if (index === -1) return;
     this.#state.instances.splice(index, 1);
     this.#save();
     rmSync(this.#folderOf(id), { recursive: true, force: true, maxRetries: 5 });
@@ -125,6 +134,15 @@ export class LoopbackDriver implements Driver {
     this.#running.clear();
   }
 
+  /** An instance that cannot be served stays without an address, so that its boot timeout retires it; the others go on. */
+  async #tryToServe(record: InstanceRecord): Promise<void> {
+    try {
+      await this.#serve(record);
+    } catch (error) {
+      process.emitWarning(`loopback instance ${record.id} cannot be reached: ${String(error)}`);
+    }
+  }
+
   async #serve(record: InstanceRecord): Promise<void> {
     const folder = this.#folderOf(record.id);
     const env = { LONGSHORE_LOCK_DIR: join(folder, 'lock'), LONGSHORE_STATE_DIR: join(folder, 'state') };
@@ -141,7 +159,7 @@ export class LoopbackDriver implements Driver {
   }
 
   #serveLater(record: InstanceRecord, delayMs: number): void {
-    const timer = this.#options.clock.setTimeout(() => void this.#serve(record), delayMs);
+    const timer = this.#options.clock.setTimeout(() => void this.#tryToServe(record), delayMs);
     this.#running.set(record.id, { server: undefined, timer });
   }
 

@@ -3,6 +3,8 @@ import { type constants } from 'node:os';
 import type { SshCommandRequest } from '../../ssh/server.js';
 
 const killGraceMs = 2_000;
+/** All that commands see of the daemon's own environment, which holds secrets besides. */
+const inherited = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
 
 /** Runs the command as `sh -c` in a session of its own, as root would: a leading `sudo ` is dropped (D-6). */
 export function runInShell(
@@ -12,7 +14,7 @@ export function runInShell(
   const command = request.command.startsWith('sudo ') ? request.command.slice(5) : request.command;
   return new Promise((resolve) => {
     const child = spawn('sh', ['-c', command], {
-      env: { ...process.env, ...request.env, ...env },
+      env: { ...inheritedEnv(), ...request.env, ...env },
       detached: true,
       stdio: 'pipe',
     });
@@ -37,6 +39,10 @@ export function runInShell(
       });
     });
   });
+}
+
+function inheritedEnv(): NodeJS.ProcessEnv {
+  return Object.fromEntries(inherited.map((name) => [name, process.env[name]]));
 }
 
 function signalGroup(pid: number | undefined, signal: keyof typeof constants.signals): void {

@@ -1,0 +1,158 @@
+import type { Clock } from '../../domain/clock.js';
+import type { VmKnobs } from './knobs.js';
+
+/** What a pretended container does. */
+export interface StubExecution {
+  durationMs: number;
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface StubContainersOptions {
+  clock: Clock;
+  random: () => number;
+  knobs: Readonly<VmKnobs>;
+  /** Asked once for each container, with what the start command brought on its standard input. */
+  execute(uuid: string, document: string): StubExecution;
+  /** It runs: a crash before this never happened as far as anybody knows. */
+  onStarted?(uuid: string): void;
+  onEnded?(uuid: string, outcome: { exitCode: number; isCrash: boolean }): void;
+  /** A line for those that watch. */
+  tell(line: string): void;
+}
+
+interface StubContainer {
+  /** `live`: it runs. `held`: it is over and its lock is not free yet. `over`: it is over. */
+  phase: 'live' | 'held' | 'over';
+  execution: StubExecution;
+  startedAt: number;
+  finishedAt: number;
+  exitCode: number;
+  note: string;
+  timer: unknown;
+}
+
+/** The pretended containers of one machine: timers that end with an outcome. */
+export class StubContainers {
+  readonly #options: StubContainersOptions;
+  readonly #containers = new Map<string, StubContainer>();
+
+  constructor(options: StubContainersOptions) {
+    this.#options = options;
+  }
+
+  /** False: one of that id is there and holds its lock. */
+  start(uuid: string, document: string): boolean {
+    const { clock, random, knobs, execute } = this.#options;
+    const known = this.#containers.get(uuid);
+    if (known && known.phase !== 'over') return false;
+    const execution = execute(uuid, document);
+    const startedAt = clock.now();
+    const isCrash = random() < knobs.crashRate;
+    const isEarly = isCrash && random() < 0.5;
+    const container: StubContainer = {
+      phase: 'live',
+      execution,
+      startedAt,
+      finishedAt: 0,
+      exitCode: 255,
+      note: '',
+      timer: undefined,
+    };
+    this.#containers.set(uuid, container);
+    if (!isEarly) {
+      this.#options.onStarted?.(uuid);
+      this.#options.tell(`started ${uuid}`);
+    }
+    const runsMs = isCrash ? execution.durationMs * random() : execution.durationMs;
+    const end = isCrash
+      ? () => this.#end(uuid, container, 255, 'its supervisor ended without a result', true)
+      : () => this.#end(uuid, container, execution.exitCode, '', false);
+    container.timer = clock.setTimeout(end, isEarly ? 0 : runsMs);
+    return true;
+  }
+
+  /** True when it is over or unknown: there is nothing left to signal. */
+  kill(uuid: string): boolean {
+    const { clock, knobs } = this.#options;
+    const container = this.#containers.get(uuid);
+    if (container?.phase !== 'live') return true;
+    if (container.note !== '') return false;
+    container.note = 'stopped on request';
+    clock.clearTimeout(container.timer);
+    const end = (): void => this.#end(uuid, container, 143, container.note, false);
+    if (knobs.killDelayMs === 0) end();
+    else container.timer = clock.setTimeout(end, knobs.killDelayMs);
+    return container.phase !== 'live';
+  }
+
+  /** As the runner program lists them. */
+  listing(): string[] {
+    return [...this.#containers].flatMap(([uuid, { phase }]) => {
+      if (phase === 'live') return [uuid];
+      if (phase === 'held') return [`${uuid} stale`];
+      return this.#options.knobs.keepsResults ? [`${uuid} ended`] : [];
+    });
+  }
+
+  /** As a new watcher is told. */
+  present(): string[] {
+    return [...this.#containers].map(([uuid, { phase }]) =>
+      phase === 'live' ? `started ${uuid}` : `ended ${uuid}`,
+    );
+  }
+
+  /** What `--collect` prints, or why it does not. */
+  collect(uuid: string): string | 'unknown' | 'running' {
+    const container = this.#containers.get(uuid);
+    if (!container) return 'unknown';
+    if (container.phase !== 'over') return 'running';
+    const { execution, startedAt, finishedAt, exitCode, note } = container;
+    const { stdout, stderr } = execution;
+    const header = {
+      uuid,
+      exitCode,
+      startedAt,
+      finishedAt,
+      stdoutBytes: Buffer.byteLength(stdout),
+      stderrBytes: Buffer.byteLength(stderr),
+      timedOut: false,
+      truncated: false,
+      note,
+    };
+    const encode = (text: string): string => Buffer.from(text).toString('base64');
+    return `${JSON.stringify(header)}\n${encode(stdout)}\n${encode(stderr)}\n`;
+  }
+
+  /** False while it runs. */
+  discard(uuid: string): boolean {
+    if ((this.#containers.get(uuid)?.phase ?? 'over') !== 'over') return false;
+    this.#containers.delete(uuid);
+    return true;
+  }
+
+  stdoutOf(uuid: string): string | undefined {
+    return this.#containers.get(uuid)?.execution.stdout;
+  }
+
+  /** The machine is gone and everything on it. */
+  clear(): void {
+    for (const { timer } of this.#containers.values()) this.#options.clock.clearTimeout(timer);
+    this.#containers.clear();
+  }
+
+  #end(uuid: string, container: StubContainer, exitCode: number, note: string, isCrash: boolean): void {
+    const { clock, random, knobs } = this.#options;
+    Object.assign(container, { phase: 'held', exitCode, note, finishedAt: clock.now() });
+    this.#options.onEnded?.(uuid, { exitCode, isCrash });
+    if (random() < knobs.deadlockRate) return;
+    const release = (): void => {
+      container.phase = 'over';
+      this.#options.tell(`ended ${uuid}`);
+    };
+    const lagMs = knobs.lockLagMs * random();
+    if (lagMs === 0) release();
+    else container.timer = clock.setTimeout(release, lagMs);
+  }
+}

@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { UnknownInstanceError } from '../../src/actors/executors.js';
+import { remoteFailure } from '../../src/actors/remote-failure.js';
+import { ExecutorError } from '../../src/ssh/executor.js';
+import { address, EffectsWorld, keys, secret } from '../support/effects-world.js';
+
+const cat = /^(sudo )?cat \/var\/run\/arvados-instance-secret$/;
+const signal = new AbortController().signal;
+
+/** One command on the instance; the driver cannot judge host keys, so the secret decides. */
+async function connect(world: EffectsWorld): Promise<ExecutorError | undefined> {
+  world.host.on(/^true$/);
+  try {
+    await world.executors.of('i-1').executor.run('true', { timeoutMs: 1_000, signal });
+    return undefined;
+  } catch (error) {
+    return error as ExecutorError;
+  }
+}
+
+function undecided(): EffectsWorld {
+  const world = new EffectsWorld();
+  world.driver.verdict = undefined;
+  return world;
+}
+
+describe('host verification', () => {
+  it('accepts a host whose secret has the fingerprint of the tag (T-74, X-6)', async () => {
+    const world = undecided();
+    world.add();
+    world.host.on(cat, { stdout: secret });
+    expect(await connect(world)).toBeUndefined();
+    expect(world.host.commands).toEqual(['cat /var/run/arvados-instance-secret', 'true']);
+  });
+
+  it('accepts the plain secret in the tag of an adopted instance (T-74, X-6)', async () => {
+    const world = undecided();
+    world.add({ tags: { [keys.instanceSecret]: secret } });
+    world.host.on(cat, { stdout: secret });
+    expect(await connect(world)).toBeUndefined();
+  });
+
+  it.each([
+    ['another secret', 'b1'.repeat(20)],
+    ['a trailing newline', `${secret}\n`],
+    ['a part of it', secret.slice(0, 39)],
+    ['nothing', ''],
+    ['the fingerprint itself', `sha256:${'0'.repeat(64)}`],
+  ])('refuses a host that tells %s, and sends it nothing (T-70, T-74, X-5)', async (_, stdout) => {
+    const world = undecided();
+    world.add();
+    world.host.on(cat, { stdout });
+    const error = await connect(world);
+    expect([error?.code, error?.message]).toEqual([
+      'host-key',
+      expect.stringContaining('bad instance secret'),
+    ]);
+    expect(world.host.sent(/^true$/)).toEqual([]);
+  });
+
+  it('refuses a host that tells the fingerprint of the tag in place of the secret (T-74)', async () => {
+    const world = undecided();
+    const { tags } = world.add();
+    world.host.on(cat, { stdout: tags[keys.instanceSecret]! });
+    expect((await connect(world))?.code).toBe('host-key');
+  });
+
+  it.each([[{}], [{ [keys.instanceSecret]: '' }]])(
+    'refuses an instance without a secret and asks it nothing (T-74, X-6)',
+    async (tags) => {
+      const world = undecided();
+      world.add({ tags });
+      world.host.on(cat);
+      expect((await connect(world))?.code).toBe('host-key');
+      expect(world.host.commands).toEqual([]);
+    },
+  );
+
+  it('reads the secret with sudo for another user than root (X-6)', async () => {
+    const world = undecided();
+    world.add({ remoteUser: 'ubuntu' });
+    world.host.on(cat, { stdout: secret });
+    await connect(world);
+    expect(world.host.commands[0]).toBe('sudo cat /var/run/arvados-instance-secret');
+  });
+
+  it('takes the word of the driver, for and against, without reading the secret (X-6, DI-12)', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    world.driver.verdict = false;
+    expect((await connect(world))?.code).toBe('host-key');
+    world.driver.verdict = true;
+    expect(await connect(world)).toBeUndefined();
+    expect(world.host.commands).toEqual(['true']);
+    const key = world.driver.called('verifyHostKey')[0]!.args[1] as Uint8Array;
+    expect(Buffer.from(key).toString()).toBe('a host key');
+  });
+
+  it('refuses the host when the driver fails, rather than fall back on the secret (X-6)', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    world.driver.verdict = new Error('no answer');
+    world.host.on(cat, { stdout: secret });
+    expect((await connect(world))?.code).toBe('host-key');
+    expect(world.host.commands).toEqual([]);
+  });
+
+  it('compares with the tags of the last list, not of the first (W-5)', async () => {
+    const world = undecided();
+    const instance = world.add({ tags: {} });
+    world.host.on(cat, { stdout: secret });
+    expect((await connect(world))?.code).toBe('host-key');
+    world.executors.update({ ...instance, tags: { [keys.instanceSecret]: secret } });
+    expect(await connect(world)).toBeUndefined();
+  });
+
+  it('counts a secret that is not there yet as part of booting, and never repeats what was printed (P-7)', async () => {
+    const world = undecided();
+    world.add();
+    world.host.on(cat, { exitCode: 1, stdout: secret, stderr: 'cat: no such file\n' });
+    const error = await connect(world);
+    expect(remoteFailure(error)).toMatchObject({ code: 'host-key', expected: true });
+    const cause = error?.cause as ExecutorError;
+    expect([cause.code, cause.exitCode, cause.stdout]).toEqual(['exit', 1, '']);
+    expect(JSON.stringify([remoteFailure(error), error?.message, cause.message])).not.toContain(secret);
+  });
+
+  it('counts a wrong secret as something to look at, and tells neither secret (P-7)', async () => {
+    const world = undecided();
+    const other = 'b1'.repeat(20);
+    world.add({ tags: { [keys.instanceSecret]: secret } });
+    world.host.on(cat, { stdout: other });
+    const error = await connect(world);
+    expect(remoteFailure(error)).toMatchObject({ code: 'host-key', expected: false });
+    expect(JSON.stringify(remoteFailure(error))).not.toMatch(new RegExp(`${secret}|${other}`));
+  });
+});
+
+describe('the executors', () => {
+  it('tell how each connection fares (M-15)', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    await connect(world);
+    world.network.executors[0]!.loseConnection();
+    expect(world.facts.map(({ instanceId, what, error }) => [instanceId, what, error?.code])).toEqual([
+      ['i-1', 'established', undefined],
+      ['i-1', 'verified', undefined],
+      ['i-1', 'lost', 'closed'],
+    ]);
+  });
+
+  it('do not verify the same key again after a lost connection, and a new one they do (T-73, X-5)', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    await connect(world);
+    world.network.executors[0]!.loseConnection();
+    await connect(world);
+    expect(world.driver.called('verifyHostKey')).toHaveLength(1);
+    world.host.hostKey = 'another';
+    world.network.executors[0]!.loseConnection();
+    await connect(world);
+    expect(world.driver.called('verifyHostKey')).toHaveLength(2);
+  });
+
+  it('aim at the address and user of each list without breaking the connection (W-5, X-10)', async () => {
+    const world = new EffectsWorld();
+    const instance = world.add({ address: '' });
+    expect((await connect(world))?.code).toBe('no-address');
+    world.executors.update({ ...instance, address, remoteUser: 'ubuntu' });
+    expect(await connect(world)).toBeUndefined();
+    expect(world.network.executors).toHaveLength(1);
+    expect(world.network.executors[0]!.target).toEqual({ address, remoteUser: 'ubuntu' });
+    expect(world.executors.of('i-1').instance.remoteUser).toBe('ubuntu');
+  });
+
+  it('close the connection of an instance that is gone, and know it no more (X-11)', async () => {
+    const world = new EffectsWorld();
+    const instance = world.add();
+    await connect(world);
+    world.executors.remove('i-1');
+    expect(world.network.executors[0]!.isClosed).toBe(true);
+    expect(() => world.executors.of('i-1')).toThrow(UnknownInstanceError);
+    expect(() => {
+      world.executors.update(instance);
+      world.executors.remove('i-1');
+    }).not.toThrow();
+  });
+
+  it('close the old connection when the same instance appears once more', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    world.add();
+    expect(world.network.executors.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+    expect(await connect(world)).toBeUndefined();
+  });
+});

@@ -1,0 +1,73 @@
+import { noConstraints, type Container } from '../../src/domain/container.js';
+import type {
+  ContainerResult,
+  ContainerWork,
+  Placement,
+  Queue,
+  QueueSnapshot,
+} from '../../src/queue/queue.js';
+
+export interface StartedRecord {
+  uuid: string;
+  where: Placement;
+  at: number;
+}
+
+/** A container that asks for so many VCPUs. */
+export function containerOf(uuid: string, vcpus = 1): Container {
+  return {
+    uuid,
+    state: 'Locked',
+    priority: 1n,
+    constraints: { ...noConstraints, vcpus },
+    scheduling: { preemptible: false, supervisor: false, maxRunTimeMs: 0 },
+    image: '',
+    tmpMountBytes: 0,
+    createdAt: 0,
+  };
+}
+
+/** What effects need of a queue, with a record of what they told it. The rest does nothing. */
+export class ScriptedQueue implements Queue {
+  readonly containers = new Map<string, Container>();
+  readonly works = new Map<string, ContainerWork>();
+  readonly startedContainers: StartedRecord[] = [];
+  readonly completed: { uuid: string; result: ContainerResult }[] = [];
+  onWork: () => Promise<void> = () => Promise.resolve();
+  onStarted: () => Promise<void> = () => Promise.resolve();
+  onComplete: () => Promise<void> = () => Promise.resolve();
+
+  async work(uuid: string): Promise<ContainerWork | undefined> {
+    await this.onWork();
+    return this.works.get(uuid);
+  }
+
+  async started(uuid: string, where: Placement, at: number): Promise<void> {
+    await this.onStarted();
+    this.startedContainers.push({ uuid, where, at });
+  }
+
+  async complete(uuid: string, result: ContainerResult): Promise<void> {
+    await this.onComplete();
+    this.completed.push({ uuid, result });
+  }
+
+  get(uuid: string): Container | undefined {
+    return this.containers.get(uuid);
+  }
+
+  entries(): QueueSnapshot {
+    return { entries: new Map(), threshold: 0 };
+  }
+
+  async update(): Promise<void> {}
+  async lock(): Promise<void> {}
+  async unlock(): Promise<void> {}
+  async cancel(): Promise<void> {}
+  async lost(): Promise<void> {}
+  forget(): void {}
+  subscribe(): () => void {
+    return () => {};
+  }
+  async stop(): Promise<void> {}
+}
