@@ -18,7 +18,8 @@ import { workerStateOf } from './actors/pool-views.js';
 import { ProbePacing } from './actors/probe-pacing.js';
 import { WorkerRoster, type WorkerSnapshot } from './actors/roster.js';
 import { runProbeWith } from './actors/run-probe.js';
-import { asRoot, RunnerProgram } from './actors/runner-program.js';
+import { asRoot } from './actors/remote-command.js';
+import { RunnerProgram } from './actors/runner-program.js';
 import { saveTagsWith } from './actors/save-tags.js';
 import { startContainerWith } from './actors/start-container.js';
 import { watchWith } from './actors/watch.js';
@@ -77,6 +78,8 @@ export interface Daemon {
 const connectTimeoutMs = 20_000;
 const journalFlushMs = 50;
 const longestJournal = 1_000_000;
+/** Three beats of the runner program's watch. */
+const watchSilenceMs = 45_000;
 
 /** Puts the daemon together and starts it. Rejects, with everything released, when a part cannot start. */
 export async function compose(options: ComposeOptions): Promise<Daemon> {
@@ -151,6 +154,7 @@ async function start(
       instanceSetId,
       stateDir: config.stateDir,
       clock,
+      random: Math.random,
     }));
   releases.push(() => rawDriver.stop());
   const driver = wrapDriver(rawDriver, {
@@ -204,6 +208,7 @@ async function start(
         queue: store,
         logLimitBytes: config.runner.logLimitBytes,
         timeoutMs,
+        clock,
       }),
     },
   });
@@ -217,9 +222,9 @@ async function start(
       }),
       copyRunner: copyRunnerWith({ executors, runner, timeoutMs, uploads: new Slots(4) }),
       runProbe: runProbeWith({ executors, runner, clusterId: config.clusterId, timeoutMs, clock }),
-      watch: watchWith({ executors, runner, clusterId: config.clusterId }),
-      destroyInstance: destroyInstanceWith({ driver }),
-      saveTags: saveTagsWith({ driver }),
+      watch: watchWith({ executors, runner, clusterId: config.clusterId, silenceMs: watchSilenceMs, clock }),
+      destroyInstance: destroyInstanceWith({ driver, destroys: new Slots(16) }),
+      saveTags: saveTagsWith({ driver, tagWrites: new Slots(8) }),
     },
   });
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
@@ -317,7 +322,7 @@ async function start(
       trialTimeoutMs: settings.cloudCallTimeoutMs,
       onOpened: () => pool.changed(),
     }),
-    runnerFault: () => runner.fault,
+    runnerFault: () => runner.health(),
     newSecret: () => randomBytes(20).toString('hex'),
     observer: reporter,
     secretTagKey: keys.instanceSecret,
