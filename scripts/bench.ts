@@ -1,0 +1,381 @@
+// Scenarios of scripts/bench. Percentiles and ratios of one run on one machine: compare, do not quote alone.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createActor, fromCallback, fromPromise } from 'xstate';
+import ssh2 from 'ssh2';
+import { compose, type Daemon } from '../src/compose.js';
+import { parseConfig } from '../src/config/load.js';
+import { ensureSecrets } from '../src/config/secrets.js';
+import { systemClock } from '../src/domain/clock.js';
+import { noConstraints } from '../src/domain/container.js';
+import { tagKeys, type Tags } from '../src/domain/instance.js';
+import { noGpu, type InstanceType } from '../src/domain/instance-type.js';
+import { createLog } from '../src/log.js';
+import { runnerMachine } from '../src/machines/runner.js';
+import type { OnInstance, RemoteOutcome, RunProbeOutcome } from '../src/machines/worker-effects.js';
+import { workerMachine } from '../src/machines/worker.js';
+import { initialPlanMemory } from '../src/policy/container-limit.js';
+import { plan } from '../src/policy/plan.js';
+import type { InstanceView } from '../src/actors/pool.js';
+import type { ContainerRequest } from '../src/queue/container-store.js';
+import type { QueueEntry } from '../src/queue/queue.js';
+import { generateKeyPair } from '../src/ssh/keys.js';
+import { startSshServer } from '../src/ssh/server.js';
+import { createExecutorFactory } from '../src/ssh/ssh-executor.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'));
+const only = process.argv[2];
+
+function print(scenario: string, figures: Record<string, number | string>): void {
+  console.log(JSON.stringify({ scenario, ...figures }));
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+async function startDaemon(): Promise<Daemon> {
+  const text = `
+clusterId: bench
+stateDir: ./state
+driver: loopback
+driverParameters: { maxInstances: 2 }
+instanceTypes: { small: { vcpus: 64, ram: 64GiB, includedScratch: 64GiB, price: 0.1 } }
+pool: { bootProbeCommand: 'true', maxInstances: 1 }
+runner: { deployDirectory: ${join(folder, 'runner')} }
+scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0 }
+api: { listen: '127.0.0.1:0' }
+logLevel: silent`;
+  const config = ensureSecrets(parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env }));
+  return compose({ config, clock: systemClock, log: createLog('silent') });
+}
+
+const request: ContainerRequest = {
+  name: 'bench',
+  command: ['true'],
+  env: {},
+  image: '',
+  cwd: '',
+  constraints: noConstraints,
+  scheduling: { preemptible: false, supervisor: false, maxRunTimeMs: 0 },
+  tmpMountBytes: 0,
+  priority: 1n,
+  maxAttempts: 1,
+  idempotencyKey: '',
+};
+
+/** Real containers on a loopback instance, with the default waits. */
+async function daemon(): Promise<void> {
+  const running = await startDaemon();
+  const submittedAt = Date.now();
+  const [first] = await running.store.submit([{ ...request, command: ['sleep', '0.01'] }]);
+  await until(async () => (await running.store.find(first!.uuid))?.state === 'Complete');
+  const story = await running.journal.read({});
+  const at = (kind: string, to?: string): number =>
+    story.find((entry) => entry.kind === kind && (to === undefined || entry.to === to))?.at ?? 0;
+  print('boot', {
+    what: 'SSH answers to first container started, ms',
+    ms: at('container.started') - at('worker.transition', 'booting.connected'),
+    submitToStartedMs: at('container.started') - submittedAt,
+  });
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (let round = 0; round < 60; round++) {
+    const queuedAt = Date.now();
+    const [record] = await running.store.submit([{ ...request, command: ['sleep', '0.02'] }]);
+    await until(async () => (await running.store.find(record!.uuid))?.state === 'Complete');
+    const knownAt = Date.now();
+    const done = (await running.store.find(record!.uuid))!;
+    const [started] = await running.journal.read({ container: record!.uuid, kind: 'plan.start' });
+    starts.push((started?.at ?? queuedAt) - queuedAt);
+    ends.push(knownAt - (done.finishedAt ?? knownAt));
+  }
+  print('queued to start command, ms', {
+    p50: percentile(starts, 0.5),
+    p99: percentile(starts, 0.99),
+    goal: 50,
+  });
+  print('exit to result in the queue, ms', {
+    p50: percentile(ends, 0.5),
+    p99: percentile(ends, 0.99),
+    goal: 100,
+  });
+  for (const { instanceId } of running.pool.instances())
+    running.pool.killInstance(instanceId, 'bench is over');
+  await until(() => Promise.resolve(running.pool.instances().length === 0));
+  await running.stop();
+}
+
+/** A command on an open connection, against ssh2 without anything around it. */
+async function executor(): Promise<void> {
+  const login = generateKeyPair();
+  const server = await startSshServer({
+    host: '127.0.0.1',
+    port: 0,
+    hostKey: generateKeyPair().privateKey,
+    authorizedKeys: [login.publicKey],
+    run: () => Promise.resolve(0),
+  });
+  const signal = new AbortController().signal;
+  const ours = createExecutorFactory({
+    privateKey: login.privateKey,
+    defaultPort: '22',
+    connectTimeoutMs: 5_000,
+    keepaliveIntervalMs: 0,
+    clock: systemClock,
+    maxHandshakes: 4,
+    maxChannels: 4,
+  })({ address: `127.0.0.1:${server.port}`, remoteUser: 'root' }, () => Promise.resolve(), {
+    connected: () => {},
+    verified: () => {},
+    lost: () => {},
+  });
+  const bare = new ssh2.Client();
+  await new Promise<void>((resolve, reject) => {
+    bare.on('ready', resolve).on('error', reject);
+    const sock = connect({ host: '127.0.0.1', port: server.port, noDelay: true });
+    bare.connect({ sock, username: 'root', privateKey: login.privateKey });
+  });
+  const runBare = (): Promise<void> =>
+    new Promise((resolve, reject) =>
+      bare.exec('true', (error, channel) => {
+        if (error) return reject(error);
+        channel.on('close', () => resolve()).resume();
+        channel.stderr.resume();
+        channel.end();
+      }),
+    );
+  const runOurs = (): Promise<unknown> => ours.run('true', { timeoutMs: 5_000, signal });
+  const ratios: number[] = [];
+  const time = async (run: () => Promise<unknown>): Promise<number> => {
+    const from = performance.now();
+    for (let each = 0; each < 300; each++) await run();
+    return performance.now() - from;
+  };
+  await time(runBare);
+  await time(runOurs);
+  for (let pair = 0; pair < 7; pair++) ratios.push((await time(runOurs)) / (await time(runBare)));
+  print('command on an open connection, ours against bare ssh2', {
+    ratio: percentile(ratios, 0.5),
+    goal: 1.5,
+  });
+  bare.end();
+  await ours.close();
+  await server.close();
+}
+
+/** One scheduling pass over a long queue. */
+function planning(): Promise<void> {
+  const types: InstanceType[] = [1, 2, 4, 8, 16].map((vcpus) => typeOf(vcpus));
+  const entries = new Map<string, QueueEntry>();
+  for (let index = 0; index < 100_000; index++) {
+    const shape = index % 50;
+    const vcpus = 1 + (shape % 16);
+    const uuid = `bench-dz642-${String(index).padStart(15, '0')}`;
+    const needs = { vcpus, ramBytes: 2 ** 28 + shape, scratchBytes: 0, gpus: 0, gpuVramBytes: 0 };
+    entries.set(uuid, {
+      container: {
+        uuid,
+        state: 'Queued',
+        priority: BigInt(1_000 - (index % 7)),
+        constraints: noConstraints,
+        scheduling: request.scheduling,
+        image: '',
+        tmpMountBytes: 0,
+        createdAt: index,
+      },
+      needs,
+      instanceTypes: types.filter((type) => type.vcpus >= vcpus),
+      firstSeenAt: index,
+    });
+  }
+  const instances: InstanceView[] = Array.from({ length: 1_000 }, (_, index) => ({
+    instanceId: `i-${index}`,
+    launchId: '',
+    address: '',
+    instanceType: types[index % types.length]!,
+    workerState: 'idle',
+    bootStage: undefined,
+    idleBehavior: 'run',
+    lastContainerUuid: '',
+    lastBusyAt: index,
+    appearedAt: index,
+    containerUuids: [],
+  }));
+  const input = {
+    now: 1,
+    entries,
+    instances,
+    running: new Map(),
+    limits: { atQuota: false, atCapacity: () => false, creatable: 100, createHeldUntil: undefined },
+    settings: { supervisorFraction: 0.5, maxRunningContainersPerInstance: 0 },
+    memory: initialPlanMemory({ initialQuotaEstimate: 0 }, 0),
+    last503At: 0,
+    totalInstances: 1_000,
+  };
+  const times: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    const from = performance.now();
+    plan({ ...input, memory: { ...input.memory, maxContainers: 2_000 } });
+    times.push(performance.now() - from);
+  }
+  print('plan of 100,000 queued over 1,000 instances, ms', {
+    p50: percentile(times.slice(1), 0.5),
+    goal: 100,
+  });
+  return Promise.resolve();
+}
+
+function typeOf(vcpus: number): InstanceType {
+  const bytes = vcpus * 2 ** 32;
+  return {
+    name: `t${vcpus}`,
+    providerType: `t${vcpus}`,
+    vcpus,
+    ramBytes: bytes,
+    scratchBytes: bytes,
+    includedScratchBytes: bytes,
+    addedScratchBytes: 0,
+    price: vcpus / 10,
+    preemptible: false,
+    gpu: noGpu,
+  };
+}
+
+/** Ten thousand containers in one request. */
+async function store(): Promise<void> {
+  const { store: containers, stop } = await startDaemon();
+  const from = performance.now();
+  const records = await containers.submit(
+    Array.from({ length: 10_000 }, () => ({ ...request, priority: 0n })),
+  );
+  print('10,000 submissions in one request, ms', {
+    ms: round(performance.now() - from),
+    goal: 2_000,
+    records: records.length,
+  });
+  const pages: number[] = [];
+  for (let each = 0; each < 20; each++) {
+    const at = performance.now();
+    await containers.list({ limit: 100 });
+    pages.push(performance.now() - at);
+  }
+  print('a page of 100 out of 10,000, ms', { p50: percentile(pages, 0.5), goal: 20 });
+  await stop();
+}
+
+/** Idle workers, with effects that do nothing. */
+async function workers(): Promise<void> {
+  const machine = workerMachine.provide({
+    actors: {
+      bootProbe: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
+      copyRunner: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
+      saveTags: fromPromise<RemoteOutcome, OnInstance & { tags: Tags }>(() => Promise.resolve({ ok: true })),
+      destroyInstance: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
+      runner: runnerMachine,
+      watch: fromCallback(() => () => {}),
+      runProbe: fromPromise<RunProbeOutcome, OnInstance>(() =>
+        Promise.resolve({
+          ok: true,
+          durationMs: 1,
+          listing: { live: [], stale: [], ended: [], broken: false, interruption: '' },
+        }),
+      ),
+    },
+  });
+  const keys = tagKeys('Bench');
+  const stageMs = 600_000;
+  const settings = {
+    tagKeys: keys,
+    timeoutIdleMs: 600_000,
+    timeoutBootingMs: stageMs,
+    bootStageTimeoutsMs: {
+      requested: stageMs,
+      addressed: stageMs,
+      connected: stageMs,
+      verified: stageMs,
+      booted: stageMs,
+      copied: stageMs,
+    },
+    timeoutProbeMs: 600_000,
+    timeoutShutdownMs: 10_000,
+    timeoutStaleRunLockMs: 5_000,
+    tagRetryMs: 5_000,
+    watchRetryMs: 2_000,
+    collects: true,
+    runnerTimings: {
+      timeoutTermMs: 120_000,
+      timeoutSignalMs: 5_000,
+      collectRetryMs: 1_000,
+      timeoutCollectMs: 600_000,
+    },
+  };
+  globalThis.gc?.();
+  const before = process.memoryUsage();
+  const from = performance.now();
+  const type = typeOf(1);
+  const actors = Array.from({ length: 1_000 }, (_, index) => {
+    const instance = {
+      id: `i-${index}`,
+      displayName: `i-${index}`,
+      providerType: type.providerType,
+      address: '127.0.0.1:22',
+      remoteUser: 'root',
+      tags: { [keys.instanceType]: type.name, [keys.idleBehavior]: 'run' },
+      priceHistory: [],
+    };
+    const input = {
+      clock: systemClock,
+      settings,
+      instance,
+      instanceType: type,
+      typeIsConfigured: true,
+      expected: true,
+    };
+    const actor = createActor(machine, { input });
+    actor.start();
+    actor.send({ type: 'probe.due' });
+    return actor;
+  });
+  await until(() =>
+    Promise.resolve(actors.every((actor) => actor.getSnapshot().matches({ lifecycle: 'idle' }))),
+  );
+  const bootMs = performance.now() - from;
+  const probeFrom = performance.now();
+  for (let probe = 0; probe < 10; probe++) {
+    for (const actor of actors) actor.send({ type: 'probe.due' });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const probeUs = ((performance.now() - probeFrom) * 1_000) / 10_000;
+  globalThis.gc?.();
+  const after = process.memoryUsage();
+  print('1,000 idle workers', {
+    rssMb: round(after.rss / 2 ** 20),
+    addedHeapKbEach: round((after.heapUsed - before.heapUsed) / 1_024 / 1_000),
+    bootAllMs: round(bootMs),
+    probeRoundUs: round(probeUs),
+    goalRssMb: 150,
+  });
+  for (const actor of actors) actor.stop();
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineAt = Date.now() + 60_000;
+  while (!(await condition())) {
+    if (Date.now() > deadlineAt) throw new Error('the bench waited too long');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers })) {
+  if (only === undefined || only === name) await scenario();
+}
+rmSync(folder, { recursive: true, force: true });
+process.exit(0);
