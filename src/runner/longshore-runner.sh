@@ -169,7 +169,7 @@ tell_watchers() {
     if command -v timeout >/dev/null 2>&1; then
       timeout 5 sh -c 'printf "%s\n" "$1" 1<>"$2"' sh "$1" "$fifo" >/dev/null 2>&1 8>&- &
     else
-      (printf '%s\n' "$1" 1<>"$fifo") 2>/dev/null 8>&- &
+      (exec 8>&- 2>/dev/null; printf '%s\n' "$1" 1<>"$fifo") &
     fi
     told="$told $!"
   done
@@ -239,21 +239,23 @@ supervise() {
   [ -n "$complete" ] || finish 1 'the configuration is damaged'
   printf '%s\n' "$started" >"$home/started"
   tell_watchers "started $uuid"
-  mkfifo "$home/out" "$home/err" || finish 1 'cannot make pipes'
   [ -z "$image" ] || choose_engine
-  keep "$home/out" "$home/stdout" & out=$!
-  keep "$home/err" "$home/stderr" & err=$!
+  make_pipes || finish 1 'cannot make pipes'
+  # Descriptors are closed by `exec`: closed at a function or group, the shell keeps a copy of them meanwhile.
+  (exec <&3 3<&- 4>&- 5<&- 6>&- 8>&-; keep "$home/stdout") & out=$!
+  (exec <&5 3<&- 4>&- 5<&- 6>&- 8>&-; keep "$home/stderr") & err=$!
   (
-    exec 8>&-
+    exec >&4 2>&6 </dev/null 3<&- 4>&- 5<&- 6>&- 8>&-
     trap - USR2 TERM INT QUIT HUP
     run_main
-  ) >"$home/out" 2>"$home/err" </dev/null &
+  ) &
   main=$!
+  exec 3<&- 4>&- 5<&- 6>&-
   began_at "$main"
   main_began=$began
   printf '%s %s\n' "$main" "$began" >"$home/main"
-  if [ "$max_run_time_s" -gt 0 ]; then limit_time 8>&- & timer=$!; fi
-  if [ "$spot_check" = 1 ]; then watch_spot 8>&- & watcher=$!; fi
+  if [ "$max_run_time_s" -gt 0 ]; then (exec 8>&-; limit_time) & timer=$!; fi
+  if [ "$spot_check" = 1 ]; then (exec 8>&-; watch_spot) & watcher=$!; fi
   [ "$wanted_dead" = 0 ] || stop_group
   await_main
   # What the command left behind goes with it.
@@ -266,6 +268,16 @@ supervise() {
   remove_from_engine
   look_for_broken
   finish "$code" "$note"
+}
+
+# Two pipes, open at both ends: 3 and 4 for stdout, 5 and 6 for stderr. Opening a named pipe waits for the other end, so
+# one end that is both comes first.
+# shellcheck disable=SC2094
+make_pipes() {
+  mkfifo "$home/out" "$home/err" || return
+  exec 7<>"$home/out" 3<"$home/out" 4>"$home/out"
+  exec 7<>"$home/err" 5<"$home/err" 6>"$home/err" 7>&-
+  rm -f "$home/out" "$home/err"
 }
 
 # Sets `code` to the exit code of the command. A signal to this supervisor ends `wait` early, with a status of its own.
@@ -300,22 +312,23 @@ end_helper() {
 # Copies a stream up to the limit, at once as it comes, and swallows the rest: the command is never held up and the disk
 # never filled. The limit is the system's own on file sizes, in units of 512 bytes, so the rest is cut off at the end.
 keep() {
-  exec 8>&- 3<"$1"
   copier=0
   trap '' USR2 INT QUIT XFSZ
   trap 'kill -KILL "$copier" 2>/dev/null; exit 0' TERM
+  # A process in the background reads from nothing unless told otherwise.
+  exec 3<&0
   if ulimit -f $(((log_limit_bytes + 511) / 512)) 2>/dev/null; then
-    cat <&3 >"$2" 2>/dev/null & copier=$!
+    cat <&3 >"$1" 2>/dev/null & copier=$!
     wait "$copier" && return
   else
-    head -c "$log_limit_bytes" <&3 >"$2" 2>/dev/null & copier=$!
+    head -c "$log_limit_bytes" <&3 >"$1" 2>/dev/null & copier=$!
     wait "$copier"
     [ "$(head -c 1 <&3 | wc -c)" -gt 0 ] || return 0
   fi
-  true >"$2.truncated"
+  true >"$1.truncated"
   cat <&3 >/dev/null & copier=$!
   wait "$copier"
-  truncate -s "<$log_limit_bytes" "$2" 2>/dev/null || truncate -s "$log_limit_bytes" "$2"
+  truncate -s "<$log_limit_bytes" "$1" 2>/dev/null || truncate -s "$log_limit_bytes" "$1"
 }
 
 # Waits for a copier, but not for ever: a process that left the group may hold the pipe.
@@ -457,7 +470,7 @@ finish() {
     printf 'note=%s\n' "$2"
     if [ -e "$home/timed-out" ]; then echo timed_out=true; else echo timed_out=false; fi
   } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"; then
-    rm -f "$home/out" "$home/err"
+    :
   else
     mark_broken 'no result can be written, no space left on device'
   fi
@@ -511,7 +524,7 @@ ask_metadata() {
 }
 
 note_interruption() {
-  text=$(printf '%s' "$1" | tr -cd '[:print:]' | head -c 200)
+  text=$(printf '%s' "$1" | tr -cd '\040-\176' | head -c 200)
   [ -e "$notice_file" ] && [ "$(cat "$notice_file")" = "$text" ] && return
   printf '%s' "$text" >"$notice_file.$$" && mv "$notice_file.$$" "$notice_file"
   tell_watchers "interruption $text"
@@ -530,7 +543,18 @@ list() {
   [ "$1" = 0 ] || keep_prices
   [ ! -e "$broken_flag" ] || echo broken
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
+  say_under_lock list_containers
+}
+
+# Runs it under the directory lock and prints what it prints after: the one who reads may be slow.
+say_under_lock() {
   take_dir_lock
+  lines=$($1)
+  drop_dir_lock
+  [ -z "$lines" ] || printf '%s\n' "$lines"
+}
+
+list_containers() {
   for file in "$lock_dir"/crunch-run-*.lock; do
     if [ ! -s "$file" ] || [ ! -f "$file" ]; then continue; fi
     file=${file##*/crunch-run-}
@@ -672,9 +696,7 @@ watch() {
   echo attached || exit 0
   [ ! -e "$broken_flag" ] || echo broken
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
-  take_dir_lock
-  each_container tell_present
-  drop_dir_lock
+  say_under_lock 'each_container tell_present'
   while IFS= read -r line <&7; do
     printf '%s\n' "$line" || exit 0
   done

@@ -151,17 +151,24 @@ export class RunnerHost {
   /** Ends all that was started here and removes the folder. */
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
+    // Again until none is found: one may have begun another one meanwhile.
+    while (await this.#killAll());
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #killAll(): Promise<number> {
+    let killed = 0;
     for (const file of await readdir('/proc')) {
       if (!/^\d+$/.test(file)) continue;
       const environment = await readFile(`/proc/${file}/environ`, 'utf8').catch(() => '');
-      if (environment.includes(`LONGSHORE_STATE_DIR=${this.folder}/`)) {
-        try {
-          process.kill(Number(file), 'SIGKILL');
-        } catch {
-          // It ended by itself.
-        }
+      if (!environment.includes(`LONGSHORE_STATE_DIR=${this.folder}/`)) continue;
+      try {
+        process.kill(Number(file), 'SIGKILL');
+        killed += 1;
+      } catch {
+        // It ended by itself.
       }
     }
-    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    return killed;
   }
 }
