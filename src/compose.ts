@@ -18,7 +18,7 @@ import { workerStateOf } from './actors/pool-views.js';
 import { ProbePacing } from './actors/probe-pacing.js';
 import { WorkerRoster, type WorkerSnapshot } from './actors/roster.js';
 import { runProbeWith } from './actors/run-probe.js';
-import { asRoot } from './actors/remote-command.js';
+import { asRoot, uuidWord } from './actors/remote-command.js';
 import { RunnerProgram } from './actors/runner-program.js';
 import { saveTagsWith } from './actors/save-tags.js';
 import { startContainerWith } from './actors/start-container.js';
@@ -348,7 +348,7 @@ async function start(
   const tail: ApiDeps['tail'] = async function* (view, uuid, stream, follow, signal) {
     const { executor, instance } = executors.of(view.instanceId);
     const flag = follow ? ' --follow' : '';
-    const command = asRoot(`${await runner.command()} --tail ${uuid}${flag} ${stream}`, instance.remoteUser);
+    const command = asRoot(`${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`, instance.remoteUser);
     const { lines } = await executor.open(command, { signal });
     for await (const line of lines) yield `${line}\n`;
   };

@@ -98,14 +98,15 @@ export function gatewayAddress(address: string): string {
 }
 
 function runnerEnv(
-  { settings, systemRootToken }: StartContainerDeps,
+  { settings, systemRootToken, runner }: StartContainerDeps,
   instance: Instance,
   type: InstanceType,
   uuid: string,
 ): Record<string, string> {
   return {
     ARVADOS_API_HOST: settings.apiHost,
-    ARVADOS_API_TOKEN: systemRootToken,
+    // Longshore's own program reports through its result and has no use for the token.
+    ARVADOS_API_TOKEN: runner.isOurs ? '' : systemRootToken,
     InstanceType: `${JSON.stringify(toWire(type), null, 4)}\n`,
     GatewayAddress: gatewayAddress(instance.address),
     GatewayAuthSecret: createHmac('sha256', systemRootToken).update(uuid).digest('hex'),

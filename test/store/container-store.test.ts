@@ -134,6 +134,20 @@ describe('the container store', () => {
     }
   });
 
+  it('passes over a late result of an attempt that was given up', async () => {
+    const uuid = await submit();
+    await store.lock(uuid);
+    await store.started(uuid, placement, 1);
+    await store.lost(uuid, 'its instance is gone');
+    const result = { exitCode: 1, startedAt: 1, finishedAt: 2, note: '', stdout: 'first', stderr: '' };
+    await store.complete(uuid, result);
+    expect(await store.find(uuid)).toMatchObject({ state: 'Queued', exitCode: undefined });
+    await store.lock(uuid);
+    await store.started(uuid, placement, 3);
+    await store.complete(uuid, { ...result, exitCode: 0, stdout: 'second' });
+    expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 0 });
+  });
+
   it('keeps the result, the output and the cost, once', async () => {
     const uuid = await submit();
     await store.lock(uuid);

@@ -205,17 +205,18 @@ export class SqlContainerStore implements ContainerStore {
 
   async complete(uuid: string, result: ContainerResult): Promise<void> {
     const row = await this.#row(uuid);
-    const hours = Math.max(0, result.finishedAt - result.startedAt) / hourMs;
     const isOpen = row.state === 'Locked' || row.state === 'Running';
+    // Of a container that was given up meanwhile, only one that was cancelled while it ran still gets its result.
+    if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return;
+    const hours = Math.max(0, result.finishedAt - result.startedAt) / hourMs;
+    const { stdout, stderr } = result;
     await this.#write(() =>
       this.#db.transaction().execute(async (transaction) => {
-        const { stdout, stderr } = result;
         await transaction
           .insertInto('outputs')
           .values({ uuid, stdout, stderr })
           .onConflict((conflict) => conflict.column('uuid').doUpdateSet({ stdout, stderr }))
           .execute();
-        if (row.finished_at !== null && row.exit_code !== null) return;
         await transaction
           .updateTable('containers')
           .set({
