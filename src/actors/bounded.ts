@@ -32,7 +32,7 @@ export function bounded<T>(what: string, call: () => Promise<T>, bounds: Bounds)
     signal.addEventListener('abort', onAbort, { once: true });
     call().then(
       (value) => settle(() => resolve(value)),
-      (error: unknown) => settle(() => reject(error as Error)),
+      (error: unknown) => settle(() => reject(error)),
     );
   });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UnknownInstanceError } from '../../src/actors/executors.js';
 import { remoteFailure } from '../../src/actors/remote-failure.js';
-import { ExecutorError } from '../../src/ssh/executor.js';
+import { type ExecutorError } from '../../src/ssh/executor.js';
 import { address, EffectsWorld, keys, secret } from '../support/effects-world.js';
 
 const cat = /^(sudo )?cat \/var\/run\/arvados-instance-secret$/;

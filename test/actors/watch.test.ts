@@ -23,7 +23,7 @@ async function watching(world: EffectsWorld, deploy = 'built-in') {
         invoke: { src: 'watch', input: { instanceId: 'i-1' } },
       })
       .provide({ actors: { watch: logic } }),
-    { clock: clock as never },
+    { clock: clock },
   );
   parent.start();
   await settle();

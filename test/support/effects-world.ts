@@ -76,7 +76,7 @@ export class EffectsWorld {
 export function runEffect<T extends AnyActorLogic>(logic: T, input: InputFrom<T>): Promise<OutputFrom<T>> {
   const actor = createActor(logic, { input });
   actor.start();
-  return toPromise(actor) as Promise<OutputFrom<T>>;
+  return toPromise(actor);
 }
 
 /** The same on the clock, as long as it takes. */

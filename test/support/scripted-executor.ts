@@ -174,7 +174,7 @@ export class ScriptedExecutor implements Executor {
   ): Promise<T> {
     const { clock } = this.#network;
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => settle(() => reject(error as Error));
+      const fail = (error: unknown): void => settle(() => reject(error));
       const onAbort = (): void => fail(new ExecutorError('aborted', 'the command was given up'));
       const onTime = (): void => fail(new ExecutorError('timeout', `it did not end within ${timeoutMs} ms`));
       const timer = timeoutMs === undefined ? undefined : clock.setTimeout(onTime, timeoutMs);
