@@ -46,7 +46,7 @@ const zones = Object.entries(mayImport).flatMap(([folder, allowed]) => {
 });
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'node_modules', 'test-output'] },
+  { ignores: ['dist', 'coverage', 'node_modules', 'test-output', '.cache'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {

@@ -348,16 +348,17 @@ async function workers(): Promise<void> {
     Promise.resolve(actors.every((actor) => actor.getSnapshot().matches({ lifecycle: 'idle' }))),
   );
   const bootMs = performance.now() - from;
+  globalThis.gc?.();
+  const after = process.memoryUsage();
   const probeFrom = performance.now();
   for (let probe = 0; probe < 10; probe++) {
     for (const actor of actors) actor.send({ type: 'probe.due' });
     await new Promise((resolve) => setImmediate(resolve));
   }
   const probeUs = ((performance.now() - probeFrom) * 1_000) / 10_000;
-  globalThis.gc?.();
-  const after = process.memoryUsage();
   print('1,000 idle workers', {
     rssMb: round(after.rss / 2 ** 20),
+    rssBeforeMb: round(before.rss / 2 ** 20),
     addedHeapKbEach: round((after.heapUsed - before.heapUsed) / 1_024 / 1_000),
     bootAllMs: round(bootMs),
     probeRoundUs: round(probeUs),

@@ -126,7 +126,7 @@ class SimulatedExecutor implements Executor {
       this.#verified = { address, done };
       done.catch(() => (this.#verified = undefined));
     }
-    await this.#verified!.done;
+    await this.#verified.done;
     return machine.vm;
   }
 

@@ -9,7 +9,7 @@ import type { Instance } from '../../src/domain/instance.js';
 import type { Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
-import { ExecutorError, type Executor } from '../../src/ssh/executor.js';
+import { type ExecutorError, type Executor } from '../../src/ssh/executor.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
 import { describeDriverContract, errorOf, never, spec, type, wrapped } from './contract.js';
 import { login, presentedKey } from './login.js';

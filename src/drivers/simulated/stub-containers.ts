@@ -104,7 +104,7 @@ export class StubContainers {
   }
 
   /** What `--collect` prints, or why it does not. */
-  collect(uuid: string): string | 'unknown' | 'running' {
+  collect(uuid: string): string {
     const container = this.#containers.get(uuid);
     if (!container) return 'unknown';
     if (container.phase !== 'over') return 'running';
