@@ -210,15 +210,17 @@ describe('the start of a container', () => {
     },
   );
 
-  it('goes no further when the worker is stopped while the queue thinks', async () => {
+  it('goes no further when the worker is stopped while the queue thinks, and frees its place at once', async () => {
     const world = ready();
     let answer = (): void => {};
     world.queue.onWork = () => new Promise((resolve) => (answer = resolve));
-    const effect = await startEffect(startContainer(world), input);
+    const starts = new Slots(1);
+    const effect = await startEffect(startContainer(world, { starts }), input);
     await effect.stop();
+    expect([starts.tryTake(), world.clock.pending]).toEqual([true, 0]);
     answer();
     await settle();
-    expect([world.host.commands, world.queue.startedContainers, world.clock.pending]).toEqual([[], [], 0]);
+    expect([world.host.commands, world.queue.startedContainers]).toEqual([[], []]);
   });
 
   it('tells what a failed command said (R-5)', async () => {
