@@ -348,7 +348,10 @@ async function start(
   const tail: ApiDeps['tail'] = async function* (view, uuid, stream, follow, signal) {
     const { executor, instance } = executors.of(view.instanceId);
     const flag = follow ? ' --follow' : '';
-    const command = asRoot(`${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`, instance.remoteUser);
+    const command = asRoot(
+      `${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`,
+      instance.remoteUser,
+    );
     const { lines } = await executor.open(command, { signal });
     for await (const line of lines) yield `${line}\n`;
   };
