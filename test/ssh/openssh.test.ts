@@ -1,0 +1,97 @@
+import { mkdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
+import type { Executor } from '../../src/ssh/executor.js';
+import { generateKeyPair } from '../../src/ssh/keys.js';
+import { createExecutorFactory } from '../../src/ssh/ssh-executor.js';
+import { startSshd, type Sshd } from '../support/sshd.js';
+import { requireTool } from '../support/tools.js';
+
+const login = generateKeyPair();
+const signal = new AbortController().signal;
+const timeoutMs = 30_000;
+
+describe('the executor against OpenSSH', () => {
+  let sshd: Sshd;
+  let executor: Executor;
+  let keys: Uint8Array[];
+
+  beforeEach(async (context) => {
+    const program = requireTool(context, 'sshd');
+    await mkdir('/run/sshd', { recursive: true }).catch(() => {});
+    sshd = await startSshd(program, login.publicKey);
+    keys = [];
+    const factory = createExecutorFactory({
+      privateKey: login.privateKey,
+      defaultPort: '22',
+      connectTimeoutMs: timeoutMs,
+      keepaliveIntervalMs: 0,
+      clock: systemClock,
+      maxHandshakes: 4,
+      maxChannels: 4,
+    });
+    const verify = (key: Uint8Array): Promise<void> => {
+      keys.push(key);
+      return Promise.resolve();
+    };
+    const observer = { connected: () => {}, verified: () => {}, lost: () => {} };
+    executor = factory({ address: `127.0.0.1:${sshd.port}`, remoteUser: sshd.user }, verify, observer);
+  });
+  afterEach(async () => {
+    await executor?.close();
+    await sshd?.stop();
+  });
+
+  it('runs commands with input, environment and exit status (T-72, X-2)', async () => {
+    const command = 'printf "%s|" "$TESTVAR"; cat; echo oops >&2; exit "$(cat /dev/null; echo 0)"';
+    const result = await executor.run(command, { stdin: 'in', env: { TESTVAR: 'v' }, timeoutMs, signal });
+    expect(result).toEqual({ stdout: 'v|in', stderr: 'oops\n' });
+    await expect(executor.run('exit 7', { timeoutMs, signal })).rejects.toMatchObject({
+      code: 'exit',
+      exitCode: 7,
+    });
+    await expect(executor.run('kill -9 $$', { timeoutMs, signal })).rejects.toMatchObject({ code: 'exit' });
+  });
+
+  it('shows the host key of the server, once (X-5)', async () => {
+    await executor.run('true', { timeoutMs, signal });
+    await executor.run('true', { timeoutMs, signal });
+    expect(keys.map((key) => sshd.hostKey.equals(key))).toEqual([true]);
+  });
+
+  it('stays within the session limit of the server with many commands at once (K-21)', async () => {
+    const commands = Array.from({ length: 15 }, (_, index) =>
+      executor.run(`echo ${index}`, { timeoutMs, signal }),
+    );
+    const results = await Promise.all(commands);
+    expect(results.map(({ stdout }) => Number(stdout))).toEqual(
+      Array.from({ length: 15 }, (_, index) => index),
+    );
+  });
+
+  it('uploads megabytes while other commands go on', async () => {
+    const upload = executor.run('wc -c', { stdin: new Uint8Array(5_000_000), timeoutMs, signal });
+    const other = await executor.run('echo meanwhile', { timeoutMs, signal });
+    expect([other.stdout, Number((await upload).stdout)]).toEqual(['meanwhile\n', 5_000_000]);
+  });
+
+  it('reports a session that the server ended as closed, and goes on with a new connection (T-73, X-7)', async () => {
+    await executor.run('true', { timeoutMs, signal });
+    const cut = executor.run('kill -9 $PPID; sleep 5', { timeoutMs, signal });
+    await expect(cut).rejects.toMatchObject({ code: 'closed' });
+    expect((await executor.run('echo back', { timeoutMs, signal })).stdout).toBe('back\n');
+    expect(keys).toHaveLength(1);
+  });
+
+  it('streams lines beside commands and stops on request', async () => {
+    const abort = new AbortController();
+    const { lines } = await executor.open('while echo tick; do sleep 0.05; done', abort);
+    let seen = 0;
+    for await (const line of lines) {
+      expect(line).toBe('tick');
+      await executor.run('true', { timeoutMs, signal });
+      if (++seen === 3) abort.abort();
+    }
+    expect(seen).toBeGreaterThanOrEqual(3);
+  });
+});
