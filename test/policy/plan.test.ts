@@ -1,0 +1,304 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { nextPlanMemory, supervisorLimit } from '../../src/policy/container-limit.js';
+import { acted, container, gibibyte, SchedulingWorld, typeT, waitOf } from '../support/scheduling-world.js';
+
+const upTo16 = Array.from({ length: 16 }, (_, index) => typeT(index + 1));
+const from2 = upTo16.slice(1);
+const four = [1, 2, 3, 4].map((n) => container(n));
+
+describe('a scheduling pass', () => {
+  it('starts on the cheapest type only, and creates for the rest (T-41, SC-60, SC-63)', () => {
+    const world = new SchedulingWorld(upTo16).add(...four);
+    world.instance('t1');
+    world.instance('t2');
+    world.instance('t2');
+    const result = world.pass();
+    expect([acted(result, 'create'), acted(result, 'start')]).toEqual([['t1', 't1', 't1'], [4]]);
+  });
+
+  it('packs containers on instances it creates (T-42, SC-56)', () => {
+    const world = new SchedulingWorld(from2, 1.5).add(...four);
+    const result = world.pass();
+    expect([acted(result, 'create'), acted(result, 'start')]).toEqual([['t2', 't2'], []]);
+  });
+
+  it('uses a larger idle instance within the price factor only (T-43, SC-62)', () => {
+    const world = new SchedulingWorld(from2, 1.5).add(...four);
+    world.instance('t3');
+    const result = world.pass();
+    expect([acted(result, 'create'), acted(result, 'start')]).toEqual([['t2'], [4, 3, 2]]);
+    const dear = new SchedulingWorld(from2, 1.5).add(...four);
+    dear.instance('t4');
+    expect([acted(dear.pass(), 'create'), acted(dear.pass(), 'start')]).toEqual([['t2', 't2'], []]);
+  });
+
+  it('counts what runs, and leaves an instance on hold alone (T-44, SC-13, SC-60)', () => {
+    const world = new SchedulingWorld(from2, 1.5).add(...four);
+    world.instance('t3', 'running', 4);
+    const result = world.pass();
+    expect([acted(result, 'create'), acted(result, 'start')]).toEqual([['t2'], [3, 2]]);
+    const held = new SchedulingWorld(from2, 1.5).add(...four.slice(0, 3), container(4));
+    held.instance('t3').idleBehavior = 'hold';
+    expect([acted(held.pass(), 'create'), acted(held.pass(), 'start')]).toEqual([['t2', 't2'], []]);
+  });
+
+  it('respects the limit of containers on an instance (T-45, SC-60)', () => {
+    const world = new SchedulingWorld(from2, 1.5).add(...four);
+    world.maxPerInstance = 1;
+    world.instance('t2');
+    const result = world.pass();
+    expect([acted(result, 'create'), acted(result, 'start')]).toEqual([['t2', 't2', 't2'], [4]]);
+    const large = new SchedulingWorld([typeT(8)]).add(...four);
+    large.maxPerInstance = 2;
+    expect(acted(large.pass(), 'create')).toEqual(['t8', 't8']);
+  });
+
+  it('counts on unknown and booting instances, and starts once they are idle (T-46, SC-62)', () => {
+    const world = new SchedulingWorld(from2, 1.5).add(...four);
+    world.instance('t2', 'unknown');
+    const first = world.pass();
+    expect([acted(first, 'create'), acted(first, 'start')]).toEqual([['t2'], []]);
+    const fresh = world.instance('t2', 'booting');
+    expect(world.pass().actions).toEqual([]);
+    fresh.workerState = 'idle';
+    expect(acted(world.pass(), 'start')).toEqual([4, 3]);
+  });
+
+  it('packs many shapes (T-47, NS-12, SC-56)', () => {
+    const world = new SchedulingWorld([1, 2, 4, 8, 16].map((n) => typeT(n)));
+    world.add(
+      container(1, { ram: 5 * gibibyte }),
+      container(2, { vcpus: 5 }),
+      container(3, { cacheDisk: 5 * gibibyte }),
+      container(4, { vcpus: 9 }),
+      ...[5, 6, 7, 8].map((n) => container(n, { vcpus: 0, ram: 2 ** 27, cacheDisk: 2 ** 27 })),
+    );
+    expect(acted(world.pass(), 'create')).toEqual(['t1', 't16', 't8']);
+  });
+
+  it('keeps an instance that one container fills for that one (T-48, NS-14)', () => {
+    const world = new SchedulingWorld(from2).add(container(1), container(6, { vcpus: 2 }));
+    world.add(...[2, 3, 4, 5].map((n) => container(n, { vcpus: 0, ram: 2 ** 20 })));
+    expect(acted(world.pass(), 'create')).toEqual(['t2', 't2']);
+  });
+
+  it('makes room at quota for the first in line (T-49, SC-53, SC-80, SC-81, SC-82)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(2, { vcpus: 2 }), container(3, { vcpus: 3 }));
+    world.instance('t2');
+    world.instance('t2');
+    world.atQuota = true;
+    const result = world.pass();
+    expect(acted(result, 'start')).toEqual([]);
+    expect(acted(result, 'shutdown').sort()).toEqual(['i-1', 'i-2']);
+    expect([acted(result, 'create'), acted(result, 'unlock')]).toEqual([[], [2]]);
+    world.atQuota = false;
+    world.memory = { maxContainers: 10, instancesWithinQuota: 0, heeded503At: 0 };
+    const free = world.pass();
+    expect([acted(free, 'start'), acted(free, 'create'), acted(free, 'unlock')]).toEqual([[2], ['t3'], []]);
+  });
+
+  it('lets others go ahead of one whose types are at capacity (T-50, SC-54, SC-43)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(
+      container(1),
+      container(2, { vcpus: 4, state: 'Queued' }),
+      container(3, { vcpus: 4 }),
+      container(4, { vcpus: 4 }),
+    );
+    world.instance('t4');
+    world.full.add('t4');
+    const result = world.pass();
+    expect(acted(result, 'start')).toEqual([4]);
+    expect(waitOf(result, 3)).toMatchObject({ code: 'types-at-capacity', position: 1 });
+    expect([acted(result, 'lock'), acted(result, 'create'), acted(result, 'shutdown')]).toEqual([
+      [],
+      ['t1'],
+      [],
+    ]);
+  });
+
+  it('starts no more than an overloaded server allows (T-51, SC-40, SC-50)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(container(5), container(6), container(3), container(2), container(1, { state: 'Queued' }));
+    world.instance('t1', 'running', 5);
+    world.instance('t1', 'running', 6);
+    world.instance('t1');
+    world.instance('t1');
+    world.memory = { maxContainers: 3, instancesWithinQuota: 0, heeded503At: world.now - 1 };
+    world.last503At = world.now - 1;
+    const result = world.pass();
+    expect(result.actions.map(({ kind }) => kind)).toEqual(['start']);
+  });
+
+  it('unlocks workflow runners beyond their limit, without shutting anything down (T-52, SC-33, SC-81)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(...[1, 2, 3, 4, 5, 6].map((n) => container(n, { supervisor: true })));
+    for (const n of [3, 4, 5, 6]) world.instance('t1', 'running', n);
+    world.instance('t1');
+    world.instance('t1');
+    const result = world.pass();
+    expect([acted(result, 'unlock'), acted(result, 'shutdown'), acted(result, 'start')]).toEqual([
+      [2, 1],
+      [],
+      [],
+    ]);
+  });
+
+  it('starts the locked workflow runners first (T-53, SC-33)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(...[1, 2, 3, 4, 5, 6].map((n) => container(n, { supervisor: true, state: 'Queued' })));
+    world.add(container(7, { supervisor: true }), container(8, { supervisor: true }));
+    for (let each = 0; each < 3; each++) world.instance('t1');
+    const result = world.pass();
+    expect(acted(result, 'start')).toEqual([8, 7]);
+    expect([acted(result, 'lock'), acted(result, 'unlock'), acted(result, 'shutdown')]).toEqual([[], [], []]);
+  });
+
+  it('runs plain containers beside the workflow runners within their limit (T-55, SC-33)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1));
+    world.add(...[2, 3, 4].map((n) => container(n, { supervisor: true })));
+    for (let each = 0; each < 8; each++) world.instance('t1');
+    const result = world.pass();
+    expect(acted(result, 'start')).toEqual([4, 3, 1]);
+    expect(waitOf(result, 2)).toEqual({ code: 'supervisor-limit', position: 1 });
+  });
+
+  it('locks a queued container before it creates for it (T-57, SC-45)', () => {
+    const result = new SchedulingWorld(upTo16).add(container(1, { state: 'Queued' })).pass();
+    expect(result.actions).toMatchObject([{ kind: 'lock' }]);
+    expect(waitOf(result, 1)).toEqual({ code: 'locking' });
+  });
+
+  it('goes on with others when the provider slows creations down (T-63, SC-55, W-9)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1), container(2, { vcpus: 2 }));
+    world.creatable = 0;
+    world.instance('t1');
+    const result = world.pass();
+    expect(acted(result, 'start')).toEqual([1]);
+    expect(waitOf(result, 2)).toMatchObject({ code: 'paced' });
+  });
+
+  it('puts nothing beside a container nobody knows (T-65, SC-13)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1, { vcpus: 8 }));
+    world.instance('t8', 'running', 99);
+    const result = world.pass();
+    expect([acted(result, 'start'), acted(result, 'create')]).toEqual([[], ['t8']]);
+  });
+
+  it('subtracts the scratch of what runs (T-66, W-7)', () => {
+    const world = new SchedulingWorld([typeT(8)]);
+    world.add(container(1, { scratch: 6 * gibibyte }), container(2, { scratch: 4 * gibibyte }));
+    world.instance('t8', 'running', 1);
+    const result = world.pass();
+    expect([acted(result, 'start'), acted(result, 'create')]).toEqual([[], ['t8']]);
+  });
+
+  it('keeps filling the instances there are while at quota (W-8)', () => {
+    const world = new SchedulingWorld([typeT(8)]).add(...[1, 2, 3, 4, 5].map((n) => container(n)));
+    world.instance('t8', 'running', 5);
+    world.atQuota = true;
+    expect(acted(world.pass(), 'start')).toEqual([4, 3, 2, 1]);
+  });
+
+  it('does not let an idle priority-0 workflow runner take a place (W-16)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(
+      ...[1, 2, 3].map((n) => container(n, { supervisor: true, priority: n === 3 ? 0n : BigInt(n) })),
+    );
+    world.instance('t1');
+    world.instance('t1');
+    expect(acted(world.pass(), 'start')).toEqual([2, 1]);
+  });
+
+  it('gives the same orders for the same world, one reason to each that waits, and never too much to an instance', () => {
+    const wish = fc.record({
+      vcpus: fc.integer({ min: 0, max: 6 }),
+      state: fc.constantFrom('Queued' as const, 'Locked' as const),
+      priority: fc.bigInt({ min: 0n, max: 5n }),
+    });
+    const fleet = fc.array(
+      fc.tuple(fc.constantFrom('t1', 't2', 't4', 't8'), fc.constantFrom('idle' as const, 'booting' as const)),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(wish, { maxLength: 30 }),
+        fleet,
+        fc.boolean(),
+        fc.nat(5),
+        (wishes, machines, atQuota, creatable) => {
+          const build = (): SchedulingWorld => {
+            const world = new SchedulingWorld(
+              [1, 2, 4, 8].map((n) => typeT(n)),
+              3,
+            );
+            world.add(...wishes.map((each, index) => container(index + 1, { ...each, ram: 2 ** 20 })));
+            for (const [name, state] of machines) world.instance(name, state);
+            Object.assign(world, { atQuota, creatable });
+            return world;
+          };
+          const world = build();
+          const result = world.pass();
+          expect(build().pass().actions).toEqual(result.actions);
+          const used = new Map<string, number>();
+          const started = new Set<string>();
+          for (const action of result.actions) {
+            if (action.kind !== 'start') continue;
+            expect(started.has(action.uuid)).toBe(false);
+            started.add(action.uuid);
+            const { vcpus } = world.entries.get(action.uuid)!.needs;
+            used.set(action.instanceId, (used.get(action.instanceId) ?? 0) + vcpus);
+          }
+          for (const view of world.instances) {
+            expect(used.get(view.instanceId) ?? 0).toBeLessThanOrEqual(view.instanceType.vcpus);
+          }
+          expect(result.waits.every((wait) => wait !== undefined)).toBe(true);
+          expect(acted(result, 'create').length).toBeLessThanOrEqual(creatable);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('the limits of a pass', () => {
+  const memory = { maxContainers: 64, instancesWithinQuota: 0, heeded503At: 0 };
+  const input = { now: 100_000, running: 5, totalInstances: 6, atQuota: false, last503At: 0 };
+
+  it('shrink when the server is overloaded and grow again slowly (T-59, SC-20, SC-21)', () => {
+    const overloaded = nextPlanMemory(memory, { ...input, last503At: 99_000 });
+    expect(overloaded.maxContainers).toBe(4);
+    expect(nextPlanMemory(memory, { ...input, running: 0, last503At: 99_000 }).maxContainers).toBe(1);
+    expect(
+      nextPlanMemory(overloaded, { ...input, now: 160_001, running: 10, last503At: 99_000 }).maxContainers,
+    ).toBe(12);
+  });
+
+  it('let the fleet grow by one instance at a time after a quota error (T-60, SC-23, SC-24, W-8)', () => {
+    const world = new SchedulingWorld([typeT(1)]);
+    for (let each = 1; each <= 6; each++) world.instance('t1', 'running', each);
+    world.add(
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => container(n, { state: n < 7 ? 'Running' : 'Locked' })),
+    );
+    world.atQuota = true;
+    world.pass();
+    world.atQuota = false;
+    expect(acted(world.pass(), 'create')).toEqual(['t1']);
+  });
+
+  it('unlock even the first in line when there is no instance at all (T-61, SC-80)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1));
+    world.atQuota = true;
+    expect(acted(world.pass(), 'unlock')).toEqual([1]);
+  });
+
+  it('share containers with workflow runners by fraction (T-62, SC-26)', () => {
+    expect([
+      supervisorLimit(64, 0.5),
+      supervisorLimit(1, 0.5),
+      supervisorLimit(64, 0),
+      supervisorLimit(0, 0.5),
+    ]).toEqual([32, 1, 0, 0]);
+  });
+});

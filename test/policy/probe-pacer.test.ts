@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { autoProbeRate, ProbePacer } from '../../src/policy/probe-pacer.js';
+
+/** When each probe begins, for probes that take no time and are due again an interval later. */
+function simulate(workers: number, rate: number, intervalMs: number, untilMs: number): number[] {
+  const pacer = new ProbePacer(rate, 0);
+  for (let id = 0; id < workers; id++) pacer.schedule(`w${id}`, 0, false);
+  const starts: number[] = [];
+  for (let now = pacer.nextAt(0)!; now <= untilMs; now = pacer.nextAt(now)!) {
+    for (const id of pacer.take(now)) {
+      starts.push(now);
+      pacer.schedule(id, now + intervalMs, false);
+    }
+  }
+  return starts;
+}
+
+function mostWithin(starts: readonly number[], windowMs: number): number {
+  return Math.max(...starts.map((from) => starts.filter((at) => at >= from && at < from + windowMs).length));
+}
+
+describe('the probe pacer', () => {
+  it('begins no more than ten probes in any second for a thousand workers, plus one (T-56, P-2, P-3)', () => {
+    const starts = simulate(1_000, 10, 10_000, 20_000);
+    expect(mostWithin(starts, 1_000)).toBeLessThanOrEqual(11);
+    expect(starts.length).toBeGreaterThanOrEqual(199);
+  });
+
+  it('keeps to its rate in every window, whatever the rate (T-96)', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 100, max: 3_000 }),
+        (rate, workers, windowMs) => {
+          const starts = simulate(workers, rate, 500, 5_000);
+          expect(mostWithin(starts, windowMs)).toBeLessThanOrEqual((rate * windowMs) / 1_000 + 1);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('lets new and booting workers go first (K-2)', () => {
+    const pacer = new ProbePacer(1, 0);
+    for (let id = 0; id < 100; id++) pacer.schedule(`old${id}`, 0, false);
+    pacer.schedule('new', 0, true);
+    expect(pacer.take(0)).toEqual(['new']);
+  });
+
+  it('never takes one that was removed, nor one twice', () => {
+    const pacer = new ProbePacer(1_000, 0);
+    pacer.schedule('a', 0, false);
+    pacer.schedule('a', 5, false);
+    pacer.schedule('b', 0, false);
+    pacer.remove('b');
+    expect([pacer.take(0), pacer.take(10), pacer.nextAt(10)]).toEqual([['a'], [], undefined]);
+  });
+
+  it('grows its rate with the fleet, so that each worker has its turn in time (K-2)', () => {
+    expect([autoProbeRate(5, 10_000), autoProbeRate(1_000, 10_000)]).toEqual([10, 100]);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import type { RunningView } from '../../src/actors/pool.js';
+import type { ContainerState } from '../../src/domain/container.js';
+import type { QueueSnapshot } from '../../src/queue/queue.js';
+import { staleLocks, syncActions } from '../../src/policy/sync.js';
+import { container, SchedulingWorld, typeT } from '../support/scheduling-world.js';
+
+const alive: RunningView = { instanceId: 'i-1', phase: 'running', exitedAt: undefined };
+const exited: RunningView = { instanceId: 'i-1', phase: 'exited', exitedAt: 100 };
+const { uuid } = container(1);
+
+function queueOf(state: ContainerState, priority: bigint, threshold: number): QueueSnapshot {
+  const world = new SchedulingWorld([typeT(1)]).add(container(1, { state, priority }));
+  return { entries: world.entries, threshold };
+}
+
+function sync(
+  state: ContainerState,
+  process: RunningView | undefined,
+  options: { priority?: number; threshold?: number; hasUnknownWorkers?: boolean } = {},
+): string {
+  const queue = queueOf(state, BigInt(options.priority ?? 1), options.threshold ?? 200);
+  const running = new Map(process ? [[uuid, process]] : []);
+  const actions = syncActions({ queue, running, hasUnknownWorkers: options.hasUnknownWorkers ?? false });
+  return actions.map(({ kind }) => kind).join(' ');
+}
+
+describe('where queue and pool disagree', () => {
+  it.each([
+    ['Running', undefined, {}, 'lost'],
+    ['Running', undefined, { hasUnknownWorkers: true }, ''],
+    ['Running', exited, {}, 'lost'],
+    ['Running', exited, { threshold: 50, priority: 0 }, 'kill'],
+    ['Running', exited, { threshold: 50 }, ''],
+    ['Running', alive, { priority: 0 }, 'kill'],
+    ['Running', alive, {}, ''],
+    ['Complete', alive, {}, 'kill'],
+    ['Cancelled', exited, {}, 'kill'],
+    ['Complete', undefined, {}, 'forget'],
+    ['Queued', alive, {}, 'kill'],
+    ['Queued', exited, {}, 'kill'],
+    ['Queued', undefined, { priority: 0 }, 'forget'],
+    ['Queued', undefined, {}, ''],
+    ['Locked', exited, {}, 'requeue'],
+    ['Locked', exited, { threshold: 50 }, ''],
+    ['Locked', alive, { priority: 0 }, 'kill'],
+    ['Locked', alive, {}, ''],
+    ['Locked', undefined, { priority: 0 }, 'requeue'],
+    ['Locked', undefined, {}, ''],
+  ] as const)(
+    'treats %s with process %j and %j by "%s" (SY-1, T-70..T-75)',
+    (state, process, options, action) => {
+      expect(sync(state, process, options)).toBe(action);
+    },
+  );
+
+  it('kills what is not in the queue (T-74)', () => {
+    const queue = { entries: new Map(), threshold: 200 };
+    const actions = syncActions({ queue, running: new Map([[uuid, alive]]), hasUnknownWorkers: false });
+    expect(actions).toMatchObject([{ kind: 'kill', uuid }]);
+  });
+
+  it('leaves a container alone whose result is on its way', () => {
+    expect(sync('Complete', { ...alive, phase: 'ending' })).toBe('');
+    expect(sync('Cancelled', { ...alive, phase: 'ending' })).toBe('');
+  });
+
+  it('calls locks stale only while nothing is known to run (T-67, T-68, FX-6)', () => {
+    expect(staleLocks(queueOf('Locked', 1n, 1), new Map())).toEqual([uuid]);
+    expect(staleLocks(queueOf('Locked', 1n, 1), new Map([[uuid, alive]]))).toEqual([]);
+  });
+});
