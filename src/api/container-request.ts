@@ -28,7 +28,10 @@ export const containerRequestSchema = z
     name: z.string().max(200).default(''),
     command: z.array(noNul).min(1, 'give a command: a list of words'),
     env: z
-      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'), noNul)
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), noNul, {
+        error: (issue) =>
+          issue.code === 'invalid_key' ? 'is no name of an environment variable' : undefined,
+      })
       .default({}),
     image: noNul.default(''),
     cwd: noNul.default(''),
