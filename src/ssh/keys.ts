@@ -15,9 +15,15 @@ export class KeyError extends Error {
   }
 }
 
+/** Some of the keys ssh2 1.17 makes it cannot read itself, about one in two hundred: those are made again. */
 export function generateKeyPair(comment = 'longshore'): KeyPair {
-  const keys = ssh2.utils.generateKeyPairSync('ed25519', { comment });
-  return { privateKey: keys.private, publicKey: keys.public };
+  for (;;) {
+    const keys = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+    const isReadable = [keys.private, keys.public].every(
+      (text) => !(ssh2.utils.parseKey(text) instanceof Error),
+    );
+    if (isReadable) return { privateKey: keys.private, publicKey: keys.public };
+  }
 }
 
 /** The public half in OpenSSH text form. Throws {@link KeyError}. */

@@ -98,6 +98,7 @@ pool:
   timeoutSignal: 100ms
   timeoutStaleRunLock: 300ms
   commandTimeout: 2s
+  cloudCallTimeout: 5s
   capacityHoldOff: 500ms
   quotaHoldOff: 500ms
   quotaRetry: 1s
