@@ -1,0 +1,289 @@
+import { describe, expect, it } from 'vitest';
+import type { CreateOutcome } from '../../src/machines/cloud-effects.js';
+import { settle } from '../../src/simulation/heap-clock.js';
+import { PoolWorld } from '../support/pool-world.js';
+import { container, typeT } from '../support/scheduling-world.js';
+import { deferred, listing } from '../support/worker-world.js';
+
+const [type1, type2, type3] = [typeT(1), typeT(2), typeT(3)];
+const types = [type1, type2, type3];
+const because = 'test';
+const refuse = (code: 'quota' | 'capacity', scope?: 'type' | 'group'): (() => Promise<CreateOutcome>) => {
+  return () => Promise.resolve({ ok: false, error: { code, message: code, scope } });
+};
+
+describe('creating instances', () => {
+  it('counts create calls under way at once (T-5, T-6, T-7, T-97, L-3, L-31)', async () => {
+    const world = await new PoolWorld({ types, maxConcurrentCreates: 2 }).start();
+    world.answer = () => new Promise(() => {});
+    expect(world.pool.create(type2, because)).toMatchObject({
+      instanceId: '',
+      workerState: 'booting',
+      containerUuids: [],
+    });
+    world.pool.create(type1, because);
+    expect(world.pool.create(type1, because)).toBe('throttled');
+    expect(world.pool.instances().map((view) => view.instanceType.name)).toEqual(['t1', 't2']);
+  });
+
+  it('makes a booting worker of it, and an idle one when it is probed (T-1, W-10, W-12)', async () => {
+    const world = await new PoolWorld({ types }).start();
+    world.pool.create(type1, because);
+    await settle();
+    expect(world.states()).toEqual({ 'i-1': 'booting' });
+    await world.visit('i-1');
+    expect(world.states()).toEqual({ 'i-1': 'idle' });
+  });
+
+  it('knows an instance that the list shows before the call returns, and counts it once (T-57, W-1, K-11)', async () => {
+    const world = await new PoolWorld({ types, maxInstances: 2 }).start();
+    const slow = deferred<CreateOutcome>();
+    world.answer = (request) => {
+      world.make(request);
+      return slow.promise;
+    };
+    world.pool.create(type1, because);
+    await settle();
+    await world.sync();
+    expect(world.states()).toEqual({ 'i-1': 'booting' });
+    expect(world.pool.atQuota()).toBe(false);
+    slow.resolve({ ok: true, instance: world.cloud.get('i-1')! });
+    await settle();
+    expect(world.states()).toEqual({ 'i-1': 'booting' });
+  });
+
+  it('never exceeds the number of instances, pending and leaving ones counted (T-63, L-11, K-40)', async () => {
+    const world = await new PoolWorld({ types, maxInstances: 2 }).start();
+    world.answer = () => new Promise(() => {});
+    expect(typeof world.pool.create(type1, because)).toBe('object');
+    expect(typeof world.pool.create(type1, because)).toBe('object');
+    expect([world.pool.create(type1, because), world.pool.atQuota()]).toEqual(['quota', true]);
+  });
+
+  it('takes an instance of an earlier process whose reply was never heard for its own (W-1)', async () => {
+    const world = new PoolWorld({ types, openIntents: ['sha256:earlier'] });
+    world.add('i-9', type1, {
+      tags: { LongshoreInstanceType: 't1', LongshoreInstanceSecret: 'sha256:earlier' },
+    });
+    world.add('i-8', type1);
+    await world.start();
+    expect(world.states()).toEqual({ 'i-8': 'unknown', 'i-9': 'booting' });
+  });
+});
+
+describe('quota and capacity', () => {
+  it('holds off while there are as many instances as at the quota error (T-59, L-12, L-14)', async () => {
+    const world = new PoolWorld({ types });
+    for (const id of ['a', 'b', 'c']) world.add(id, type1);
+    await world.start();
+    world.answer = refuse('quota');
+    world.pool.create(type1, because);
+    await settle();
+    expect(world.pool.atQuota()).toBe(true);
+    await world.sync();
+    expect(world.pool.atQuota()).toBe(true);
+    world.pool.killInstance('a', because);
+    await world.sync();
+    expect(world.pool.atQuota()).toBe(false);
+  });
+
+  it('waits a minute when there is no instance that could go (T-61, L-12)', async () => {
+    const world = await new PoolWorld({ types }).start();
+    world.answer = refuse('quota');
+    world.pool.create(type1, because);
+    await settle();
+    expect([world.pool.atQuota(), world.pool.create(type1, because)]).toEqual([true, 'quota']);
+    await world.clock.advance(60_000);
+    expect(world.pool.atQuota()).toBe(false);
+  });
+
+  it('tries one create after a long time at quota (K-10)', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1);
+    await world.start();
+    world.answer = refuse('quota');
+    world.pool.create(type1, because);
+    await settle();
+    await world.clock.advance(600_000);
+    expect([world.pool.atQuota(), world.pool.creatable()]).toEqual([false, 1]);
+    world.pool.create(type1, because);
+    expect(world.pool.atQuota()).toBe(true);
+    await settle();
+    expect(world.pool.atQuota()).toBe(true);
+  });
+
+  it('keeps types, groups and spot apart (T-12, T-13, L-15, L-16, L-17)', async () => {
+    const [a1, a2, b3, b4] = ['a1', 'a2', 'b3', 'b4'].map((name, index) =>
+      typeT(index + 1, { name, providerType: name }),
+    );
+    const spot = [a1, b3, b4].map((type) => ({ ...type!, name: `${type!.name}p`, preemptible: true }));
+    const all = [a1!, a2!, b3!, b4!, ...spot];
+    const quotaGroup = (type: (typeof all)[0]): string =>
+      type.providerType[0]! + (type.preemptible ? '-p' : '');
+    const world = await new PoolWorld({ types: all, quotaGroup }).start();
+    const full = (): string[] => all.filter((type) => world.pool.atCapacity(type)).map(({ name }) => name);
+    world.answer = refuse('capacity', 'group');
+    world.pool.create(a1!, because);
+    await settle();
+    expect(full()).toEqual(['a1', 'a2']);
+    world.answer = refuse('capacity', 'type');
+    world.pool.create(spot[2]!, because);
+    await settle();
+    expect(full()).toEqual(['a1', 'a2', 'b4p']);
+    expect(world.pool.create(a2!, because)).toBe('capacity');
+    await world.clock.advance(60_000);
+    expect(full()).toEqual([]);
+  });
+
+  it('makes no create call before the time the provider named, and tells when it has come (T-14, T-15, L-19)', async () => {
+    const world = await new PoolWorld({ types }).start();
+    const retryAt = world.clock.now() + 1_000;
+    world.answer = () =>
+      Promise.resolve({ ok: false, error: { code: 'rate-limited', message: 'slow down', retryAt } });
+    world.pool.create(type1, because);
+    await settle();
+    expect([world.pool.create(type1, because), world.pool.createHeldUntil()]).toEqual(['throttled', retryAt]);
+    let told = 0;
+    world.pool.subscribe(() => told++);
+    await world.clock.advance(1_000);
+    expect([told > 0, world.pool.createHeldUntil(), world.pool.creatable()]).toEqual([true, undefined, 1]);
+  });
+});
+
+describe('the list of instances', () => {
+  it('retires an instance that two lists in a row do not show, or one after it was destroyed (T-58, L-24, K-6)', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1);
+    world.add('b', type1);
+    await world.start();
+    const [a] = [world.cloud.get('a')!];
+    world.cloud.delete('a');
+    await world.sync();
+    expect(Object.keys(world.states())).toEqual(['a', 'b']);
+    world.cloud.set('a', a);
+    await world.sync();
+    world.cloud.delete('a');
+    await world.clock.advance(120_000);
+    expect(world.retired.map(({ id }) => id)).toEqual(['a']);
+    world.pool.killInstance('b', because);
+    await world.sync();
+    expect(world.states()).toEqual({});
+  });
+
+  it('changes nothing when it cannot be had, and is not loaded before the first (T-64, L-22, L-33)', async () => {
+    const world = new PoolWorld({ types });
+    world.listFails = true;
+    world.add('a', type1);
+    let isLoaded = false;
+    void world.pool.loaded().then(() => (isLoaded = true));
+    await world.start();
+    expect([isLoaded, world.states()]).toEqual([false, {}]);
+    world.listFails = false;
+    await world.clock.advance(5_000);
+    expect([isLoaded, world.states()]).toEqual([true, { a: 'unknown' }]);
+    world.listFails = true;
+    await world.sync();
+    expect(world.states()).toEqual({ a: 'unknown' });
+  });
+
+  it('is read sooner while an instance has no address', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1, { address: '' });
+    await world.start();
+    const before = world.lists;
+    await world.clock.advance(20_000);
+    expect(world.lists - before).toBeGreaterThanOrEqual(3);
+  });
+
+  it('adopts an instance again that came back, knowing nothing of it (W-31)', async () => {
+    const world = new PoolWorld({ types });
+    const instance = world.add('a', type1);
+    await world.start();
+    await world.visit('a');
+    world.cloud.delete('a');
+    await world.clock.advance(120_000);
+    world.cloud.set('a', instance);
+    await world.sync();
+    expect(world.states()).toEqual({ a: 'unknown' });
+  });
+
+  it('drops the containers of an instance that is gone, without a trace (T-66, R-15)', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1);
+    world.probe = () => listing({ live: [container(1).uuid] });
+    await world.start();
+    await world.visit('a');
+    expect([...world.pool.running().keys()]).toEqual([container(1).uuid]);
+    world.cloud.delete('a');
+    await world.clock.advance(120_000);
+    expect(world.pool.running().size).toBe(0);
+  });
+});
+
+describe('orders', () => {
+  it('shut down what is idle or booting, never what is held (T-9, T-10, W-27)', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1);
+    world.add('held', type1, { tags: { LongshoreInstanceType: 't1', LongshoreIdleBehavior: 'hold' } });
+    await world.start();
+    for (const id of ['a', 'held']) await world.visit(id);
+    expect(['a', 'held', 'nobody'].map((id) => world.pool.shutdown(id, because))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    await world.sync();
+    expect(world.states()).toEqual({ held: 'idle' });
+  });
+
+  it('for an instance nobody knows are refused by name (I-6, L-35, T-67)', async () => {
+    const { pool } = await new PoolWorld({ types }).start();
+    expect(() => pool.setIdleBehavior('nobody', 'hold', because)).toThrow(
+      'requested instance does not exist',
+    );
+    expect(() => pool.killInstance('nobody', because)).toThrow('instance not found');
+  });
+
+  it('start a container once, and show when it ended until that is forgotten (T-4, T-48, R-16, R-17, R-18)', async () => {
+    const world = new PoolWorld({ types });
+    world.add('a', type1);
+    await world.start();
+    await world.visit('a');
+    const one = container(1);
+    expect(world.pool.startContainer('a', one)).toBe(true);
+    expect(world.pool.running().get(one.uuid)).toMatchObject({ instanceId: 'a', exitedAt: undefined });
+    await settle();
+    await world.visit('a');
+    expect(world.pool.running().get(one.uuid)).toMatchObject({ phase: 'exited' });
+    expect(world.pool.killContainer(one.uuid, because)).toBe(false);
+    world.pool.forgetContainer(one.uuid);
+    expect(world.pool.running().size).toBe(0);
+  });
+});
+
+it('tells listeners once of many changes, and only afterwards (T-65, L-27, L-28, L-29)', async () => {
+  const world = await new PoolWorld({ types }).start();
+  let told = 0;
+  world.pool.subscribe(() => told++);
+  for (let each = 0; each < 3; each++) world.pool.changed();
+  expect(told).toBe(0);
+  await settle();
+  expect(told).toBe(1);
+});
+
+it('replaces a worker that throws, and nobody else notices', async () => {
+  const world = new PoolWorld({ types });
+  for (const id of ['a', 'b']) world.add(id, type1);
+  await world.start();
+  for (const id of ['a', 'b']) await world.visit(id);
+  world.sabotage = (id) => {
+    if (id === 'a') throw new Error('a fault of ours');
+  };
+  await world.visit('a');
+  world.sabotage = () => {};
+  expect([world.broke, world.states()['b']]).toEqual([['a'], 'idle']);
+  await world.clock.advance(5_000);
+  expect(world.states()).toEqual({ a: 'unknown', b: 'idle' });
+  await world.visit('a');
+  expect(world.states()).toEqual({ a: 'idle', b: 'idle' });
+});
