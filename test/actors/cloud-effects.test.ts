@@ -42,7 +42,7 @@ describe('creating an instance', () => {
     expect(JSON.stringify(tags)).not.toContain(secret);
   });
 
-  it('has the secret written by the init command, before the configured one (L-6)', async () => {
+  it('has the secret written by the init command, before the configured one (L-6, T-8)', async () => {
     const driver = new ScriptedDriver();
     await runEffect(createInstance(driver), wish);
     await runEffect(createInstance(driver, { instanceInitCommand: '' }), wish);
