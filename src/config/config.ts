@@ -81,6 +81,8 @@ export interface Config {
   clusterId: string;
   /** `''`: the API refuses everyone (H-1). */
   managementToken: string;
+  /** One is to be made on the first start and kept in the state folder. */
+  makesManagementToken: boolean;
   /** Dispatcher token; its fingerprint is the instance set id (V-3). */
   systemRootToken: string;
   /** Folder of everything that must outlive the daemon; absolute. */
@@ -96,5 +98,7 @@ export interface Config {
   runner: RunnerSettings;
   scheduler: SchedulerSettings;
   api: ApiSettings;
+  /** What is odd but works; sentences for the operator, to be logged by who starts the daemon. */
+  warnings: readonly string[];
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }

@@ -13,8 +13,18 @@ const read =
     }
   };
 
-const duration = z.union([z.string(), z.literal(0)]).transform(read(parseDuration));
-const size = z.union([z.string(), z.int().min(0)]).transform(read(parseSize));
+const durationText = z
+  .union([z.string(), z.literal(0)], { error: () => 'give a duration like 10s, 1h30m or 500ms' })
+  .meta({ examples: ['10s', '1h30m', '500ms'] });
+const size = z
+  .union([z.string(), z.int().min(0)], { error: () => 'give a size like 4GiB, 500MB or 1048576' })
+  .meta({ examples: ['4GiB', '500MB', 1048576] })
+  .transform(read(parseSize));
+
+/** Zero and negative durations count as not given. */
+const duration = durationText.transform(
+  read((text) => (text.startsWith('-') ? parseDuration(text.slice(1)) * 0 : parseDuration(text))),
+);
 
 /** A duration whose zero stands for its default, as it always did (section 11, "fallback"). */
 const wait = (text: string, about: string) =>
@@ -54,6 +64,9 @@ const bootStages = z.strictObject({
   copied: duration.optional(),
 });
 
+const portRemedy = 'give a port from 1 to 65535, or ssh';
+const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536;
+
 const pool = z.strictObject({
   tagKeyPrefix: z
     .string()
@@ -63,14 +76,19 @@ const pool = z.strictObject({
   imageId: z.string().default(''),
   instanceInitCommand: z.string().default('').describe('Shell text, run as root at first boot.'),
   deployPublicKey: z.boolean().default(true),
-  sshPort: z.union([z.string(), z.int()]).transform(String).prefault('22'),
+  sshPort: z
+    .union([z.string(), z.int()], { error: () => portRemedy })
+    .refine((port) => /^(ssh)?$/.test(String(port)) || isPort(String(port)), portRemedy)
+    .transform(String)
+    .prefault('22')
+    .describe('For addresses that name no port. Empty: ssh.'),
   bootProbeCommand: z
     .string()
     .default('systemctl is-system-running')
     .describe('Succeeds once booted; empty: any answer.'),
   probeInterval: wait('10s', 'How often each instance is asked what runs.'),
   maxProbesPerSecond: z
-    .union([z.literal('auto'), z.number()])
+    .union([z.literal('auto'), z.number()], { error: () => 'give a number, or auto' })
     .default('auto')
     .transform((rate) => (rate !== 'auto' && rate < 1 ? 10 : rate))
     .describe('auto: enough for each instance once in a probe interval, 10 at least.'),
@@ -124,22 +142,46 @@ const scheduler = z.strictObject({
     .describe('Above 0: adds a preemptible twin of each type.'),
 });
 
-const api = z.strictObject({
-  listen: z.string().default('127.0.0.1:9006').describe('host:port; port 0 lets the system choose.'),
-  tlsCertFile: z.string().default(''),
-  tlsKeyFile: z.string().default(''),
-});
+const api = z
+  .strictObject({
+    listen: z
+      .string()
+      .refine(isListenAddress, 'give host:port like 127.0.0.1:9006; port 0 lets the system choose')
+      .default('127.0.0.1:9006')
+      .describe('host:port; port 0 lets the system choose.'),
+    tlsCertFile: z.string().default('').describe('PEM file.'),
+    tlsKeyFile: z.string().default('').describe('PEM file.'),
+  })
+  .refine((settings) => (settings.tlsCertFile === '') === (settings.tlsKeyFile === ''), {
+    path: ['tlsCertFile'],
+    message: 'give both tlsCertFile and tlsKeyFile, or none',
+  });
+
+function isListenAddress(text: string): boolean {
+  const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s[\]]*):(\d{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) < 65_536;
+}
 
 /** The configuration file. */
 export const fileSchema = z.strictObject({
-  clusterId: z.string().regex(/^[a-z0-9]{5}$/, 'give five characters a-z, 0-9'),
+  clusterId: z
+    .string()
+    .regex(/^[a-z0-9]{5}$/, 'give five characters a-z, 0-9')
+    .describe('Five characters a-z, 0-9; begins every container id.'),
   managementToken: z
     .string()
     .default('')
-    .describe('A secret, env:NAME or file:///path. Empty: the API refuses everyone.'),
+    .describe('A secret, env:NAME, file:///path, or auto to have one made. Empty: the API refuses everyone.'),
   systemRootToken: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
   stateDir: z.string().default('').describe('Default: /var/lib/longshore, or below the home folder.'),
-  store: z.string().default('').describe('Default: longshore.db in the state folder.'),
+  store: z
+    .string()
+    .regex(
+      /^(file:|(?![A-Za-z][A-Za-z0-9+.-]*:\/\/))/,
+      'give a path or a file: URL; other stores are not there',
+    )
+    .default('')
+    .describe('Default: longshore.db in the state folder.'),
   dispatchPrivateKey: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
   driver: z.string().default('loopback'),
   driverParameters: z.record(z.string(), z.unknown()).default({}),
@@ -147,10 +189,6 @@ export const fileSchema = z.strictObject({
     .record(
       z.string().regex(/^[A-Za-z0-9._-]+$/, 'use letters, digits, dot, dash and underscore'),
       instanceType,
-      {
-        error: (issue) =>
-          Array.isArray(issue.input) ? 'give a map from name to type, not a list' : undefined,
-      },
     )
     .default({}),
   pool: pool.prefault({}),

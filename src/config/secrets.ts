@@ -1,27 +1,78 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair } from '../ssh/keys.js';
 import type { Config } from './config.js';
+import { ConfigError } from './config-error.js';
+
+const managementTokenFile = 'management-token';
+const tokenBytes = 32;
 
 /**
  * The configuration with the secrets it leaves open: made on the first start, kept in the state folder for this user
- * only. The management token is never made: without one the API refuses everyone.
+ * only. The management token is made only for `managementToken: auto`: without one the API refuses everyone.
+ * Throws {@link ConfigError} when the state folder cannot keep them.
  */
 export function ensureSecrets(config: Config): Config {
-  const kept = (name: string, make: () => string): string => {
-    const path = join(config.stateDir, name);
-    if (existsSync(path)) return readFileSync(path, 'utf8').trim();
-    mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-    const secret = make();
-    writeFileSync(path, `${secret}\n`, { mode: 0o600, flag: 'wx' });
-    return secret;
-  };
+  const newToken = (): string => randomBytes(tokenBytes).toString('hex');
+  const kept = (name: string, make: () => string): string => keep(config.stateDir, name, make);
   return {
     ...config,
-    systemRootToken:
-      config.systemRootToken || kept('system-root-token', () => randomBytes(32).toString('hex')),
+    managementToken: config.makesManagementToken
+      ? kept(managementTokenFile, newToken)
+      : config.managementToken,
+    systemRootToken: config.systemRootToken || kept('system-root-token', newToken),
     dispatchPrivateKey:
       config.dispatchPrivateKey || kept('dispatch-key', () => generateKeyPair().privateKey.trim()),
   };
+}
+
+/** The token of `managementToken: auto`, for those who talk to the daemon; `''` before its first start. */
+export function madeManagementToken({ stateDir }: Pick<Config, 'stateDir'>): string {
+  const path = join(stateDir, managementTokenFile);
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+}
+
+function keep(stateDir: string, name: string, make: () => string): string {
+  const path = join(stateDir, name);
+  try {
+    if (!existsSync(path)) writeOnce(stateDir, path, make());
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+    const secret = readFileSync(path, 'utf8').trim();
+    if (secret !== '') return secret;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError(path, [
+      {
+        path: '',
+        message: `the secret cannot be kept here (${code}): make stateDir writable, or set another`,
+      },
+    ]);
+  }
+  throw new ConfigError(path, [
+    { path: '', message: 'the secret is empty: put it back, or remove the file' },
+  ]);
+}
+
+/** The file appears whole or not at all; whoever comes second finds the first one's. */
+function writeOnce(stateDir: string, path: string, secret: string): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    writeFileSync(draft, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }

@@ -9,6 +9,8 @@ export function parseDuration(text: string): number {
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
     totalMs += Number(number) * unitsMs[unit!]!;
   }
+  if (!Number.isSafeInteger(Math.round(totalMs)))
+    throw new Error(`"${text}" is too long: give at most 9000000000s`);
   return Math.round(totalMs);
 }
 

@@ -1,0 +1,112 @@
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { bootStages } from '../domain/instance.js';
+import type { Config, PoolSettings, RunnerSettings, SchedulerSettings } from './config.js';
+import { instanceTypesOf } from './instance-types.js';
+import type { SecretField } from './read-secret.js';
+import type { ConfigFile } from './schema.js';
+
+export interface ResolveContext {
+  /** The configuration file; relative paths start from its folder. */
+  path: string;
+  env: NodeJS.ProcessEnv;
+  secrets: Readonly<Record<SecretField, string>>;
+}
+
+/** The configuration that a valid file stands for. */
+export function resolveConfig(file: ConfigFile, { path, env, secrets }: ResolveContext): Config {
+  const base = dirname(path);
+  const stateDir = absolute(file.stateDir || defaultStateDir(env), base);
+  const makesManagementToken = file.managementToken === 'auto';
+  const { types, warnings } = instanceTypesOf(file);
+  return {
+    ...secrets,
+    clusterId: file.clusterId,
+    managementToken: makesManagementToken ? '' : secrets.managementToken,
+    makesManagementToken,
+    stateDir,
+    store: file.store === '' ? resolve(stateDir, 'longshore.db') : absolute(pathOfStore(file.store), base),
+    driver: file.driver,
+    driverParameters: file.driverParameters,
+    instanceTypes: types,
+    pool: poolOf(file),
+    runner: runnerOf(file, base),
+    scheduler: schedulerOf(file),
+    api: {
+      listen: file.api.listen,
+      tlsCertFile: file.api.tlsCertFile && absolute(file.api.tlsCertFile, base),
+      tlsKeyFile: file.api.tlsKeyFile && absolute(file.api.tlsKeyFile, base),
+    },
+    logLevel: file.logLevel,
+    warnings,
+  };
+}
+
+function poolOf({ pool }: ConfigFile): PoolSettings {
+  const stages = bootStages.map((stage) => [stage, pool.bootStageTimeouts[stage] || pool.timeoutBooting]);
+  return {
+    tagKeyPrefix: pool.tagKeyPrefix,
+    resourceTags: pool.resourceTags,
+    imageId: pool.imageId,
+    instanceInitCommand: pool.instanceInitCommand,
+    deployPublicKey: pool.deployPublicKey,
+    sshPort: pool.sshPort,
+    bootProbeCommand: pool.bootProbeCommand,
+    probeIntervalMs: pool.probeInterval,
+    maxProbesPerSecond: pool.maxProbesPerSecond,
+    syncIntervalMs: pool.syncInterval,
+    timeoutIdleMs: pool.timeoutIdle,
+    timeoutBootingMs: pool.timeoutBooting,
+    bootStageTimeoutsMs: Object.fromEntries(stages) as PoolSettings['bootStageTimeoutsMs'],
+    timeoutProbeMs: pool.timeoutProbe,
+    timeoutShutdownMs: pool.timeoutShutdown,
+    timeoutTermMs: pool.timeoutTerm,
+    timeoutSignalMs: pool.timeoutSignal,
+    timeoutStaleRunLockMs: pool.timeoutStaleRunLock,
+    commandTimeoutMs: pool.commandTimeout,
+    bootProbeTimeoutMs: pool.bootProbeTimeout || pool.timeoutBooting,
+    cloudCallTimeoutMs: pool.cloudCallTimeout,
+    maxCloudOpsPerSecond: pool.maxCloudOpsPerSecond,
+    maxConcurrentCreates: pool.maxConcurrentCreates,
+    maxInstances: pool.maxInstances,
+    quotaHoldOffMs: pool.quotaHoldOff,
+    capacityHoldOffMs: pool.capacityHoldOff,
+    quotaRetryMs: pool.quotaRetry,
+  };
+}
+
+function runnerOf({ runner: { logLimit, ...runner } }: ConfigFile, base: string): RunnerSettings {
+  const isPath = !['', 'built-in'].includes(runner.deploy);
+  return {
+    ...runner,
+    deploy: isPath ? absolute(runner.deploy, base) : runner.deploy,
+    logLimitBytes: logLimit,
+  };
+}
+
+function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {
+  return {
+    maximumPriceFactor: scheduler.maximumPriceFactor,
+    reserveExtraRamBytes: scheduler.reserveExtraRam,
+    localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
+    staleLockTimeoutMs: scheduler.staleLockTimeout,
+    maxDispatchAttempts: scheduler.maxDispatchAttempts,
+    pollIntervalMs: scheduler.pollInterval,
+    initialQuotaEstimate: scheduler.initialQuotaEstimate,
+    supervisorFraction: scheduler.supervisorFraction,
+    maxRunningContainersPerInstance: scheduler.maxRunningContainersPerInstance,
+  };
+}
+
+function pathOfStore(text: string): string {
+  return text.replace(/^file:(\/\/)?/, '');
+}
+
+function defaultStateDir(env: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return '/var/lib/longshore';
+  return resolve(env['XDG_STATE_HOME'] || resolve(homedir(), '.local/state'), 'longshore');
+}
+
+function absolute(path: string, base: string): string {
+  return isAbsolute(path) ? path : resolve(base, path);
+}
