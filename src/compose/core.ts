@@ -1,0 +1,82 @@
+import { Dispatch } from '../actors/dispatch.js';
+import { Executors } from '../actors/executors.js';
+import type { RunnerProgram } from '../actors/runner-program.js';
+import type { WorkerPool } from '../actors/worker-pool.js';
+import type { Config } from '../config/config.js';
+import type { Clock } from '../domain/clock.js';
+import { tagKeys } from '../domain/instance.js';
+import type { Driver } from '../drivers/driver.js';
+import type { Journal } from '../journal/journal.js';
+import type { Queue } from '../queue/queue.js';
+import type { Reporter } from '../reporter.js';
+import type { ExecutorFactory } from '../ssh/executor.js';
+import { assembleFleet } from './fleet.js';
+
+/** The edges that the core works between. The daemon gives real ones, a simulation its own. */
+export interface CoreOptions {
+  config: Config;
+  clock: Clock;
+  /** 0 to below 1. */
+  random(): number;
+  /** Forty hex digits. */
+  newSecret(): string;
+  /** With its wrappers. */
+  driver: Driver;
+  executorFactory: ExecutorFactory;
+  queue: Queue;
+  journal: Pick<Journal, 'openIntents' | 'recordIntent' | 'settleIntent'>;
+  reporter: Reporter;
+  runner: RunnerProgram;
+  instanceSetId: string;
+  /** Of the dispatch key, in OpenSSH form, when instances are to get it from the cloud. */
+  publicKey: string | undefined;
+}
+
+/** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */
+export interface Core {
+  pool: WorkerPool;
+  dispatch: Dispatch;
+  executors: Executors;
+  /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
+  stop(): void;
+}
+
+/** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const { config, clock, driver, queue, reporter, runner } = options;
+  const intents = await options.journal.openIntents();
+  const executors = new Executors({
+    driver,
+    tagKeys: tagKeys(config.pool.tagKeyPrefix),
+    factory: options.executorFactory,
+    onConnection: (instanceId, what) => {
+      if (what !== 'lost') roster.send(instanceId, { type: `connection.${what}` });
+    },
+  });
+  const { pool, roster, pacing } = assembleFleet(
+    options,
+    { config, clock, driver, executors, queue, runner },
+    intents,
+  );
+  const dispatch = new Dispatch({
+    clock,
+    queue,
+    pool,
+    settings: config.scheduler,
+    maxInstances: config.pool.maxInstances,
+    last503At: () => 0,
+    observer: reporter,
+  });
+  pool.start();
+  dispatch.start();
+  return {
+    pool,
+    dispatch,
+    executors,
+    stop: () => {
+      dispatch.stop();
+      pool.stop();
+      pacing.stop();
+    },
+  };
+}

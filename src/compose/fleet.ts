@@ -1,0 +1,152 @@
+import { fromPromise } from 'xstate';
+import { CreateLimits } from '../actors/create-limits.js';
+import { createInstanceWith } from '../actors/create-instance.js';
+import { listInstancesWith } from '../actors/list-instances.js';
+import { observed } from '../actors/observed.js';
+import { workerStateOf } from '../actors/pool-views.js';
+import { ProbePacing } from '../actors/probe-pacing.js';
+import { WorkerRoster, type WorkerSnapshot } from '../actors/roster.js';
+import { WorkerPool } from '../actors/worker-pool.js';
+import { secretFingerprint } from '../domain/ids.js';
+import { tagKeys } from '../domain/instance.js';
+import { unknownInstanceType } from '../domain/instance-type.js';
+import type { LaunchIntent } from '../journal/journal.js';
+import type { LaunchRequest } from '../machines/cloud-effects.js';
+import { launchMachine } from '../machines/launch.js';
+import { supervisorMachine } from '../machines/supervisor.js';
+import type { WorkerFact } from '../machines/worker-model.js';
+import type { CoreOptions } from './core.js';
+import { workerLogic, type WorkerWorld } from './worker-logic.js';
+import { workerSettings } from './worker-settings.js';
+
+export interface Fleet {
+  pool: WorkerPool;
+  roster: WorkerRoster;
+  pacing: ProbePacing;
+}
+
+const longestHastySyncMs = 2_000;
+const replaceDelayMs = 5_000;
+const longestBootProbeIntervalMs = 1_000;
+
+/** The workers, and what begins, paces and ends them. Nothing moves before the pool is started. */
+export function assembleFleet(
+  options: CoreOptions,
+  world: WorkerWorld,
+  intents: readonly LaunchIntent[],
+): Fleet {
+  const { config, clock, reporter, random } = options;
+  const { pool: settings } = config;
+  const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
+    before.context.runners !== after.context.runners ||
+    before.context.idleBehavior !== after.context.idleBehavior ||
+    workerStateOf(before) !== workerStateOf(after);
+  const roster: WorkerRoster = new WorkerRoster({
+    clock,
+    machine: observed(workerLogic(world), (event, before, after) => {
+      reporter.workerStep(event, before, after);
+      if (notable(before, after)) pool.changed();
+    }),
+    settings: workerSettings(config, world.runner.isOurs),
+    connections: world.executors,
+    typeNamed: (name) => {
+      const type = config.instanceTypes.get(name);
+      return { type: type ?? unknownInstanceType(name), isConfigured: type !== undefined };
+    },
+    observer: {
+      appeared: (entry) => {
+        reporter.appeared(entry);
+        pacing.wanted(entry.instance.id);
+        pool.changed();
+      },
+      fact: (entry, fact) => onFact(entry.instance.id, fact),
+      broke: (entry, error) => {
+        reporter.broke(entry, error);
+        pool.workerBroke(entry.instance.id);
+      },
+      replaced: (entry) => pacing.wanted(entry.instance.id),
+      retired: (entry, last) => {
+        pacing.gone(entry.instance.id);
+        reporter.retired(entry, last);
+        pool.changed();
+      },
+    },
+  });
+  const onFact = (instanceId: string, fact: WorkerFact): void => {
+    reporter.fact(instanceId, fact);
+    if (fact.type === 'probe.rested') pacing.rested(instanceId);
+    if (fact.type === 'probe.wanted') pacing.wanted(instanceId);
+    if (fact.type === 'container.exited') pool.containerExited(fact.uuid, instanceId, fact.at);
+  };
+  const pacing = new ProbePacing({
+    clock,
+    roster,
+    probeIntervalMs: settings.probeIntervalMs,
+    bootProbeIntervalMs: Math.min(settings.probeIntervalMs, longestBootProbeIntervalMs),
+    maxProbesPerSecond: settings.maxProbesPerSecond,
+    random,
+  });
+  const pool: WorkerPool = new WorkerPool({
+    clock,
+    supervisor: supervisorLogic(options),
+    roster,
+    limits: createLimits(options, () => pool.changed()),
+    runnerFault: () => world.runner.health(),
+    newSecret: options.newSecret,
+    observer: reporter,
+    secretTagKey: tagKeys(settings.tagKeyPrefix).instanceSecret,
+    openIntents: new Set(intents.map(({ secretFingerprint: fingerprint }) => fingerprint)),
+    syncIntervalMs: settings.syncIntervalMs,
+    hastySyncIntervalMs: Math.min(settings.syncIntervalMs, longestHastySyncMs),
+    replaceDelayMs,
+  });
+  return { pool, roster, pacing };
+}
+
+function createLimits({ config, clock, driver }: CoreOptions, onOpened: () => void): CreateLimits {
+  const { pool } = config;
+  return new CreateLimits({
+    clock,
+    quotaGroup: (type) => driver.quotaGroup(type),
+    maxInstances: pool.maxInstances,
+    maxConcurrentCreates: pool.maxConcurrentCreates,
+    quotaHoldOffMs: pool.quotaHoldOffMs,
+    quotaRetryMs: pool.quotaRetryMs,
+    capacityHoldOffMs: pool.capacityHoldOffMs,
+    trialTimeoutMs: pool.cloudCallTimeoutMs,
+    onOpened,
+  });
+}
+
+/** The supervisor with its calls to the cloud, each create call's intent recorded before it. */
+function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
+  const { config, clock, driver, journal, instanceSetId, publicKey } = options;
+  const keys = tagKeys(config.pool.tagKeyPrefix);
+  return supervisorMachine.provide({
+    actors: {
+      listInstances: listInstancesWith({ driver, tags: { [keys.instanceSetId]: instanceSetId } }),
+      launch: launchMachine.provide({
+        actors: {
+          createInstance: createInstanceWith({
+            driver,
+            tagKeys: keys,
+            instanceSetId,
+            imageId: config.pool.imageId,
+            instanceInitCommand: config.pool.instanceInitCommand,
+            publicKey,
+          }),
+          recordIntent: fromPromise<void, LaunchRequest>(({ input }) =>
+            journal.recordIntent({
+              secretFingerprint: secretFingerprint(input.secret),
+              instanceType: input.instanceType.name,
+              at: clock.now(),
+            }),
+          ),
+          settleIntent: fromPromise<void, LaunchRequest & { outcome: string }>(({ input }) =>
+            journal.settleIntent(secretFingerprint(input.secret), input.outcome),
+          ),
+        },
+      }),
+    },
+  });
+}

@@ -1,0 +1,69 @@
+import type { Logger } from 'pino';
+import type { Executors } from '../actors/executors.js';
+import { asRoot, uuidWord } from '../actors/remote-command.js';
+import type { RunnerProgram } from '../actors/runner-program.js';
+import type { ApiDeps } from '../api/deps.js';
+import { startApi, type RunningApi } from '../api/server.js';
+import type { Config } from '../config/config.js';
+import type { Clock } from '../domain/clock.js';
+import { explain } from '../explain.js';
+import type { Metrics } from '../metrics/metrics.js';
+import { version } from '../version.js';
+import type { Core } from './core.js';
+import type { Storage } from './storage.js';
+
+/** What the API shows and orders. */
+export interface ServedParts extends Storage {
+  config: Config;
+  clock: Clock;
+  log: Logger;
+  core: Core;
+  metrics: Metrics;
+  runner: RunnerProgram;
+}
+
+/** Puts the API in front of the running parts. */
+export function serveApi(parts: ServedParts): Promise<RunningApi> {
+  const { config, clock, log, store, journal, metrics } = parts;
+  const { pool, dispatch } = parts.core;
+  return startApi(
+    {
+      pool,
+      store,
+      dispatcher: dispatch,
+      holdOffs: { list: () => pool.holdOffs(), reset: (key) => pool.resetHoldOff(key) },
+      journal,
+      metrics,
+      explain: (id) =>
+        explain(
+          {
+            now: () => clock.now(),
+            journal,
+            store,
+            snapshot: (instanceId) => pool.snapshot(instanceId),
+            wait: (uuid) => dispatch.wait(uuid),
+          },
+          id,
+        ),
+      tail: tailWith(parts.core.executors, parts.runner),
+      managementToken: config.managementToken,
+      version,
+      clock,
+      log,
+    },
+    config.api,
+  );
+}
+
+function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] {
+  return async function* (view, uuid, stream, follow, signal) {
+    const { executor, instance } = executors.of(view.instanceId);
+    const flag = follow ? ' --follow' : '';
+    const command = asRoot(
+      `${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`,
+      instance.remoteUser,
+    );
+    const { lines } = await executor.open(command, { signal });
+    for await (const line of lines) yield `${line}\n`;
+  };
+}

@@ -1,0 +1,87 @@
+import { bootProbeWith } from '../actors/boot-probe.js';
+import { collectResultWith } from '../actors/collect-result.js';
+import { copyRunnerWith } from '../actors/copy-runner.js';
+import { destroyInstanceWith } from '../actors/destroy-instance.js';
+import type { Executors } from '../actors/executors.js';
+import { killContainerWith } from '../actors/kill-container.js';
+import { runProbeWith } from '../actors/run-probe.js';
+import type { RunnerProgram } from '../actors/runner-program.js';
+import { saveTagsWith } from '../actors/save-tags.js';
+import { startContainerWith } from '../actors/start-container.js';
+import { watchWith } from '../actors/watch.js';
+import type { Config } from '../config/config.js';
+import type { Clock } from '../domain/clock.js';
+import type { Driver } from '../drivers/driver.js';
+import { runnerMachine } from '../machines/runner.js';
+import { workerMachine } from '../machines/worker.js';
+import type { Queue } from '../queue/queue.js';
+import { Slots } from '../ssh/slots.js';
+
+/** What the effects of a worker reach out to. */
+export interface WorkerWorld {
+  config: Config;
+  clock: Clock;
+  driver: Driver;
+  executors: Executors;
+  queue: Queue;
+  runner: RunnerProgram;
+}
+
+/** Three beats of the runner program's watch. */
+const watchSilenceMs = 45_000;
+const concurrentStarts = 32;
+const concurrentUploads = 4;
+const concurrentDestroys = 16;
+const concurrentTagWrites = 8;
+
+function runnerLogic({ config, clock, executors, queue, runner }: WorkerWorld) {
+  const timeoutMs = config.pool.commandTimeoutMs;
+  return runnerMachine.provide({
+    actors: {
+      startContainer: startContainerWith({
+        executors,
+        runner,
+        queue,
+        settings: config.runner,
+        systemRootToken: config.systemRootToken,
+        keepBuffersPerVcpu: config.scheduler.localKeepBlobBuffersPerVcpu,
+        clusterConfig: null,
+        isEc2: config.driver === 'ec2',
+        timeoutMs,
+        starts: new Slots(concurrentStarts),
+        clock,
+      }),
+      killContainer: killContainerWith({ executors, runner, timeoutMs }),
+      collectResult: collectResultWith({
+        executors,
+        runner,
+        queue,
+        logLimitBytes: config.runner.logLimitBytes,
+        timeoutMs,
+        clock,
+      }),
+    },
+  });
+}
+
+/** The worker machine with its effects: commands by way of the executors, calls by way of the driver. */
+export function workerLogic(world: WorkerWorld): typeof workerMachine {
+  const { config, clock, driver, executors, runner } = world;
+  const { pool, clusterId } = config;
+  const timeoutMs = pool.commandTimeoutMs;
+  return workerMachine.provide({
+    actors: {
+      runner: runnerLogic(world),
+      bootProbe: bootProbeWith({
+        executors,
+        command: pool.bootProbeCommand,
+        timeoutMs: pool.bootProbeTimeoutMs,
+      }),
+      copyRunner: copyRunnerWith({ executors, runner, timeoutMs, uploads: new Slots(concurrentUploads) }),
+      runProbe: runProbeWith({ executors, runner, clusterId, timeoutMs, clock }),
+      watch: watchWith({ executors, runner, clusterId, silenceMs: watchSilenceMs, clock }),
+      destroyInstance: destroyInstanceWith({ driver, destroys: new Slots(concurrentDestroys) }),
+      saveTags: saveTagsWith({ driver, tagWrites: new Slots(concurrentTagWrites) }),
+    },
+  });
+}
