@@ -27,6 +27,7 @@ const mayImport = {
     'domain/',
     'policy/wait-reason.js',
     'actors/pool.js',
+    'actors/chart-state.js',
     'queue/',
     'journal/journal.js',
     'metrics/',

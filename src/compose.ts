@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { RunnerProgram } from './actors/runner-program.js';
 import type { WorkerPool } from './actors/worker-pool.js';
+import type { ApiDeps } from './api/deps.js';
+import { fleetSummary } from './api/fleet-summary.js';
+import { startApi } from './api/server.js';
 import { startCore, type Core } from './compose/core.js';
-import { serveApi } from './compose/serve-api.js';
+import { announced, assembleLive } from './compose/live.js';
+import { apiDeps } from './compose/api-deps.js';
 import { openStorage, type Storage } from './compose/storage.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
@@ -69,7 +73,9 @@ async function start(
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const { store, journal } = await openStorage(config, options, releases);
   const metrics: Metrics = metricsOf(options, store, () => core);
-  const reporter = new Reporter({ clock, log, journal, metrics });
+  const live = assembleLive({ clock, core: () => core, summary: () => fleetSummary(deps) });
+  releases.push(() => live.feed.stop());
+  const reporter = new Reporter({ clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const driver = await openCloud(options, instanceSetId, reporter);
   releases.push(() => driver.stop());
@@ -89,9 +95,11 @@ async function start(
     runner,
     instanceSetId,
     publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
+    onWorkerStep: live.step,
   });
   releases.push(() => core.stop());
-  const api = await serveApi({ config, clock, log, store, journal, core, metrics, runner });
+  const deps: ApiDeps = apiDeps({ config, clock, log, store, journal, core, metrics, runner, live });
+  const api = await startApi(deps, config.api);
   releases.push(() => api.close());
   const addressFile = join(config.stateDir, 'api-address');
   writeFileSync(addressFile, `${api.url}\n`, { mode: 0o600 });

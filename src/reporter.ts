@@ -17,7 +17,7 @@ import type { Metrics } from './metrics/metrics.js';
 export interface ReporterOptions {
   clock: Clock;
   log: Logger;
-  journal: Journal;
+  journal: Pick<Journal, 'append'>;
   metrics: Metrics;
 }
 
@@ -68,6 +68,7 @@ export class Reporter implements PoolObserver, DispatchObserver {
     const expected = actor.getSnapshot().context.expected;
     this.#note('worker.appeared', {
       instance: instance.id,
+      data: { type: instanceType.name, price: instanceType.price },
       because: expected ? 'this daemon asked for it' : 'found in the list',
     });
     this.#options.log.info(

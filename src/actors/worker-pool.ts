@@ -8,6 +8,7 @@ import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
 import type { Roster, supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
+import { chartStateOf, type ChartState } from './chart-state.js';
 import type { CreateLimits, HoldOffView, InstanceCounts } from './create-limits.js';
 import { Notifier } from './notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
@@ -174,12 +175,27 @@ export class WorkerPool implements Pool, Roster {
 
   instances(): InstanceView[] {
     const views = this.#options.roster.snapshots().map(viewOfWorker);
-    for (const launch of this.#pending.values()) if (!launch.isListed) views.push(viewOfLaunch(launch));
-    return views.sort(byInstanceThenType);
+    return [...views, ...this.launches()].sort(byInstanceThenType);
   }
 
   snapshot(instanceId: string): WorkerSnapshot | undefined {
     return this.#options.roster.get(instanceId)?.actor.getSnapshot();
+  }
+
+  /** `undefined` when there is no such instance. */
+  instance(instanceId: string): InstanceView | undefined {
+    const snapshot = this.snapshot(instanceId);
+    return snapshot && viewOfWorker(snapshot);
+  }
+
+  /** Creations that have not returned, and that the list does not show yet. */
+  launches(): InstanceView[] {
+    return [...this.#pending.values()].filter(({ isListed }) => !isListed).map(viewOfLaunch);
+  }
+
+  chart(instanceId: string): ChartState | undefined {
+    const entry = this.#options.roster.get(instanceId);
+    return entry && chartStateOf(entry.actor);
   }
 
   running(): ReadonlyMap<string, RunningView> {

@@ -1,18 +1,41 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { pageHeader, sessionCookie, type Sessions } from './session.js';
 
-/** Refuses whoever does not bring the management token (H-1, H-2). Comparison takes the same time for any token. */
-export function authenticateWith(managementToken: string) {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Served without a login. */
+    isPublic?: boolean;
+  }
+}
+
+/** Tells the management token from any other text, in the same time whatever it is. None is one while none is set. */
+export function tokenTest(managementToken: string): (token: string) => boolean {
   const wanted = digest(managementToken);
+  return (token) => managementToken !== '' && timingSafeEqual(digest(token), wanted);
+}
+
+/** Refuses whoever brings neither the management token (H-1, H-2) nor the cookie of a login. */
+export function authenticateWith(managementToken: string, sessions: Sessions) {
+  const isToken = tokenTest(managementToken);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (request.routeOptions.config?.isPublic) return;
     if (managementToken === '') {
       return refuse(reply, 403, 'Management API authentication is not configured');
     }
     const tokens = tokensOf(request);
+    const session = request.cookies[sessionCookie];
+    if (tokens.length === 0 && session !== undefined && sessions.isOpen(session)) {
+      if (isReading(request) || request.headers[pageHeader] !== undefined) return;
+      return refuse(reply, 403, `a request of a logged-in page needs the header ${pageHeader}`);
+    }
     if (tokens.length === 0) return refuse(reply, 401, 'Unauthorized');
-    const isAllowed = tokens.filter((token) => timingSafeEqual(digest(token), wanted)).length > 0;
-    if (!isAllowed) return refuse(reply, 403, 'Forbidden');
+    if (tokens.filter(isToken).length === 0) return refuse(reply, 403, 'Forbidden');
   };
+}
+
+function isReading({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 async function refuse(reply: FastifyReply, status: number, text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Journal } from '../journal/journal.js';
@@ -6,6 +7,8 @@ import type { Metrics } from '../metrics/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { ContainerStore } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
+import type { LiveFeed } from './live-feed.js';
+import type { WorkerWatchers } from './worker-watchers.js';
 
 /** One container as the last scheduling pass saw it (H-10). */
 export interface DispatchView {
@@ -19,6 +22,14 @@ export interface Explanation {
   id: string;
   /** Sentences, most important first. */
   lines: string[];
+}
+
+/** What pages follow as it happens. */
+export interface LiveParts {
+  feed: LiveFeed;
+  watchers: WorkerWatchers;
+  /** Where the worker is in its statechart; `undefined` when there is no such instance. */
+  chart(instanceId: string): ChartState | undefined;
 }
 
 /** All the API needs; it knows no machine. */
@@ -45,7 +56,10 @@ export interface ApiDeps {
     follow: boolean,
     signal: AbortSignal,
   ): AsyncIterable<string>;
+  live: LiveParts;
   managementToken: string;
+  /** Where the built page is. */
+  pageFolder: string;
   version: string;
   clock: Clock;
   log: Logger;

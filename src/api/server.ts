@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import compress from '@fastify/compress';
+import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -12,11 +14,14 @@ import {
 } from 'fastify-type-provider-zod';
 import type { ApiSettings } from '../config/config.js';
 import { QueueError } from '../queue/queue.js';
-import { authenticateWith } from './authenticate.js';
+import { authenticateWith, tokenTest } from './authenticate.js';
 import { containerRoutes, statusOf } from './container-routes.js';
 import type { ApiDeps } from './deps.js';
 import { instanceRoutes } from './instance-routes.js';
 import { addLegacyRoutes, fail } from './legacy-routes.js';
+import { liveRoutes } from './live-routes.js';
+import { addPageRoutes } from './page-routes.js';
+import { Sessions } from './session.js';
 
 export interface RunningApi {
   /** `http://host:port`. */
@@ -52,7 +57,10 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.addHook('onRequest', authenticateWith(deps.managementToken));
+  const sessions = new Sessions(deps.managementToken, deps.clock);
+  await app.register(cookie);
+  await app.register(compress, { threshold: 2_048, encodings: ['gzip', 'identity'] });
+  app.addHook('onRequest', authenticateWith(deps.managementToken, sessions));
   app.setErrorHandler<FastifyError>((error, _request, reply) => {
     if (hasZodFastifySchemaValidationErrors(error)) {
       const texts = error.validation.map((issue) => {
@@ -86,6 +94,13 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   addLegacyRoutes(app, deps);
   await app.register(containerRoutes(deps), { prefix: '/v1' });
   await app.register(instanceRoutes(deps), { prefix: '/v1' });
+  await app.register(liveRoutes(deps), { prefix: '/v1' });
+  await addPageRoutes(app, {
+    folder: deps.pageFolder,
+    sessions,
+    isToken: tokenTest(deps.managementToken),
+    isSecure: settings.tlsCertFile !== '',
+  });
   await app.ready();
   return app;
 }

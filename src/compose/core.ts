@@ -1,5 +1,7 @@
+import type { EventObject } from 'xstate';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
+import type { WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
@@ -30,6 +32,8 @@ export interface CoreOptions {
   instanceSetId: string;
   /** Of the dispatch key, in OpenSSH form, when instances are to get it from the cloud. */
   publicKey: string | undefined;
+  /** Told of each event a worker took, with the snapshots around it. Must not throw. */
+  onWorkerStep?(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
 }
 
 /** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */

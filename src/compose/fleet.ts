@@ -45,6 +45,7 @@ export function assembleFleet(
     clock,
     machine: observed(workerLogic(world), (event, before, after) => {
       reporter.workerStep(event, before, after);
+      options.onWorkerStep?.(event, before, after);
       if (notable(before, after)) pool.changed();
     }),
     settings: workerSettings(config, world.runner.isOurs),

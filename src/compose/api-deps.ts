@@ -2,12 +2,12 @@ import type { Logger } from 'pino';
 import type { Executors } from '../actors/executors.js';
 import { asRoot, uuidWord } from '../actors/remote-command.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
-import type { ApiDeps } from '../api/deps.js';
-import { startApi, type RunningApi } from '../api/server.js';
+import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { explain } from '../explain.js';
 import type { Metrics } from '../metrics/metrics.js';
+import { pageFolder } from '../page-folder.js';
 import { version } from '../version.js';
 import type { Core } from './core.js';
 import type { Storage } from './storage.js';
@@ -20,39 +20,39 @@ export interface ServedParts extends Storage {
   core: Core;
   metrics: Metrics;
   runner: RunnerProgram;
+  live: LiveParts;
 }
 
-/** Puts the API in front of the running parts. */
-export function serveApi(parts: ServedParts): Promise<RunningApi> {
-  const { config, clock, log, store, journal, metrics } = parts;
+/** The running parts as the API knows them. */
+export function apiDeps(parts: ServedParts): ApiDeps {
+  const { config, clock, log, store, journal, metrics, live } = parts;
   const { pool, dispatch } = parts.core;
-  return startApi(
-    {
-      pool,
-      store,
-      dispatcher: dispatch,
-      holdOffs: { list: () => pool.holdOffs(), reset: (key) => pool.resetHoldOff(key) },
-      journal,
-      metrics,
-      explain: (id) =>
-        explain(
-          {
-            now: () => clock.now(),
-            journal,
-            store,
-            snapshot: (instanceId) => pool.snapshot(instanceId),
-            wait: (uuid) => dispatch.wait(uuid),
-          },
-          id,
-        ),
-      tail: tailWith(parts.core.executors, parts.runner),
-      managementToken: config.managementToken,
-      version,
-      clock,
-      log,
-    },
-    config.api,
-  );
+  return {
+    pool,
+    store,
+    dispatcher: dispatch,
+    holdOffs: { list: () => pool.holdOffs(), reset: (key) => pool.resetHoldOff(key) },
+    journal,
+    metrics,
+    explain: (id) =>
+      explain(
+        {
+          now: () => clock.now(),
+          journal,
+          store,
+          snapshot: (instanceId) => pool.snapshot(instanceId),
+          wait: (uuid) => dispatch.wait(uuid),
+        },
+        id,
+      ),
+    tail: tailWith(parts.core.executors, parts.runner),
+    live,
+    managementToken: config.managementToken,
+    pageFolder,
+    version,
+    clock,
+    log,
+  };
 }
 
 function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] {
