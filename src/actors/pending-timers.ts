@@ -27,7 +27,8 @@ export function pendingTimers(actor: AnyActorRef): PendingTimer[] {
   return Object.values(scheduled)
     .filter(({ source }) => source.sessionId === actor.sessionId)
     .map(({ event, delay, startedAt }) => {
-      const [, name = event.type, state = ''] = /^xstate\.after\.([^.]+)\.[^.]+\.?(.*)$/.exec(event.type) ?? [];
+      const [, name = event.type, state = ''] =
+        /^xstate\.after\.([^.]+)\.[^.]+\.?(.*)$/.exec(event.type) ?? [];
       return { name, state, delayMs: delay, startedAt, firesAt: startedAt + delay };
     })
     .sort((a, b) => a.firesAt - b.firesAt);
