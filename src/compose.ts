@@ -125,7 +125,7 @@ function metricsOf({ config, clock }: ComposeOptions, store: Storage['store'], c
 }
 
 async function openCloud(
-  { config, clock, driver: given }: ComposeOptions,
+  { config, clock, log, driver: given }: ComposeOptions,
   instanceSetId: string,
   reporter: Reporter,
 ): Promise<Driver> {
@@ -137,6 +137,7 @@ async function openCloud(
       stateDir: config.stateDir,
       clock,
       random: Math.random,
+      warn: (message, fields) => log.warn({ component: 'driver', ...fields }, message),
     }));
   return wrapDriver(driver, {
     clock,

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { KeyError, publicKeyOf } from '../ssh/keys.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
+import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
 import { readSecret, secretFields, type SecretField } from './read-secret.js';
 import { resolveConfig } from './resolve.js';
@@ -48,9 +49,13 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const parsed = fileSchema.safeParse(data);
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => explainIssue(issue, file));
   const secrets = readSecrets(data, file, options, problems);
+  const { driverParameters } = data as { driverParameters?: unknown };
+  // Who wants only some of the secrets talks to no provider.
+  const driverSecrets =
+    options.secrets === undefined ? readDriverSecrets(driverParameters, file, options, problems) : {};
   problems.push(...missingTypes(data, file));
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
-  return resolveConfig(parsed.data, { path, env, secrets });
+  return resolveConfig(parsed.data, { path, env, secrets, driverSecrets });
 }
 
 function readSecrets(

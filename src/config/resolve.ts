@@ -11,10 +11,15 @@ export interface ResolveContext {
   path: string;
   env: NodeJS.ProcessEnv;
   secrets: Readonly<Record<SecretField, string>>;
+  /** Of the driver's parameters. */
+  driverSecrets: Readonly<Record<string, string>>;
 }
 
 /** The configuration that a valid file stands for. */
-export function resolveConfig(file: ConfigFile, { path, env, secrets }: ResolveContext): Config {
+export function resolveConfig(
+  file: ConfigFile,
+  { path, env, secrets, driverSecrets }: ResolveContext,
+): Config {
   const base = dirname(path);
   const stateDir = absolute(file.stateDir || defaultStateDir(env), base);
   const makesManagementToken = file.managementToken === 'auto';
@@ -27,7 +32,7 @@ export function resolveConfig(file: ConfigFile, { path, env, secrets }: ResolveC
     stateDir,
     store: file.store === '' ? resolve(stateDir, 'longshore.db') : absolute(pathOfStore(file.store), base),
     driver: file.driver,
-    driverParameters: file.driverParameters,
+    driverParameters: { ...file.driverParameters, ...driverSecrets },
     instanceTypes: types,
     pool: poolOf(file),
     runner: runnerOf(file, base),

@@ -75,6 +75,9 @@ export interface DriverErrorOptions {
   remedy?: string;
 }
 
+/** Tells the operator of something that was dealt with: a constant message, and the data as fields. Holds no secret. */
+export type DriverWarning = (message: string, fields: Readonly<Record<string, unknown>>) => void;
+
 /** The one error of the driver contract; switch on `code`, never on the text. Holds no secret. */
 export class DriverError extends Error {
   readonly code: DriverErrorCode;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.js';
-import { DriverError, type Driver } from './driver.js';
+import { DriverError, type Driver, type DriverWarning } from './driver.js';
 
 export interface DriverContext {
   parameters: unknown;
@@ -10,6 +10,8 @@ export interface DriverContext {
   clock: Clock;
   /** From 0 up to, not including, 1. */
   random: () => number;
+  /** Something went wrong beside the calls and was dealt with. Default: a warning of the process. */
+  warn?: DriverWarning;
 }
 
 type Factory = (context: DriverContext) => Promise<Driver>;

@@ -104,6 +104,21 @@ describe('the configuration', () => {
     expect(problems('a: [1,\nb: 2')[0]).toMatch(/^\/nowhere\/c\.yaml:\d+:\d+: this is no YAML/);
   });
 
+  it('fetches the secrets among the parameters of a driver from where they are', () => {
+    const text = `${base}driverParameters: { clientSecret: env:AZ, region: env:AZ }\n`;
+    const options = { path: '/nowhere/c.yaml', env: { AZ: 'topsecret' } };
+    expect(parseConfig(text, options).driverParameters).toEqual({
+      clientSecret: 'topsecret',
+      region: 'env:AZ',
+    });
+    expect(problems(text)[0]).toContain(
+      'driverParameters.clientSecret: the environment variable AZ is not set',
+    );
+    expect(parseConfig(text, { ...options, env: {}, secrets: [] }).driverParameters).toMatchObject({
+      clientSecret: 'env:AZ',
+    });
+  });
+
   it('never shows a secret in an error', () => {
     const text = `${base}managementToken: [topsecret]\nsystemRootToken: { a: topsecret }\n`;
     expect(problems(text).join(' ')).not.toContain('topsecret');

@@ -1,7 +1,7 @@
 import type { Instance, PricePoint, Tags } from '../../domain/instance.js';
 import type { InstanceType } from '../../domain/instance-type.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../driver.js';
-import { orAborted } from './abortable.js';
+import { orAborted } from '../abortable.js';
 import type { SimulatedCloud } from './simulated-cloud.js';
 
 /** One daemon's access to a simulated cloud. Stopping it leaves the cloud alone unless `onStop` ends that too. */

@@ -1,4 +1,4 @@
-import { DriverError } from '../driver.js';
+import { DriverError } from './driver.js';
 
 /** Why a call was given up: the signal's own reason when it is a {@link DriverError}, else `aborted`. */
 export function abortError(signal: AbortSignal, what: string): DriverError {
