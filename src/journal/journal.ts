@@ -36,7 +36,10 @@ export interface Journal {
   append(entry: JournalEntry): void;
   /** Resolves once all that was appended is on disk. */
   flush(): Promise<void>;
+  /** The latest that match, oldest first; at most `limit`, or 1000. */
   read(filter: JournalFilter): Promise<JournalEntry[]>;
+  /** All that match and were appended before the call, oldest first, in pages; `limit` bounds the sum. */
+  pages(filter: JournalFilter): AsyncIterable<readonly JournalEntry[]>;
   /** Durable when it resolves. */
   recordIntent(intent: LaunchIntent): Promise<void>;
   /** The instance is known, or the call failed for sure. */

@@ -1,6 +1,11 @@
+import type { Selectable } from 'kysely';
 import type { Clock } from '../domain/clock.js';
 import type { Store } from '../queue/store/database.js';
+import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
+import type { JournalTable } from '../queue/store/schema.js';
+import { guarded } from '../queue/store/store-error.js';
 import type { Journal, JournalEntry, JournalFilter, LaunchIntent } from './journal.js';
+import { trimJournal } from './trim-journal.js';
 
 export interface StoreJournalOptions {
   db: Store;
@@ -9,36 +14,50 @@ export interface StoreJournalOptions {
   flushMs: number;
   /** The oldest go when there are more. */
   maxEntries: number;
-  /** Entries could not be written; they are dropped. */
+  /** Older ones go; not given: only their number counts. */
+  maxAgeMs?: number;
+  /** An entry or a row that is no JSON, or a write that failed. `dropped`: how many entries are lost by it. */
   onFault(error: unknown, dropped: number): void;
 }
+
+type JournalRow = Omit<Selectable<JournalTable>, 'id'>;
 
 const batchSize = 500;
 /** Beyond it the oldest unwritten entries are dropped rather than filling the memory. */
 const longestBuffer = 50_000;
+/** A store that does not take entries is tried again at this pace. */
+const retryMs = 1_000;
+const trimIntervalMs = 3_600_000;
+const pageSize = 1_000;
 
 /** The journal in the store: appended in batches, so that no event waits for the disk. */
 export class StoreJournal implements Journal {
   readonly #options: StoreJournalOptions;
-  #buffer: JournalEntry[] = [];
+  #buffer: JournalRow[] = [];
   #timer: unknown;
   #writing: Promise<void> = Promise.resolve();
-  #written = 0;
+  #writtenSinceTrim = 0;
+  #trimmedAt: number;
 
   constructor(options: StoreJournalOptions) {
     this.#options = options;
+    this.#trimmedAt = options.clock.now();
   }
 
   append(entry: JournalEntry): void {
-    const { clock, flushMs, onFault } = this.#options;
-    this.#buffer.push(entry);
-    if (this.#buffer.length > longestBuffer) {
-      this.#buffer.splice(0, batchSize);
-      onFault(new Error('the journal cannot keep up'), batchSize);
+    const { onFault, flushMs } = this.#options;
+    try {
+      this.#buffer.push(rowOf(entry));
+    } catch (error) {
+      onFault(error, 1);
+      return;
     }
-    this.#timer ??= clock.setTimeout(() => void this.flush(), flushMs);
+    this.#shorten();
+    if (this.#buffer.length === batchSize) void this.flush();
+    else this.#flushIn(flushMs);
   }
 
+  /** Also resolves when the store does not take the entries: they stay in memory and are tried again. */
   flush(): Promise<void> {
     this.#options.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -48,36 +67,61 @@ export class StoreJournal implements Journal {
 
   async read(filter: JournalFilter): Promise<JournalEntry[]> {
     await this.flush();
-    let query = this.#options.db.selectFrom('journal').select('entry').orderBy('id', 'desc');
-    if (filter.instance !== undefined) query = query.where('instance', '=', filter.instance);
-    if (filter.container !== undefined) query = query.where('container', '=', filter.container);
-    if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
-    if (filter.since !== undefined) query = query.where('at', '>=', filter.since);
-    const rows = await query.limit(filter.limit ?? 1_000).execute();
-    return rows.reverse().map(({ entry }) => JSON.parse(entry) as JournalEntry);
+    const rows = await guarded('the journal cannot be read', () =>
+      this.#select(filter)
+        .orderBy('id', 'desc')
+        .limit(filter.limit ?? 1_000)
+        .execute(),
+    );
+    return rows.reverse().flatMap(({ entry }) => this.#readable(entry));
+  }
+
+  async *pages(filter: JournalFilter): AsyncGenerator<readonly JournalEntry[]> {
+    await this.flush();
+    const until = await guarded('the journal cannot be read', () => this.#lastId());
+    let left = filter.limit ?? Infinity;
+    for (let after = 0; left > 0;) {
+      const limit = Math.min(pageSize, left);
+      const rows = await guarded('the journal cannot be read', () =>
+        this.#select(filter)
+          .where('id', '>', after)
+          .where('id', '<=', until)
+          .orderBy('id')
+          .limit(limit)
+          .execute(),
+      );
+      if (rows.length > 0) yield rows.flatMap(({ entry }) => this.#readable(entry));
+      if (rows.length < limit) return;
+      left -= rows.length;
+      after = Number(rows.at(-1)!.id);
+    }
   }
 
   async recordIntent({ secretFingerprint, instanceType, at }: LaunchIntent): Promise<void> {
-    await this.#options.db
-      .insertInto('intents')
-      .values({ fingerprint: secretFingerprint, instance_type: instanceType, at, outcome: null })
-      .execute();
+    const values = { instance_type: instanceType, at, outcome: null };
+    await guarded('the journal did not take an intent', () =>
+      this.#options.db
+        .insertInto('intents')
+        .values({ fingerprint: secretFingerprint, ...values })
+        .onConflict((conflict) => conflict.column('fingerprint').doUpdateSet(values))
+        .execute(),
+    );
   }
 
   async settleIntent(secretFingerprint: string, outcome: string): Promise<void> {
-    await this.#options.db
-      .updateTable('intents')
-      .set({ outcome })
-      .where('fingerprint', '=', secretFingerprint)
-      .execute();
+    await guarded('the journal did not take an outcome', () =>
+      this.#options.db
+        .updateTable('intents')
+        .set({ outcome })
+        .where('fingerprint', '=', secretFingerprint)
+        .execute(),
+    );
   }
 
   async openIntents(): Promise<LaunchIntent[]> {
-    const rows = await this.#options.db
-      .selectFrom('intents')
-      .selectAll()
-      .where('outcome', 'is', null)
-      .execute();
+    const rows = await guarded('the journal cannot be read', () =>
+      this.#options.db.selectFrom('intents').selectAll().where('outcome', 'is', null).orderBy('at').execute(),
+    );
     return rows.map((row) => ({
       secretFingerprint: row.fingerprint,
       instanceType: row.instance_type,
@@ -85,42 +129,89 @@ export class StoreJournal implements Journal {
     }));
   }
 
-  async #writeAll(): Promise<void> {
-    const { db, onFault } = this.#options;
-    while (this.#buffer.length > 0) {
-      const batch = this.#buffer.splice(0, batchSize);
-      try {
-        await db
-          .insertInto('journal')
-          .values(
-            batch.map((entry) => ({
-              at: entry.at,
-              kind: entry.kind,
-              instance: entry.instance ?? null,
-              container: entry.container ?? null,
-              entry: JSON.stringify(entry),
-            })),
-          )
-          .execute();
-        await this.#trim(batch.length);
-      } catch (error) {
-        onFault(error, batch.length);
-      }
-    }
+  /** Deletes what is beyond the limits; also done by itself from time to time. */
+  async trim(): Promise<void> {
+    const { db, clock, maxEntries, maxAgeMs = Infinity } = this.#options;
+    this.#writtenSinceTrim = 0;
+    this.#trimmedAt = clock.now();
+    const before = maxAgeMs === Infinity ? 0 : clock.now() - maxAgeMs;
+    await guarded('the journal cannot be trimmed', () => trimJournal(db, { maxEntries, before }));
   }
 
-  async #trim(added: number): Promise<void> {
-    const { db, maxEntries } = this.#options;
-    this.#written += added;
-    if (this.#written < maxEntries / 10) return;
-    this.#written = 0;
-    const { last } = await db
+  #select({ instance, container, kind, since }: JournalFilter) {
+    let query = this.#options.db.selectFrom('journal').select(['id', 'entry']);
+    if (instance !== undefined) query = query.where('instance', '=', instance);
+    if (container !== undefined) query = query.where('container', '=', container);
+    if (kind !== undefined) query = query.where('kind', '=', kind);
+    if (since !== undefined) query = query.where('at', '>=', since);
+    return query;
+  }
+
+  async #lastId(): Promise<number> {
+    const { last } = await this.#options.db
       .selectFrom('journal')
       .select((eb) => eb.fn.max('id').as('last'))
       .executeTakeFirstOrThrow();
-    await db
-      .deleteFrom('journal')
-      .where('id', '<', Number(last ?? 0) - maxEntries)
-      .execute();
+    return Number(last ?? 0);
   }
+
+  #readable(text: string): JournalEntry[] {
+    try {
+      return [JSON.parse(text) as JournalEntry];
+    } catch (error) {
+      this.#options.onFault(error, 0);
+      return [];
+    }
+  }
+
+  #flushIn(delayMs: number): void {
+    this.#timer ??= this.#options.clock.setTimeout(() => void this.flush(), delayMs);
+  }
+
+  async #writeAll(): Promise<void> {
+    const { onFault } = this.#options;
+    try {
+      while (this.#buffer.length > 0) {
+        await this.#writeBatch(this.#buffer.splice(0, batchSize));
+        await eventLoopTurn();
+      }
+      if (this.#isTrimDue()) await this.trim();
+    } catch (error) {
+      onFault(error, 0);
+      if (this.#buffer.length > 0) this.#flushIn(retryMs);
+    }
+  }
+
+  async #writeBatch(batch: JournalRow[]): Promise<void> {
+    try {
+      await this.#options.db.insertInto('journal').values(batch).execute();
+      this.#writtenSinceTrim += batch.length;
+    } catch (error) {
+      this.#buffer = [...batch, ...this.#buffer];
+      this.#shorten();
+      throw error;
+    }
+  }
+
+  #shorten(): void {
+    if (this.#buffer.length <= longestBuffer) return;
+    const dropped = this.#buffer.splice(0, this.#buffer.length - longestBuffer + batchSize).length;
+    this.#options.onFault(new Error('the journal cannot keep up'), dropped);
+  }
+
+  #isTrimDue(): boolean {
+    const { clock, maxEntries } = this.#options;
+    return this.#writtenSinceTrim >= maxEntries / 10 || clock.now() - this.#trimmedAt >= trimIntervalMs;
+  }
+}
+
+/** As it is now, whatever becomes of the entry. Throws for one that is not plain JSON. */
+function rowOf(entry: JournalEntry): JournalRow {
+  return {
+    at: entry.at,
+    kind: entry.kind,
+    instance: entry.instance ?? null,
+    container: entry.container ?? null,
+    entry: JSON.stringify(entry),
+  };
 }

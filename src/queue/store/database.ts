@@ -1,52 +1,55 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { fileURLToPath } from 'node:url';
+import { Kysely, Migrator } from 'kysely';
 import { QueueError } from '../queue.js';
+import { libsqlDialect, libsqlFault } from './libsql.js';
 import { isNewer, migrations } from './migrations.js';
 import type { StoreSchema } from './schema.js';
+import { storeError } from './store-error.js';
 
 export type Store = Kysely<StoreSchema>;
+
+/** The path of an embedded store, from a path, `file:PATH`, `file:///PATH` or `:memory:`. Throws `invalid` for others. */
+export function storePath(url: string): string {
+  if (url.startsWith('file://')) return fileURLToPath(url);
+  if (url.startsWith('file:')) return url.slice('file:'.length);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1];
+  if (scheme !== undefined) {
+    throw new QueueError('invalid', `store: "${scheme}" is not supported: give the path of a file`);
+  }
+  return url;
+}
 
 /**
  * Opens the embedded store, and brings its schema up to date. What it acknowledges survives a crash of the machine.
  * Rejects with {@link QueueError} `unavailable`, or `invalid` for a file that is no store or a newer one.
  */
 export async function openDatabase(url: string): Promise<Store> {
-  const path = url.replace(/^file:(\/\/)?/, '');
-  const { default: Database } = await import('libsql');
-  let db: Store;
+  const path = storePath(url);
+  let db: Store | undefined;
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    const database = new Database(path);
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('busy_timeout = 5000');
-    db = new Kysely<StoreSchema>({ dialect: new SqliteDialect({ database: database }) });
+    db = new Kysely<StoreSchema>({ dialect: await libsqlDialect(path) });
+    await migrate(db, path);
+    return db;
   } catch (cause) {
+    await db?.destroy();
     throw openError(path, cause);
   }
-  if (await isNewer(db as never)) {
-    await db.destroy();
-    throw new QueueError(
-      'invalid',
-      `store ${path} was written by a newer version of Longshore: use that version`,
-    );
+}
+
+async function migrate(db: Store, path: string): Promise<void> {
+  if (await isNewer(db)) {
+    const text = `store ${path} was written by a newer version of Longshore: use that version`;
+    throw new QueueError('invalid', text);
   }
-  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) {
-    await db.destroy();
-    throw openError(path, error);
-  }
-  return db;
+  const provider = { getMigrations: () => Promise.resolve(migrations) };
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (error !== undefined) throw error as Error;
 }
 
 function openError(path: string, cause: unknown): QueueError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  if (/not a database/i.test(text)) {
-    return new QueueError('invalid', `${path} is not a Longshore store: name another file, or move it away`, {
-      cause,
-    });
+  if (libsqlFault(cause)?.kind === 'damaged') {
+    const text = `${path} is not a Longshore store, or a damaged one: name another file, or move it away`;
+    return new QueueError('invalid', text, { cause });
   }
-  return new QueueError('unavailable', `store ${path} cannot be opened: ${text}`, { cause });
+  return storeError(`store ${path} cannot be opened`, cause);
 }

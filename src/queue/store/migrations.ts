@@ -1,4 +1,5 @@
-import { sql, type Kysely, type Migration } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE as migrationTable, sql, type Kysely, type Migration } from 'kysely';
+import type { StoreSchema } from './schema.js';
 
 const first: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -59,16 +60,31 @@ const first: Migration = {
   },
 };
 
-/** Every change of the schema, in order; none is ever edited after a release. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001-first': first };
+/** Pages of the container list and of the journal without sorting; output with zero bytes, which text cannot hold. */
+const second: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    const index = (name: string, table: string, columns: string[]): Promise<void> =>
+      db.schema.createIndex(name).on(table).columns(columns).execute();
+    await index('containers_created', 'containers', ['created_at', 'uuid']);
+    await index('containers_state_created', 'containers', ['state', 'created_at', 'uuid']);
+    await index('containers_name', 'containers', ['name', 'created_at', 'uuid']);
+    await index('containers_instance', 'containers', ['instance_id', 'created_at', 'uuid']);
+    await index('journal_kind', 'journal', ['kind', 'id']);
+    await index('journal_at', 'journal', ['at']);
+    await db.schema
+      .alterTable('outputs')
+      .addColumn('encoding', 'varchar(8)', (column) => column.notNull().defaultTo('plain'))
+      .execute();
+  },
+};
+
+/** Every change of the schema, in order, forward only; none is ever edited after a release. */
+export const migrations: Readonly<Record<string, Migration>> = { '0001-first': first, '0002-pages': second };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */
-export async function isNewer(db: Kysely<never>): Promise<boolean> {
-  try {
-    const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
-    return rows.some(({ name }) => !(name in migrations));
-  } catch {
-    // No such table: nothing was migrated yet.
-    return false;
-  }
+export async function isNewer(db: Kysely<StoreSchema>): Promise<boolean> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === migrationTable)) return false;
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(migrationTable)}`.execute(db);
+  return rows.some(({ name }) => !(name in migrations));
 }

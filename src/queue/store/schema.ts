@@ -35,6 +35,8 @@ export interface OutputTable {
   uuid: string;
   stdout: string;
   stderr: string;
+  /** `json`: both are JSON strings, because one has a zero byte, which text columns do not hold. Else `plain`. */
+  encoding: string;
 }
 
 export interface JournalTable {

@@ -1,0 +1,85 @@
+import type { ContainerState } from '../../domain/container.js';
+import { QueueError, type ContainerResult, type Placement } from '../queue.js';
+import { encodePriority, type ContainerRow } from './container-rows.js';
+
+/** What becomes of a row; `undefined`: it stays as it is. */
+export type RowChange = Partial<Omit<ContainerRow, 'uuid' | 'revision'>> | undefined;
+
+const hourMs = 3_600_000;
+
+/** CR-13, CR-14. */
+export function lockRow(row: ContainerRow): RowChange {
+  requireState(row, 'lock', ['Queued']);
+  return { state: 'Locked', lock_count: row.lock_count + 1 };
+}
+
+/** CR-13, CR-15; `maxDispatchAttempts` 0: no limit. */
+export function unlockRow(row: ContainerRow, maxDispatchAttempts: number, now: number): RowChange {
+  requireState(row, 'unlock', ['Locked']);
+  if (maxDispatchAttempts > 0 && row.lock_count >= maxDispatchAttempts) {
+    const text = `it failed to start: it was given to an instance ${row.lock_count} times`;
+    return cancelRow(row, text, now);
+  }
+  return { state: 'Queued', instance_id: '' };
+}
+
+export function cancelRow(row: ContainerRow, reason: string, now: number): RowChange {
+  requireState(row, 'cancel', ['Queued', 'Locked', 'Running']);
+  return { state: 'Cancelled', error: withoutNul(reason), finished_at: now };
+}
+
+/** Begins an attempt; being told again of the same one changes nothing (CR-11). */
+export function startRow(row: ContainerRow, where: Placement, at: number): RowChange {
+  if (row.state === 'Running' && row.instance_id === where.instanceId) return undefined;
+  requireState(row, 'start', ['Locked']);
+  return {
+    state: 'Running',
+    instance_id: where.instanceId,
+    instance_type: where.instanceTypeName,
+    price_per_hour: where.pricePerHour,
+    started_at: at,
+    attempts: row.attempts + 1,
+  };
+}
+
+export function loseRow(row: ContainerRow, reason: string, now: number): RowChange {
+  if (row.state !== 'Running') return undefined;
+  const { attempts, max_attempts: most } = row;
+  if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
+  const error = withoutNul(`attempt ${attempts} was lost: ${reason}`);
+  return { state: 'Queued', instance_id: '', started_at: null, error };
+}
+
+/** Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. */
+export function completeRow(row: ContainerRow, result: ContainerResult): RowChange {
+  const isOpen = row.state === 'Locked' || row.state === 'Running';
+  if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
+  const startedAt = result.startedAt > 0 ? result.startedAt : row.started_at;
+  const hours = startedAt === null ? 0 : Math.max(0, result.finishedAt - startedAt) / hourMs;
+  return {
+    exit_code: result.exitCode,
+    started_at: startedAt,
+    finished_at: result.finishedAt,
+    cost: hours * row.price_per_hour,
+    ...(isOpen ? { state: 'Complete', error: withoutNul(result.note) } : {}),
+  };
+}
+
+export function prioritiseRow(row: ContainerRow, priority: bigint): RowChange {
+  if (BigInt.asIntN(64, priority) !== priority) {
+    throw new QueueError('invalid', `priority ${priority} is not a number of 64 bits`);
+  }
+  requireState(row, 'change the priority of', ['Queued', 'Locked', 'Running']);
+  return { priority: encodePriority(priority) };
+}
+
+/** CR-11. */
+function requireState({ uuid, state }: ContainerRow, verb: string, from: readonly ContainerState[]): void {
+  if ((from as readonly string[]).includes(state)) return;
+  throw new QueueError('conflict', `container ${uuid}: cannot ${verb} when ${state}`);
+}
+
+/** Text columns end at a zero byte. */
+function withoutNul(text: string): string {
+  return text.replaceAll('\0', '\u{FFFD}');
+}
