@@ -48,7 +48,7 @@ function drawTransitions(node: AnyStateNode, indent: string): string[] {
   for (const transitions of [...node.transitions.values(), node.always ?? []]) {
     for (const { target, eventType, guard } of transitions as AnyTransitionDefinition[]) {
       for (const each of target ?? []) {
-        lines.push(`${indent}${idOf(node)} --> ${idOf(each)}: ${labelOf(String(eventType), guard)}`);
+        lines.push(`${indent}${idOf(node)} --> ${idOf(each)}: ${transitionLabel(String(eventType), guard)}`);
       }
     }
   }
@@ -60,7 +60,8 @@ function idOf(node: AnyStateNode): string {
   return node.path.length === 0 ? node.machine.id : node.path.join('_');
 }
 
-function labelOf(eventType: string, guard: unknown): string {
+/** A transition in a few words: its event, and its guard in brackets. */
+export function transitionLabel(eventType: string, guard: unknown): string {
   const event = eventType
     .replace(/^xstate\.after\.(\w+)\..*$/, 'after $1')
     .replace(/^xstate\.done\.actor\./, 'done ')

@@ -82,7 +82,8 @@ export const containerRoutes =
     );
     app.get(
       '/containers/:uuid/logs',
-      { schema: { params: uuidParams, querystring: logQuery } },
+      // Packing would hold back what a running container just printed.
+      { schema: { params: uuidParams, querystring: logQuery }, compress: false },
       async (request, reply) => {
         const record = await store.find(request.params.uuid);
         if (!record) return fail(reply, 404, 'container not found');

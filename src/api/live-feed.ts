@@ -131,6 +131,7 @@ export class LiveFeed {
       gone,
       launches: sources.launches(),
       containers,
+      manyContainers: containers.length < this.#containers.size,
       entries: this.#entries,
       skipped: this.#skipped,
     };

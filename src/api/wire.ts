@@ -79,6 +79,7 @@ function legacyRecord({ container }: QueueEntry): Record<string, unknown> {
 export function instanceBody(view: InstanceView): Record<string, unknown> {
   return {
     instance: view.instanceId,
+    launch: view.launchId,
     address: view.address,
     type: view.instanceType.name,
     providerType: view.instanceType.providerType,

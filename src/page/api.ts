@@ -1,0 +1,38 @@
+/** The daemon refuses: the login ended, or never was. */
+export class LoggedOut extends Error {}
+
+/** Asks the daemon. Throws {@link LoggedOut}, or an error with the daemon's own words. */
+export async function ask<T>(
+  path: string,
+  body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
+): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: {
+        'x-longshore-page': '1',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error('The daemon does not answer.');
+  }
+  const text = await response.text();
+  if (response.status === 401) throw new LoggedOut();
+  if (!response.ok) throw new Error(messageOf(text) || `the daemon answered ${response.status}`);
+  return (text === '' ? {} : JSON.parse(text)) as T;
+}
+
+function messageOf(text: string): string {
+  try {
+    return (JSON.parse(text) as { errors?: string[] }).errors?.join('\n') ?? text;
+  } catch {
+    return text;
+  }
+}
+
+/** A part of the address that may hold any text. */
+export const part = encodeURIComponent;

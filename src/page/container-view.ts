@@ -1,0 +1,127 @@
+import { ask, part } from './api.js';
+import { ago, bytes, dateTime, duration, money } from './format.js';
+import { useFleet, useLoaded, useNow } from './hooks.js';
+import type { Fleet } from './live.js';
+import { LogView } from './log-view.js';
+import { OrderDialog } from './order-dialog.js';
+import { EntryLine, Facts, Failure, InstanceLink, Pill } from './pieces.js';
+import { html, useState, type VNode } from './vendor/preact.js';
+import type { ContainerBody, Explanation, JournalEntry } from './wire.js';
+
+const finalStates = ['Complete', 'Cancelled'];
+
+/** One container: what it is, where it runs or ran, what it prints. */
+export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): VNode {
+  useFleet(fleet);
+  const changes = fleet.changesOf(uuid);
+  const {
+    value: container,
+    error,
+    again,
+  } = useLoaded<ContainerBody>(() => ask(`/v1/containers/${part(uuid)}`), [uuid, changes]);
+  const [isCancelling, setCancelling] = useState(false);
+  if (!container)
+    return html`<h1 class="id">${uuid}</h1>
+      <${Failure} text=${error} />`;
+  const isFinal = finalStates.includes(container.state);
+  return html`<div class="heading">
+      <h1 class="id">${container.name || uuid}</h1>
+      <${Pill} state=${container.state} />
+      <div class="buttons" role="group" aria-label="Orders">
+        ${isFinal ? null : html`<button class="danger" onClick=${() => setCancelling(true)}>cancel</button>`}
+        <button onClick=${() => void resubmit(container)}>submit again</button>
+      </div>
+    </div>
+    <${Failure} text=${error} />
+    ${
+      isCancelling
+        ? html`<${OrderDialog}
+            title=${`Cancel ${container.name || uuid}`}
+            consequence=${container.state === 'Running' ? 'Its processes are stopped. What it printed is kept.' : 'It will not run.'}
+            action="cancel it"
+            isDangerous=${true}
+            give=${(reason: string) => ask(`/v1/containers/${part(uuid)}/cancel`, { reason }).then(again)}
+            close=${() => setCancelling(false)}
+          />`
+        : null
+    }
+    <div class="columns even">
+      <${ContainerFacts} container=${container} />
+      <${Account} uuid=${uuid} changes=${changes} />
+    </div>
+    <${LogView} uuid=${uuid} key=${`${uuid} ${container.attempts} ${isFinal}`} />`;
+}
+
+/** Opens the form for a new container, filled in like this one. */
+function resubmit(container: ContainerBody): void {
+  const { name, command, env, image, cwd, resources, priority, maxAttempts } = container;
+  sessionStorage.setItem(
+    'longshore:submit',
+    JSON.stringify({
+      name,
+      command,
+      env,
+      image,
+      cwd,
+      priority,
+      attempts: maxAttempts,
+      vcpus: resources.vcpus,
+      ram: resources.ramBytes,
+      scratch: resources.scratchBytes,
+      preemptible: container.preemptible,
+      maxRunTimeMs: container.maxRunTimeMs,
+    }),
+  );
+  location.hash = '#/submit';
+}
+
+function ContainerFacts({ container }: { container: ContainerBody }): VNode {
+  const now = useNow();
+  const { startedAt, finishedAt, resources, wait, state } = container;
+  const ranMs =
+    startedAt === null ? undefined : (finishedAt ? Date.parse(finishedAt) : now) - Date.parse(startedAt);
+  return html`<section class="card" aria-label="Facts">
+    <h2>Facts</h2>
+    <${Facts}
+      facts=${[
+        ['UUID', html`<span class="id">${container.uuid}</span>`],
+        ['Command', html`<code>${container.command.join(' ')}</code>`],
+        ['Image', container.image],
+        [
+          'Needs',
+          `${resources.vcpus} vCPU, ${bytes(resources.ramBytes)} RAM, ${bytes(resources.scratchBytes)} scratch${resources.gpus > 0 ? `, ${resources.gpus} GPU` : ''}`,
+        ],
+        ['Priority', container.priority],
+        ['Attempt', `${container.attempts} of ${container.maxAttempts}`],
+        ['Waits', wait && state !== 'Running' ? wait.text : null],
+        [
+          'Instance',
+          container.instance && html`<${InstanceLink} id=${container.instance} /> ${container.instanceType}`,
+        ],
+        ['Submitted', `${dateTime(container.createdAt)}, ${ago(container.createdAt, now)} ago`],
+        ['Ran', ranMs !== undefined && `${duration(ranMs)}, from ${dateTime(startedAt)}`],
+        ['Exit status', container.exitCode],
+        ['Error', container.error],
+        ['Cost', container.cost !== null && money(container.cost, 6)],
+      ].filter(([, value]) => value !== false)}
+    />
+  </section>`;
+}
+
+function Account({ uuid, changes }: { uuid: string; changes: unknown }): VNode {
+  const why = useLoaded<Explanation>(() => ask(`/v1/explain/${part(uuid)}`), [uuid, changes]);
+  const story = useLoaded<{ items: JournalEntry[] }>(
+    () => ask(`/v1/journal?container=${part(uuid)}&limit=500`),
+    [uuid, changes],
+  );
+  return html`<section class="card" aria-label="Timeline">
+    <h2>Timeline</h2>
+    <${Failure} text=${why.error ?? story.error} />
+    ${why.value?.lines.slice(0, 3).map((line, index) => html`<p key=${index}>${line}</p>`)}
+    <ol class="ticker" tabindex="0" aria-label="Journal of this container">
+      ${story.value?.items.map(
+        (entry, index) => html`<li key=${index}><${EntryLine} entry=${{ ...entry, container: '' }} /></li>`,
+      )}
+    </ol>
+  </section>`;
+}

@@ -1,0 +1,245 @@
+import { ask, part } from './api.js';
+import { ChartView } from './chart-view.js';
+import { ago, clockTime, dateTime, duration, money } from './format.js';
+import { useFleet, useLoaded, useNow } from './hooks.js';
+import type { Fleet } from './live.js';
+import { OrderDialog } from './order-dialog.js';
+import { ContainerLink, EntryLine, Facts, Failure, Pill } from './pieces.js';
+import { html, useEffect, useState, type VNode } from './vendor/preact.js';
+import type { ChartEvent, Explanation, InstanceBody, JournalEntry, Timer } from './wire.js';
+
+const bootStages = ['requested', 'addressed', 'connected', 'verified', 'booted', 'copied'] as const;
+const longestSteps = 100;
+
+/** One instance: its statechart as it lives, what it waits for, what it did and why. */
+export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode {
+  useFleet(fleet);
+  const instance = fleet.instances.get(id);
+  const { chart, steps } = useChart(id);
+  return html`<div class="heading">
+      <h1 class="id">${id}</h1>
+      ${
+        instance
+          ? html`<${Pill} state=${instance.state} /><${Pill} state=${instance.idleBehavior} />`
+          : html`<${Pill} state="gone" />`
+      }
+      ${instance ? html`<${Orders} instance=${instance} />` : null}
+    </div>
+    ${instance ? html`<${BootStages} instance=${instance} />` : null}
+    <section class="card" aria-label="Statechart">
+      <${ChartView}
+        machine="worker"
+        active=${chart?.active ?? []}
+        steps=${chart?.steps ?? []}
+        timed=${(chart?.timers ?? []).map((timer) => timer.state)}
+      />
+    </section>
+    <div class="columns even">
+      <div class="stack">
+        ${instance ? html`<${InstanceFacts} instance=${instance} />` : null}
+        <${Timers} chart=${chart} />
+        <${Runners} chart=${chart} />
+        <${Steps} steps=${steps} />
+      </div>
+      <div class="stack">
+        <${Explained} id=${id} changes=${instance} />
+        <${Timeline} id=${id} changes=${instance} />
+      </div>
+    </div>`;
+}
+
+function useChart(id: string): { chart: ChartEvent | undefined; steps: ChartEvent['steps'] } {
+  const [chart, setChart] = useState<ChartEvent | undefined>(undefined);
+  const [steps, setSteps] = useState<ChartEvent['steps']>([]);
+  useEffect(() => {
+    const source = new EventSource(`/v1/instances/${part(id)}/events`);
+    source.addEventListener('chart', (event) => {
+      const next = JSON.parse(event.data as string) as ChartEvent;
+      setChart(next);
+      setSteps((before) => [...next.steps.toReversed(), ...before].slice(0, longestSteps));
+      if (next.gone) source.close();
+    });
+    return () => source.close();
+  }, [id]);
+  return { chart, steps };
+}
+
+const consequences: Record<string, string> = {
+  run: 'It gets containers, and is shut down when it idles for long.',
+  hold: 'It gets no new containers and is never shut down until it is released, not even when it idles.',
+  drain: 'It gets no new containers, and is shut down when those on it have ended.',
+  kill: 'It is destroyed now, with the containers that run on it.',
+};
+
+function Orders({ instance }: { instance: InstanceBody }): VNode {
+  const [order, setOrder] = useState<string | undefined>(undefined);
+  const { instance: id, idleBehavior, state, containers } = instance;
+  const orders = ['run', 'hold', 'drain', 'kill'].filter((each) => each !== idleBehavior);
+  const isEnding = state === 'shutdown';
+  return html`<div class="buttons" role="group" aria-label="Orders">
+    ${orders.map(
+      (each) =>
+        html`<button
+          key=${each}
+          class=${each === 'kill' ? 'danger' : ''}
+          disabled=${isEnding}
+          onClick=${() => setOrder(each)}
+        >
+          ${each}
+        </button>`,
+    )}
+    ${
+      order === undefined
+        ? null
+        : html`<${OrderDialog}
+            title=${`${order} ${id}`}
+            consequence=${`${consequences[order]} ${containers.length} container${containers.length === 1 ? ' is' : 's are'} on it.`}
+            action=${order}
+            isDangerous=${order === 'kill'}
+            give=${(reason: string) => ask(`/v1/instances/${part(id)}/${order}`, { reason })}
+            close=${() => setOrder(undefined)}
+          />`
+    }
+  </div>`;
+}
+
+function BootStages({ instance: { state, bootStage } }: { instance: InstanceBody }): VNode | null {
+  if (state !== 'booting' && state !== 'unknown') return null;
+  const reached = bootStages.indexOf((bootStage ?? 'requested') as (typeof bootStages)[number]);
+  return html`<ol class="stages" aria-label="Boot stages">
+    ${bootStages.map(
+      (stage, index) =>
+        html`<li
+          key=${stage}
+          data-reached=${index <= reached}
+          aria-current=${index === reached ? 'step' : undefined}
+        >
+          ${stage}
+        </li>`,
+    )}
+  </ol>`;
+}
+
+function InstanceFacts({ instance }: { instance: InstanceBody }): VNode {
+  const now = useNow();
+  const livedMs = instance.appearedAt === null ? 0 : now - Date.parse(instance.appearedAt);
+  return html`<section class="card" aria-label="Facts">
+    <h2>Facts</h2>
+    <${Facts}
+      facts=${[
+        ['Type', `${instance.type} (${instance.providerType})`],
+        ['Address', instance.address],
+        [
+          'Price',
+          `${money(instance.price)} per hour, ${money((livedMs / 3_600_000) * instance.price)} so far`,
+        ],
+        ['Age', instance.appearedAt && ago(instance.appearedAt, now)],
+        ['Last busy', instance.lastBusyAt && `${ago(instance.lastBusyAt, now)} ago`],
+        [
+          'Containers',
+          instance.containers.length > 0 &&
+            instance.containers.map((uuid) => html`<${ContainerLink} key=${uuid} uuid=${uuid} /> `),
+        ],
+        [
+          'Last container',
+          instance.lastContainer && html`<${ContainerLink} uuid=${instance.lastContainer} />`,
+        ],
+      ].filter(([, value]) => value !== false)}
+    />
+  </section>`;
+}
+
+function Timers({ chart }: { chart: ChartEvent | undefined }): VNode | null {
+  const now = useNow(250);
+  const timers = chart?.timers ?? [];
+  if (timers.length === 0) return null;
+  return html`<section class="card" aria-label="Pending timers">
+    <h2>What time will bring</h2>
+    <ul class="plain">
+      ${timers.map((timer) => html`<${TimerLine} key=${timer.name} timer=${timer} now=${now} />`)}
+    </ul>
+  </section>`;
+}
+
+function TimerLine({ timer, now }: { timer: Timer; now: number }): VNode {
+  const leftMs = Math.max(0, timer.firesAt - now);
+  return html`<li>
+    <code>${timer.name}</code> of <code>${timer.state}</code> in
+    <span class="number">${duration(leftMs)}</span>
+    <progress max=${timer.delayMs} value=${timer.delayMs - leftMs} aria-label="${timer.name}"></progress>
+  </li>`;
+}
+
+function Runners({ chart }: { chart: ChartEvent | undefined }): VNode | null {
+  const [open, setOpen] = useState<string | undefined>(undefined);
+  const runners = chart?.runners ?? [];
+  if (runners.length === 0) return null;
+  return html`<section class="card" aria-label="Containers on it">
+    <h2>Containers on it</h2>
+    <ul class="plain">
+      ${runners.map(
+        ({ uuid, active }) =>
+          html`<li key=${uuid}>
+            <${ContainerLink} uuid=${uuid} />
+            <span class="quiet">${leavesOf(active).join(', ')}</span> ${' '}<button
+              class="small"
+              aria-expanded=${open === uuid}
+              onClick=${() => setOpen(open === uuid ? undefined : uuid)}
+            >
+              statechart
+            </button>
+            ${open === uuid ? html`<${ChartView} machine="runner" active=${active} />` : null}
+          </li>`,
+      )}
+    </ul>
+  </section>`;
+}
+
+function Steps({ steps }: { steps: ChartEvent['steps'] }): VNode {
+  return html`<section class="card" aria-label="Events">
+    <h2>Events since you look</h2>
+    <ol class="ticker" tabindex="0" aria-label="Events, newest first">
+      ${steps.map(
+        ({ at, event, changes }) =>
+          html`<li key=${`${at} ${event} ${changes.length}`}>
+            <time>${clockTime(at)}</time> <code>${event}</code>
+            <span class="what">${changes.map(({ from, to }) => `${from} → ${to}`).join(', ')}</span>
+          </li>`,
+      )}
+    </ol>
+  </section>`;
+}
+
+function Explained({ id, changes }: { id: string; changes: unknown }): VNode {
+  const { value, error } = useLoaded<Explanation>(() => ask(`/v1/explain/${part(id)}`), [id, changes]);
+  return html`<section class="card" aria-label="Why">
+    <h2>Why</h2>
+    <${Failure} text=${error} />
+    ${value?.lines.map((line, index) => html`<p key=${index}>${line}</p>`)}
+  </section>`;
+}
+
+function Timeline({ id, changes }: { id: string; changes: unknown }): VNode {
+  const { value, error } = useLoaded<{ items: JournalEntry[] }>(
+    () => ask(`/v1/journal?instance=${part(id)}&limit=500`),
+    [id, changes],
+  );
+  return html`<section class="card" aria-label="Timeline">
+    <h2>Timeline</h2>
+    <${Failure} text=${error} />
+    <ol class="ticker" tabindex="0" aria-label="Journal of this instance">
+      ${value?.items.map(
+        (entry, index) =>
+          html`<li key=${index} title=${dateTime(entry.at)}>
+            <${EntryLine} entry=${{ ...entry, instance: '' }} />
+          </li>`,
+      )}
+    </ol>
+  </section>`;
+}
+
+/** Of the active states those that hold no other one, by their last name. */
+const leavesOf = (active: readonly string[]): string[] =>
+  active
+    .filter((path) => !active.some((other) => other.startsWith(`${path}.`)))
+    .map((path) => path.slice(path.lastIndexOf('.') + 1));

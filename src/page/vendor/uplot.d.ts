@@ -1,0 +1,2 @@
+// The build copies uPlot's module to vendor/uplot.js.
+export { default } from 'uplot';

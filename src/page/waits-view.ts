@@ -1,0 +1,47 @@
+import { ask } from './api.js';
+import { dateTime } from './format.js';
+import { messageOf } from './hooks.js';
+import { Failure } from './pieces.js';
+import { html, useState, type VNode } from './vendor/preact.js';
+import type { Summary } from './wire.js';
+
+/** Why containers wait, the most frequent cause first. */
+export function Waits({ summary }: { summary: Summary }): VNode | null {
+  if (summary.waits.length === 0) return null;
+  return html`<section class="card" aria-label="Why containers wait">
+    <h2>Why containers wait</h2>
+    <ul class="plain">
+      ${summary.waits.map(
+        ({ code, count, example }) => html`<li key=${code}><strong>${count}</strong> ${example}</li>`,
+      )}
+    </ul>
+  </section>`;
+}
+
+/** What is held off after failures, and a way to let it be tried again at once. */
+export function Breakers({ summary }: { summary: Summary }): VNode | null {
+  const [error, setError] = useState<string | undefined>(undefined);
+  if (summary.breakers.length === 0) return null;
+  const reset = (key: string) => (): void => {
+    setError(undefined);
+    ask('/v1/breakers/reset', { key }).catch((failure: unknown) => setError(messageOf(failure)));
+  };
+  return html`<section class="card" aria-label="Held off">
+    <h2>Held off</h2>
+    <${Failure} text=${error} />
+    <ul class="plain">
+      ${summary.breakers.map(
+        ({ key, state, because, until }) =>
+          html`<li key=${key}>
+            <strong>${key}</strong> ${state}: ${because}
+            ${until ? html` <span class="quiet">until ${dateTime(until)}</span>` : null} ${' '}<button
+              class="small"
+              onClick=${reset(key)}
+            >
+              Try again now
+            </button>
+          </li>`,
+      )}
+    </ul>
+  </section>`;
+}
