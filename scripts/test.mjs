@@ -1,6 +1,6 @@
 // Runs the checks, then the tests, and counts both.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,8 +20,12 @@ for (const check of checks) {
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-test-'));
 const report = join(folder, 'report.json');
+const output = mkdtempSync(join(tmpdir(), 'longshore-test-output-'));
 const args = ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-spawnSync('npx', [...args, ...process.argv.slice(2)], { stdio: ['ignore', 'inherit', 'inherit'] });
+spawnSync('npx', [...args, ...process.argv.slice(2)], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+  env: { LONGSHORE_TEST_OUTPUT: output, ...process.env },
+});
 try {
   const result = JSON.parse(readFileSync(report, 'utf8'));
   passed += result.numPassedTests;
@@ -44,5 +48,8 @@ try {
   failed++;
 }
 rmSync(folder, { recursive: true, force: true });
+const pictures = readdirSync(output);
+if (pictures.length > 0) console.log(`pictures of the page: ${output}`);
+else rmSync(output, { recursive: true });
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed === 0 ? 0 : 1;
