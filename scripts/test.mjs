@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { contractTable } from './contract-table.mjs';
 
 const isCi = process.env.CI === 'true';
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
@@ -39,6 +40,9 @@ try {
       ({ status }) => status === 'skipped' || status === 'pending' || status === 'todo',
     );
   });
+  const contract = contractTable(result);
+  console.log(contract.text);
+  failed += contract.missing;
   for (const { fullName, meta } of passedOver) console.log(`skipped: ${fullName} ${meta?.reason ?? ''}`);
   if (isCi) failed += passedOver.length;
   else skipped = passedOver.length;

@@ -51,11 +51,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describeDriverContract('loopback', async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'longshore-loopback-'));
-  const driver = await open({ maxInstances: 2 });
-  return { driver, hostKeyOf: presentedKey, end: cleanUp };
-});
+const none = 'no provider stands behind it';
+const withoutProvider = { 'rate-limited': none, capacity: none, auth: none, unavailable: none, silent: none };
+
+describeDriverContract(
+  'loopback',
+  async () => {
+    stateDir = await mkdtemp(join(tmpdir(), 'longshore-loopback-'));
+    const raw = async () => (await open({ maxInstances: 2 }), opened.at(-1)!);
+    return { driver: await raw(), hostKeyOf: presentedKey, end: cleanUp, reopen: raw };
+  },
+  withoutProvider,
+);
 
 describe('loopback', () => {
   beforeEach(async () => {
@@ -65,9 +72,9 @@ describe('loopback', () => {
 
   it('runs commands as the reference does (DT-36, T-81, D-1..D-7)', async () => {
     const driver = await open({ maxInstances: 1 });
-    const localhost = spec({ instanceType: loopbackInstanceType() });
-    const instance = await driver.create(localhost, options);
-    expect((await errorOf(driver.create(localhost, options))).code).toBe('quota');
+    const localhost = () => spec({ instanceType: loopbackInstanceType() });
+    const instance = await driver.create(localhost(), options);
+    expect((await errorOf(driver.create(localhost(), options))).code).toBe('quota');
     expect(await driver.list({}, options)).toMatchObject([{ providerType: 'localhost' }]);
     const shell = shellOn(instance);
     expect(await shell('echo ok')).toBe('ok\n');
@@ -84,7 +91,7 @@ describe('loopback', () => {
     await expect(stranger.run('true', within)).rejects.toMatchObject({ code: 'auth' });
     await driver.destroy(instance.id, options);
     expect(await driver.list({}, options)).toEqual([]);
-    await driver.create(localhost, options);
+    await driver.create(localhost(), options);
   });
 
   it('implies one type, the host itself, when none is configured (T-82, D-2)', () => {
@@ -120,6 +127,27 @@ describe('loopback', () => {
     await expect.poll(() => isAlive(pid)).toBe(false);
     expect(isAlive(other)).toBe(true);
     expect(existsSync(join(stateDir, 'loopback', 'zzzzz-gj3su-abc', doomed.id))).toBe(false);
+  });
+
+  it('ends processes that keep beginning others (D-7)', async () => {
+    const driver = await open();
+    const doomed = await driver.create(spec(), options);
+    const shell = shellOn(doomed);
+    const folder = (await shell('echo $LONGSHORE_STATE_DIR')).trim();
+    await writeFile(join(folder, 'again'), 'echo $$ >>"$0.pids"; sleep 0.01; exec setsid --fork sh "$0"\n');
+    await shell(`setsid --fork sh ${folder}/again </dev/null >/dev/null 2>&1; echo begun`);
+    const pidsOf = () => readFile(join(folder, 'again.pids'), 'utf8').catch(() => '');
+    await expect.poll(async () => (await pidsOf()).split('\n').length).toBeGreaterThan(3);
+    await driver.destroy(doomed.id, options);
+    const mark = `LONGSHORE_STATE_DIR=${folder}`;
+    const left = (await readdir('/proc')).filter((name) => {
+      try {
+        return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark);
+      } catch {
+        return false;
+      }
+    });
+    expect(left).toEqual([]);
   });
 
   it('ends a command whose channel was closed', async () => {

@@ -1,5 +1,5 @@
 import { startCommand } from '../../src/actors/start-container.js';
-import { systemClock } from '../../src/domain/clock.js';
+import { systemClock, type Clock } from '../../src/domain/clock.js';
 import type { Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
 import { faultlessVm, type CloudKnobs, type VmKnobs } from '../../src/drivers/simulated/knobs.js';
@@ -25,10 +25,13 @@ export interface WorldOptions {
   random?: () => number;
   admit?: SimulatedCloudOptions['admit'];
   hasKnownHostKeys?: boolean;
+  /** Default: one that only the test moves. */
+  clock?: Clock;
 }
 
 export function world({ cloud: knobs = {}, vm = {}, random = () => 0.5, ...rest }: WorldOptions = {}) {
-  const clock = new HeapClock(1_000_000);
+  const heap = new HeapClock(1_000_000);
+  const clock = rest.clock ?? heap;
   const host = new MemoryHost({
     clock,
     random,
@@ -47,7 +50,7 @@ export function world({ cloud: knobs = {}, vm = {}, random = () => 0.5, ...rest 
   const driver = new SimulatedDriver(cloud);
   closers.push(() => cloud.close());
   const ids = async () => (await driver.list({}, options)).map(({ id }) => id);
-  return { clock, host, cloud, driver, ids };
+  return { clock: heap, host, cloud, driver, ids };
 }
 
 export const openOverSsh = (parameters: unknown): Promise<Driver> =>

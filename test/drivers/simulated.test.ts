@@ -5,7 +5,9 @@ import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
 import { settle } from '../../src/simulation/heap-clock.js';
-import { describeDriverContract, errorOf, spec, type } from './contract.js';
+import type { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
+import { cloudFaults } from './contract/fixtures.js';
+import { describeDriverContract, errorOf, spec, type, type CloudFault } from './contract.js';
 import { presentedKey } from './login.js';
 import { closers, openOverSsh, options, world } from './simulated-world.js';
 
@@ -19,21 +21,47 @@ const numbers =
   () =>
     values.length > 1 ? values.shift()! : values[0]!;
 
-describeDriverContract('simulated, in memory', () => {
-  const { driver, cloud } = world({ cloud: { maxInstances: 2 } });
-  const genuine = async (id: string) => Buffer.from(`host key of ${id}`);
-  return Promise.resolve({ driver, hostKeyOf: ({ id }) => genuine(id), end: () => cloud.close() });
-});
+/** What the fault switch of the simulated cloud makes of each fault of the contract. */
+const faultOf = (cloud: SimulatedCloud) => (fault: CloudFault) => {
+  const more = { 'rate-limited': { retryAt: 2_000_000_000_000 }, capacity: { scope: 'type' } } as const;
+  const given = fault in more ? more[fault as keyof typeof more] : { remedy: 'wait' };
+  cloud.fault = () =>
+    fault === 'silent' ? new Promise(() => {}) : Promise.reject(new DriverError(fault, 'as ordered', given));
+};
 
-describeDriverContract('simulated, only the secret decides', () => {
-  const { driver, cloud } = world({ cloud: { maxInstances: 2 }, hasKnownHostKeys: false });
-  return Promise.resolve({ driver, hostKeyOf: () => Promise.resolve(undefined), end: () => cloud.close() });
-});
+const inMemory = (options: Parameters<typeof world>[0] & object, hasKeys: boolean) => {
+  const { driver, cloud } = world({ ...options, hasKnownHostKeys: hasKeys });
+  const genuine = async (id: string) => (hasKeys ? Buffer.from(`host key of ${id}`) : undefined);
+  return Promise.resolve({
+    driver,
+    hostKeyOf: ({ id }: { id: string }) => genuine(id),
+    end: () => cloud.close(),
+    fault: faultOf(cloud),
+    reopen: () => Promise.resolve(new SimulatedDriver(cloud)),
+  });
+};
 
-describeDriverContract('simulated, over SSH', async () => {
-  const driver = await openOverSsh({ maxInstances: 2 });
-  return { driver, hostKeyOf: presentedKey, end: () => driver.stop() };
-});
+describeDriverContract('simulated', () => inMemory({ cloud: { maxInstances: 2 } }, true));
+
+describeDriverContract('simulated (secret)', () => inMemory({ cloud: { maxInstances: 2 } }, false));
+
+describeDriverContract('simulated (late)', () =>
+  inMemory({ cloud: { maxInstances: 2, listLagMs: 60, addressDelayMs: 40 }, clock: systemClock }, true),
+);
+
+describeDriverContract(
+  'simulated (SSH)',
+  async () => {
+    const driver = await openOverSsh({ maxInstances: 2 });
+    return { driver, hostKeyOf: presentedKey, end: () => driver.stop() };
+  },
+  Object.fromEntries(
+    [...cloudFaults, 'reopen'].map((each) => [
+      each,
+      'its cloud is inside; shown on the simulated ones above',
+    ]),
+  ),
+);
 
 describe('faults of the simulated cloud', () => {
   it('fail a share of creates and destroys, with nothing done (D-20)', async () => {

@@ -160,7 +160,7 @@ describe('the deadline', () => {
       driver.destroy('i', options),
       driver.setTags('i', {}, options),
       driver.verifyHostKey(instance(), new Uint8Array(), options),
-    ].map(errorOf);
+    ].map((call) => errorOf(call));
     await clock.advance(1_000);
     for (const error of await Promise.all(calls)) {
       expect(error.code).toBe('unavailable');

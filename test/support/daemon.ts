@@ -95,7 +95,7 @@ api: { listen: '127.0.0.1:0' }
 
   async remove(): Promise<void> {
     if (this.#child?.exitCode === null && this.#child.signalCode === null) await this.end('SIGKILL');
-    endProcessesOf(this.folder);
+    await endProcessesOf(this.folder);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 

@@ -64,7 +64,7 @@ ${yaml}`;
     },
     stop: async () => {
       await daemon.stop();
-      endProcessesOf(folder);
+      await endProcessesOf(folder);
       await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };

@@ -5,7 +5,8 @@ import type { Clock } from '../../domain/clock.js';
 import type { Instance, Tags } from '../../domain/instance.js';
 import { generateKeyPair, rawPublicKeyOf } from '../../ssh/keys.js';
 import { startSshServer, type SshServer } from '../../ssh/server.js';
-import { DriverError, type CreateSpec, type Driver } from '../driver.js';
+import { orAborted } from '../abortable.js';
+import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../driver.js';
 import { endProcessesOf } from './processes.js';
 import type { LoopbackParameters } from './parameters.js';
 import { runInShell } from './shell.js';
@@ -46,9 +47,61 @@ export class LoopbackDriver implements Driver {
     );
   }
 
-  async create(spec: CreateSpec): Promise<Instance> {
+  create(spec: CreateSpec, { signal }: CallOptions): Promise<Instance> {
+    return orAborted('create', signal, () => this.#create(spec));
+  }
+
+  list(_tags: Tags, { signal }: CallOptions): Promise<Instance[]> {
+    return orAborted('list', signal, async () => {
+      await this.#starting;
+      return this.#state.instances.map((record) => this.#instance(record));
+    });
+  }
+
+  destroy(id: string, { signal }: CallOptions): Promise<void> {
+    return orAborted('destroy', signal, () => this.#destroy(id));
+  }
+
+  setTags(id: string, tags: Tags, { signal }: CallOptions): Promise<void> {
+    return orAborted('setTags', signal, async () => {
+      const record = this.#state.instances.find((each) => each.id === id);
+      if (!record) throw new DriverError('not-found', `there is no instance ${id}`);
+      const before = record.tags;
+      record.tags = { ...tags };
+      this.#saveOr(() => (record.tags = before));
+    });
+  }
+
+  verifyHostKey(instance: Instance, key: Uint8Array, { signal }: CallOptions): Promise<boolean> {
+    return orAborted('verifyHostKey', signal, async () => {
+      const record = this.#state.instances.find((each) => each.id === instance.id);
+      return record !== undefined && rawPublicKeyOf(record.hostKey).equals(key);
+    });
+  }
+
+  priceHistory(): readonly [] {
+    return [];
+  }
+
+  quotaGroup(): string {
+    return '';
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#starting;
+    for (const { server, timer } of this.#running.values()) {
+      this.#options.clock.clearTimeout(timer);
+      await server?.close();
+    }
+    this.#running.clear();
+  }
+
+  async #create(spec: CreateSpec): Promise<Instance> {
     await this.#starting;
     const { parameters, clock } = this.#options;
+    const known = this.#state.instances.find(({ wish }) => wish !== '' && wish === spec.idempotencyToken);
+    if (known) return this.#instance(known);
     if (this.#state.instances.length >= parameters.maxInstances) {
       throw new DriverError(
         'quota',
@@ -72,21 +125,17 @@ export class LoopbackDriver implements Driver {
       tags: { ...spec.tags },
       hostKey: generateKeyPair().privateKey,
       authorizedKey: spec.publicKey,
+      wish: spec.idempotencyToken,
       createdAt: clock.now(),
     };
     this.#state.instances.push(record);
-    this.#save();
+    this.#saveOr(() => void this.#state.instances.splice(this.#state.instances.indexOf(record), 1));
     if (parameters.bootDelayMs === 0) await this.#serve(record);
     else this.#serveLater(record, parameters.bootDelayMs);
     return this.#instance(record);
   }
 
-  async list(): Promise<Instance[]> {
-    await this.#starting;
-    return this.#state.instances.map((record) => this.#instance(record));
-  }
-
-  async destroy(id: string): Promise<void> {
+  async #destroy(id: string): Promise<void> {
     await this.#starting;
     const record = this.#state.instances.find((each) => each.id === id);
     if (!record) return;
@@ -94,44 +143,15 @@ export class LoopbackDriver implements Driver {
     this.#running.delete(id);
     this.#options.clock.clearTimeout(running?.timer);
     await running?.server?.close();
-    endProcessesOf(this.#folderOf(id));
+    if (!(await endProcessesOf(this.#folderOf(id)))) {
+      throw new DriverError('unavailable', `processes of ${id} do not end`, { remedy: 'end them by hand' });
+    }
     // Looked up only now: others may have come and gone while the server closed.
     const index = this.#state.instances.indexOf(record);
     if (index === -1) return;
     this.#state.instances.splice(index, 1);
-    this.#save();
+    this.#saveOr(() => void this.#state.instances.push(record));
     rmSync(this.#folderOf(id), { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  setTags(id: string, tags: Tags): Promise<void> {
-    const record = this.#state.instances.find((each) => each.id === id);
-    if (!record) return Promise.reject(new DriverError('not-found', `there is no instance ${id}`));
-    record.tags = { ...tags };
-    this.#save();
-    return Promise.resolve();
-  }
-
-  verifyHostKey(instance: Instance, key: Uint8Array): Promise<boolean> {
-    const record = this.#state.instances.find((each) => each.id === instance.id);
-    return Promise.resolve(record !== undefined && rawPublicKeyOf(record.hostKey).equals(key));
-  }
-
-  priceHistory(): readonly [] {
-    return [];
-  }
-
-  quotaGroup(): string {
-    return '';
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#starting;
-    for (const { server, timer } of this.#running.values()) {
-      this.#options.clock.clearTimeout(timer);
-      await server?.close();
-    }
-    this.#running.clear();
   }
 
   /** An instance that cannot be served stays without an address, so that its boot timeout retires it; the others go on. */
@@ -180,10 +200,12 @@ export class LoopbackDriver implements Driver {
     return join(this.#options.folder, id);
   }
 
-  #save(): void {
+  /** Writes the state; what cannot be written is undone, so that memory and disk say the same. */
+  #saveOr(undo: () => void): void {
     try {
       writeState(this.#statePath, this.#state);
     } catch (cause) {
+      undo();
       throw new DriverError('unavailable', `${this.#statePath} cannot be written`, { cause });
     }
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { DriverError } from '../driver.js';
@@ -10,6 +10,8 @@ const record = z.object({
   /** Private key of the instance's SSH server. */
   hostKey: z.string(),
   authorizedKey: z.string(),
+  /** Idempotency token of the create call. */
+  wish: z.string().default(''),
   createdAt: z.number(),
 });
 const file = z.object({ nextNumber: z.int(), instances: z.array(record) });
@@ -37,9 +39,22 @@ export function readState(path: string): LoopbackState {
   }
 }
 
-/** Whole or not at all. */
+/** Whole or not at all, and on the disk when it returns. */
 export function writeState(path: string, state: LoopbackState): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, JSON.stringify(state), { mode: 0o600 });
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const draft = openSync(`${path}.new`, 'w', 0o600);
+  try {
+    writeFileSync(draft, JSON.stringify(state));
+    fsyncSync(draft);
+  } finally {
+    closeSync(draft);
+  }
   renameSync(`${path}.new`, path);
+  const entries = openSync(folder, 'r');
+  try {
+    fsyncSync(entries);
+  } finally {
+    closeSync(entries);
+  }
 }

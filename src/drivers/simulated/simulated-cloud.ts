@@ -18,6 +18,8 @@ export interface SimulatedCloudOptions {
   onFault(instanceId: string, error: unknown): void;
 }
 
+export type CloudOperation = 'create' | 'list' | 'destroy' | 'setTags';
+
 interface CloudRecord {
   id: string;
   type: InstanceType;
@@ -38,6 +40,8 @@ export class SimulatedCloud {
   /** Provider types there are none of, and how far the error says that reaches. */
   readonly noCapacity = new Map<string, CapacityScope>();
   readonly prices: SpotPrices;
+  /** Asked before each call of any kind: may throw a {@link DriverError}, or keep the call waiting. */
+  fault: ((operation: CloudOperation) => Promise<void>) | undefined;
   readonly #options: SimulatedCloudOptions;
   readonly #records = new Map<string, CloudRecord>();
   #created = 0;
@@ -64,6 +68,7 @@ export class SimulatedCloud {
   }
 
   async create(spec: CreateSpec): Promise<Instance> {
+    await this.fault?.('create');
     const { random } = this.#options;
     const { minTimeBetweenCreatesMs, createErrorRate, lostReplyRate, createDelayMs } = this.knobs;
     const now = this.#options.clock.now();
@@ -84,7 +89,8 @@ export class SimulatedCloud {
     return this.#view(record);
   }
 
-  list(tags: Tags): Promise<Instance[]> {
+  async list(tags: Tags): Promise<Instance[]> {
+    await this.fault?.('list');
     const now = this.#options.clock.now();
     refuseTooSoon('list', this.#listedAt + this.knobs.minTimeBetweenListsMs, now);
     this.#listedAt = now;
@@ -96,10 +102,11 @@ export class SimulatedCloud {
       .filter(({ createdAt }) => createdAt <= seenAt)
       .map((record) => this.#view(record, seenAt));
     const wanted = Object.entries(tags);
-    return Promise.resolve(views.filter((view) => wanted.every(([key, value]) => view.tags[key] === value)));
+    return views.filter((view) => wanted.every(([key, value]) => view.tags[key] === value));
   }
 
   async destroy(id: string): Promise<void> {
+    await this.fault?.('destroy');
     await this.#gate;
     if (this.#options.random() < this.knobs.destroyErrorRate) {
       throw new DriverError('unavailable', 'a simulated failure of destroy');
@@ -108,9 +115,9 @@ export class SimulatedCloud {
     if (record) record.retiring ??= this.#retire(record);
   }
 
-  setTags(id: string, tags: Tags): Promise<void> {
+  async setTags(id: string, tags: Tags): Promise<void> {
+    await this.fault?.('setTags');
     this.#living(id).tags.push({ at: this.#options.clock.now(), tags: { ...tags } });
-    return Promise.resolve();
   }
 
   /** `undefined` when only the instance secret can tell. */
