@@ -4,6 +4,7 @@ import { formatDuration } from './domain/duration.js';
 import type { Journal, JournalEntry } from './journal/journal.js';
 import { nameOf } from './journal/worker-story.js';
 import { describeWait, type WaitReason } from './policy/wait-reason.js';
+import { replayKinds } from './replay/step-recorder.js';
 import type { ContainerStore } from './queue/container-store.js';
 
 export interface ExplainSources {
@@ -35,11 +36,11 @@ export async function explain(sources: ExplainSources, id: string): Promise<Expl
       );
     }
     if (record.error !== '') lines.push(record.error);
-    const story = await sources.journal.read({ container: id, limit: longestStory });
+    const story = await sources.journal.read({ container: id, without: replayKinds, limit: longestStory });
     return { kind: 'container', id, lines: [...lines, ...story.map(tell)] };
   }
   const snapshot = sources.snapshot(id);
-  const story = await sources.journal.read({ instance: id, limit: longestStory });
+  const story = await sources.journal.read({ instance: id, without: replayKinds, limit: longestStory });
   if (!snapshot && story.length === 0) return undefined;
   const lines = snapshot ? describeWorker(snapshot, sources.now()) : [`Instance ${id} is gone.`];
   return { kind: 'instance', id, lines: [...lines, ...story.map(tell)] };

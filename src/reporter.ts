@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
 import type { DispatchObserver } from './actors/dispatch.js';
+import type { StepFacts } from './actors/observed.js';
 import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
-import type { WorkerEntry, WorkerSnapshot } from './actors/roster.js';
+import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Clock } from './domain/clock.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
@@ -13,6 +14,7 @@ import type { LaunchOutput } from './machines/launch.js';
 import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.js';
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
+import { StepRecorder } from './replay/step-recorder.js';
 
 export interface ReporterOptions {
   clock: Clock;
@@ -27,13 +29,16 @@ const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'dest
 /** The one place that turns what happens into log lines, journal entries and metrics; machines do none of it. */
 export class Reporter implements PoolObserver, DispatchObserver {
   readonly #options: ReporterOptions;
+  readonly #steps = new StepRecorder();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
   }
 
-  workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void {
-    const { clock, journal, log, metrics } = this.#options;
+  workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
+    const { journal, log, metrics } = this.#options;
+    const kept = this.#steps.step(event, before, after, step);
+    if (kept) journal.append(kept);
     const { instance, instanceType } = after.context;
     const fields = {
       component: 'worker',
@@ -41,7 +46,7 @@ export class Reporter implements PoolObserver, DispatchObserver {
       InstanceType: instanceType.name,
       Address: instance.address,
     };
-    for (const entry of storyOf(event, before, after, clock.now())) {
+    for (const entry of storyOf(event, before, after, step)) {
       journal.append(entry);
       const { from, to, because } = entry;
       log.info(
@@ -49,22 +54,23 @@ export class Reporter implements PoolObserver, DispatchObserver {
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
       );
     }
-    const step = /^xstate\.done\.actor\.(bootProbe|copyRunner|runProbe|destroyInstance|saveTags)$/.exec(
+    const effect = /^xstate\.done\.actor\.(bootProbe|copyRunner|runProbe|destroyInstance|saveTags)$/.exec(
       event.type,
     )?.[1];
-    if (step === undefined) return;
+    if (effect === undefined) return;
     const outcome = (event as unknown as { output: RemoteOutcome | RunProbeOutcome }).output;
-    if (step === 'runProbe') metrics.runProbe((outcome as RunProbeOutcome).durationMs, outcome.ok);
+    if (effect === 'runProbe') metrics.runProbe((outcome as RunProbeOutcome).durationMs, outcome.ok);
     if (outcome.ok) return;
     const { code, message, stdout, stderr } = outcome;
-    const isWarning = alwaysWarn.has(step) || !outcome.expected;
+    const isWarning = alwaysWarn.has(effect) || !outcome.expected;
     log[isWarning ? 'warn' : 'debug'](
-      { ...fields, step, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
+      { ...fields, step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
       'step failed',
     );
   }
 
   appeared({ instance, instanceType, actor }: WorkerEntry): void {
+    this.#begun(actor);
     const expected = actor.getSnapshot().context.expected;
     this.#note('worker.appeared', {
       instance: instance.id,
@@ -81,6 +87,12 @@ export class Reporter implements PoolObserver, DispatchObserver {
       },
       'instance appeared',
     );
+  }
+
+  /** A worker that broke was replaced. */
+  replaced({ instance, actor }: WorkerEntry): void {
+    this.#note('worker.replaced', { instance: instance.id, because: 'its worker broke and was begun anew' });
+    this.#begun(actor);
   }
 
   fact(instanceId: string, fact: WorkerFact): void {
@@ -122,6 +134,7 @@ export class Reporter implements PoolObserver, DispatchObserver {
 
   retired({ instance }: WorkerEntry, last: WorkerSnapshot): void {
     const { clock, log, metrics } = this.#options;
+    this.#steps.gone(instance.id);
     const state = workerStateOf(last);
     metrics.disappeared(state);
     const { shutdownAt, appearedAt, instanceType } = last.context;
@@ -211,6 +224,11 @@ export class Reporter implements PoolObserver, DispatchObserver {
 
   fetchFailed(err: unknown): void {
     this.#options.log.warn({ component: 'dispatch', err }, 'queue could not be read');
+  }
+
+  #begun(actor: WorkerActor): void {
+    const { clock, journal } = this.#options;
+    journal.append(this.#steps.begun(actor.getSnapshot(), clock.now()));
   }
 
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {

@@ -21,7 +21,8 @@ export function chartStateOf(actor: WorkerActor): ChartState {
   return { active: activePaths(value), timers: pendingTimers(actor), runners };
 }
 
-function activePaths(value: StateValue, above = ''): string[] {
+/** Paths of the states a value stands for, outer ones included. */
+export function activePaths(value: StateValue, above = ''): string[] {
   if (typeof value === 'string') return [above + value];
   return Object.entries(value).flatMap(([key, inner]) => [
     above + key,

@@ -5,6 +5,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
+import type { Replay } from '../replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
 import type { LiveFeed } from './live-feed.js';
@@ -48,6 +49,8 @@ export interface ApiDeps {
   journal: Journal;
   metrics: Metrics;
   explain(id: string): Promise<Explanation | undefined>;
+  /** The recorded steps of an instance, the last `limit` of them, made again; `undefined` when none are kept. */
+  replay(instanceId: string, limit: number): Promise<Replay | undefined>;
   /** What a container that still runs has printed, and goes on to print while `follow`. */
   tail(
     view: InstanceView,

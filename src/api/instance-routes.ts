@@ -1,17 +1,21 @@
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { PoolError } from '../actors/pool.js';
+import { replayKinds } from '../replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
+const replayParams = z.object({ instance: z.string() });
+const replayQuery = z.object({ limit: z.coerce.number().int().min(1).max(5_000).default(500) });
 const orderBody = z.object({ reason: z.string().max(1_000).default('') }).nullish();
 const journalQuery = z.object({
   instance: z.string().optional(),
   container: z.string().optional(),
   kind: z.string().optional(),
   since: z.coerce.number().optional().describe('Epoch ms.'),
+  steps: z.enum(['0', '1']).default('0').describe('1: with the steps that are kept for replay.'),
   limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
 });
 
@@ -47,9 +51,19 @@ export const instanceRoutes =
       const explanation = await deps.explain(request.params.id);
       return explanation ?? fail(reply, 404, 'no instance and no container has this id');
     });
-    app.get('/journal', { schema: { querystring: journalQuery } }, async (request) => ({
-      items: await journal.read(request.query),
-    }));
+    app.get(
+      '/replay/:instance',
+      { schema: { params: replayParams, querystring: replayQuery } },
+      async (request, reply) => {
+        const replay = await deps.replay(request.params.instance, request.query.limit);
+        return replay ?? fail(reply, 404, 'no step of an instance with this id is kept');
+      },
+    );
+    app.get('/journal', { schema: { querystring: journalQuery } }, async (request) => {
+      const { steps, ...filter } = request.query;
+      const without = steps === '1' || filter.kind !== undefined ? undefined : replayKinds;
+      return { items: await journal.read({ ...filter, without }) };
+    });
     app.get('/breakers', () => ({
       items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     }));

@@ -8,6 +8,8 @@ import type { Clock } from '../domain/clock.js';
 import { explain } from '../explain.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { pageFolder } from '../page-folder.js';
+import { replay, type Replay } from '../replay/replay.js';
+import { recordBase } from '../replay/step-record.js';
 import { version } from '../version.js';
 import type { Core } from './core.js';
 import type { Storage } from './storage.js';
@@ -45,6 +47,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
         },
         id,
       ),
+    replay: (instanceId, limit) => replayOf(parts, instanceId, limit),
     tail: tailWith(parts.core.executors, parts.runner),
     live,
     managementToken: config.managementToken,
@@ -53,6 +56,21 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     clock,
     log,
   };
+}
+
+async function replayOf(
+  { journal, core }: ServedParts,
+  instance: string,
+  limit: number,
+): Promise<Replay | undefined> {
+  const [begun, steps] = await Promise.all([
+    journal.read({ instance, kind: 'worker.begun', limit: 100 }),
+    journal.read({ instance, kind: 'worker.step', limit }),
+  ]);
+  const live = core.pool.snapshot(instance);
+  if (steps.length === 0 || (begun.length === 0 && !live)) return undefined;
+  const inOrder = [...begun, ...steps].sort((a, b) => a.at - b.at);
+  return replay(instance, inOrder, live && recordBase(live));
 }
 
 function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] {

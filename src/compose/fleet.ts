@@ -43,8 +43,8 @@ export function assembleFleet(
     workerStateOf(before) !== workerStateOf(after);
   const roster: WorkerRoster = new WorkerRoster({
     clock,
-    machine: observed(workerLogic(world), (event, before, after) => {
-      reporter.workerStep(event, before, after);
+    machine: observed(workerLogic(world), clock, (event, before, after, step) => {
+      reporter.workerStep(event, before, after, step);
       options.onWorkerStep?.(event, before, after);
       if (notable(before, after)) pool.changed();
     }),
@@ -65,7 +65,10 @@ export function assembleFleet(
         reporter.broke(entry, error);
         pool.workerBroke(entry.instance.id);
       },
-      replaced: (entry) => pacing.wanted(entry.instance.id),
+      replaced: (entry) => {
+        reporter.replaced(entry);
+        pacing.wanted(entry.instance.id);
+      },
       retired: (entry, last) => {
         pacing.gone(entry.instance.id);
         reporter.retired(entry, last);

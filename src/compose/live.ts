@@ -8,6 +8,7 @@ import { WorkerWatchers } from '../api/worker-watchers.js';
 import type { Clock } from '../domain/clock.js';
 import type { Journal, JournalEntry } from '../journal/journal.js';
 import { nameOf } from '../journal/worker-story.js';
+import { isForReplay } from '../replay/step-recorder.js';
 import type { Core } from './core.js';
 
 export interface LiveOptions {
@@ -65,7 +66,7 @@ export function announced(journal: Journal, tell: (entry: JournalEntry) => void)
   return {
     append: (entry) => {
       journal.append(entry);
-      tell(entry);
+      if (!isForReplay(entry)) tell(entry);
     },
   };
 }

@@ -25,6 +25,10 @@ export interface JournalFilter {
   instance?: string;
   container?: string;
   kind?: string;
+  /** Any of these. */
+  kinds?: readonly string[];
+  /** None of these. */
+  without?: readonly string[];
   /** Epoch ms. */
   since?: number;
   limit?: number;

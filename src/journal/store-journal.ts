@@ -138,11 +138,13 @@ export class StoreJournal implements Journal {
     await guarded('the journal cannot be trimmed', () => trimJournal(db, { maxEntries, before }));
   }
 
-  #select({ instance, container, kind, since }: JournalFilter) {
+  #select({ instance, container, kind, kinds, without, since }: JournalFilter) {
     let query = this.#options.db.selectFrom('journal').select(['id', 'entry']);
     if (instance !== undefined) query = query.where('instance', '=', instance);
     if (container !== undefined) query = query.where('container', '=', container);
     if (kind !== undefined) query = query.where('kind', '=', kind);
+    if (kinds !== undefined) query = query.where('kind', 'in', kinds);
+    if (without !== undefined) query = query.where('kind', 'not in', without);
     if (since !== undefined) query = query.where('at', '>=', since);
     return query;
   }

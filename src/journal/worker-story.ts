@@ -1,5 +1,6 @@
 import type { EventObject } from 'xstate';
 import type { RemoteOutcome } from '../machines/worker-effects.js';
+import type { StepFacts } from '../actors/observed.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import type { JournalEntry } from './journal.js';
 
@@ -30,7 +31,7 @@ export function storyOf(
   event: EventObject,
   before: WorkerSnapshot,
   after: WorkerSnapshot,
-  at: number,
+  step: StepFacts,
 ): JournalEntry[] {
   const entries: JournalEntry[] = [];
   for (const region of watched) {
@@ -38,13 +39,14 @@ export function storyOf(
     const to = nameOf(after.value[region]);
     if (from === to) continue;
     entries.push({
-      at,
+      at: step.at,
       kind: region === 'lifecycle' ? 'worker.transition' : 'worker.behavior',
       instance: after.context.instance.id,
       from,
       to,
       event: event.type,
       because: region === 'lifecycle' ? lifecycleCause(event, to, after) : after.context.behaviorBecause,
+      data: { guards: step.guards() },
     });
   }
   return entries;

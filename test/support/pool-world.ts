@@ -62,7 +62,7 @@ export class PoolWorld {
     };
     this.roster = new WorkerRoster({
       clock: this.clock,
-      machine: observed(this.#workerMachine(), (_event, _before, after) => {
+      machine: observed(this.#workerMachine(), this.clock, (_event, _before, after) => {
         this.sabotage(after.context.instance.id);
         this.pool.changed();
       }),

@@ -1,4 +1,5 @@
 import { createActor, fromCallback, fromPromise, type ActorRefFrom } from 'xstate';
+import { observed, type TransitionObserver } from '../../src/actors/observed.js';
 import type { Instance } from '../../src/domain/instance.js';
 import { tagKeys } from '../../src/domain/instance.js';
 import { noGpu, type InstanceType } from '../../src/domain/instance-type.js';
@@ -83,6 +84,7 @@ export interface WorldOptions {
   address?: string;
   expected?: boolean;
   typeIsConfigured?: boolean;
+  observe?: TransitionObserver<typeof workerMachine>;
 }
 
 /** One worker among effects a test answers, on a clock a test moves. Records every order that left the worker. */
@@ -127,7 +129,9 @@ export class WorkerWorld {
       typeIsConfigured: options.typeIsConfigured ?? true,
       expected: options.expected ?? true,
     };
-    this.actor = createActor(this.#machine(), { clock: this.clock, input });
+    const { observe } = options;
+    const machine = observe ? observed(this.#machine(), this.clock, observe) : this.#machine();
+    this.actor = createActor(machine, { clock: this.clock, input });
     this.actor.on('*', (fact) => void this.facts.push(fact));
     this.actor.subscribe({ error: (error) => (this.error = error) });
     this.actor.start();

@@ -177,6 +177,23 @@ pool: { bootProbeCommand: 'true', maxInstances: 2, timeoutIdle: 5m, timeoutSigna
     expect(Array.isArray((await app.ask('/metrics.json')).json)).toBe(true);
   });
 
+  it('makes the steps of an instance again, all with the outcome they had', async () => {
+    const [view] = app.daemon.pool.instances();
+    const { status, json } = await app.ask(`/v1/replay/${view!.instanceId}`);
+    expect([status, json.instance]).toEqual([200, view!.instanceId]);
+    expect(json.steps.length).toBeGreaterThan(5);
+    const wrong = json.steps.filter(({ matches }: { matches: boolean }) => !matches);
+    expect(JSON.stringify(wrong)).toBe('[]');
+    expect(json.steps.map(({ before }: { before: string[] }) => before)).toContainEqual(
+      expect.arrayContaining(['lifecycle', 'lifecycle.booting', 'lifecycle.booting.copied']),
+    );
+    expect((await app.ask('/v1/replay/nobody')).status).toBe(404);
+    const { items } = (await app.ask(`/v1/journal?instance=${view!.instanceId}`)).json;
+    expect(items.map(({ kind }: { kind: string }) => kind)).not.toContain('worker.step');
+    const { items: steps } = (await app.ask(`/v1/journal?steps=1&instance=${view!.instanceId}`)).json;
+    expect(steps.map(({ kind }: { kind: string }) => kind)).toContain('worker.step');
+  });
+
   it('describes itself', async () => {
     const { json } = await app.ask('/docs/json');
     expect(Object.keys(json.paths)).toEqual(

@@ -1,0 +1,185 @@
+import { isDeepStrictEqual } from 'node:util';
+import { createActor, type AnyActorRef, type AnyTransitionDefinition, type EventObject } from 'xstate';
+import { activePaths } from '../actors/chart-state.js';
+import { GuardTrace, tracedGuards } from '../actors/guard-trace.js';
+import type { WorkerSnapshot } from '../actors/roster.js';
+import type { Clock } from '../domain/clock.js';
+import type { JournalEntry } from '../journal/journal.js';
+import { workerMachine } from '../machines/worker.js';
+import { runnerMachine } from '../machines/runner.js';
+import type { WorkerContext } from '../machines/worker-model.js';
+import { factsBefore, factsChanged, plain, type StepRecord, type WorkerBase } from './step-record.js';
+
+/** One recorded step, made again with the real machine. */
+export interface ReplayedStep {
+  /** Epoch ms. */
+  at: number;
+  event: EventObject;
+  /** Paths of the active states, as in the chart of a live instance. */
+  before: readonly string[];
+  after: readonly string[];
+  /** As recorded: true when the guard held at least once in the step. */
+  guards: Readonly<Record<string, boolean>>;
+  /** Names in the order they were carried out, when made again. */
+  actions: readonly string[];
+  /** Uneventful steps between the last shown one and this one. */
+  skipped: number;
+  matches: boolean;
+  /** Where the outcome differs from the recorded one; empty when it does not. */
+  differences: readonly Difference[];
+}
+
+export interface Difference {
+  /** Such as `state.lifecycle`, `context.runners` or `guards.isHeld`. */
+  what: string;
+  recorded: unknown;
+  replayed: unknown;
+}
+
+export interface Replay {
+  instance: string;
+  steps: ReplayedStep[];
+}
+
+/**
+ * Makes the recorded steps of one worker again, each from the state it was recorded in, and says where the outcome
+ * differs. Nothing is carried out: no command, no call. Entries are `worker.begun` and `worker.step` of one instance,
+ * oldest first; `base` serves for steps whose `worker.begun` is not among them. Throws {@link ReplayError} when there
+ * is neither.
+ */
+export function replay(instance: string, entries: readonly JournalEntry[], base?: WorkerBase): Replay {
+  const steps: ReplayedStep[] = [];
+  let known = base ?? firstBase(entries);
+  for (const entry of entries) {
+    if (entry.instance !== instance) continue;
+    if (entry.kind === 'worker.begun') known = entry.data as unknown as WorkerBase;
+    if (entry.kind !== 'worker.step') continue;
+    if (!known) throw new ReplayError(`the journal does not say what ${instance} was begun with`);
+    steps.push(replayStep(entry.at, entry.data as unknown as StepRecord, known));
+  }
+  return { instance, steps };
+}
+
+/** A story that cannot be made again. */
+export class ReplayError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ReplayError';
+  }
+}
+
+function firstBase(entries: readonly JournalEntry[]): WorkerBase | undefined {
+  return entries.find(({ kind }) => kind === 'worker.begun')?.data as unknown as WorkerBase | undefined;
+}
+
+function replayStep(at: number, record: StepRecord, base: WorkerBase): ReplayedStep {
+  const { after, guards, actions } = makeStep(at, record, base);
+  const differences = differencesOf(record, after, guards);
+  return {
+    at,
+    event: record.event,
+    before: activePaths(record.before.value as WorkerSnapshot['value']),
+    after: activePaths({ ...(record.before.value as object), ...(record.after.value as object) }),
+    guards: record.guards,
+    actions,
+    skipped: record.skipped,
+    matches: differences.length === 0,
+    differences,
+  };
+}
+
+interface MadeStep {
+  after: WorkerSnapshot;
+  guards: Record<string, boolean>;
+  actions: string[];
+}
+
+/** The real machine's own step, with a scope in which nothing that leaves it is carried out. */
+function makeStep(at: number, record: StepRecord, base: WorkerBase): MadeStep {
+  const clock: Clock = { now: () => at, setTimeout: () => undefined, clearTimeout: () => {} };
+  const trace = new GuardTrace();
+  const machine = workerMachine.provide({ guards: tracedGuards(workerMachine, trace) });
+  const context = { ...base, ...factsBefore(record), clock } as WorkerContext;
+  const resolved = machine.resolveState({ value: record.before.value as never, context });
+  const actions: string[] = [];
+  const actor = createActor(machine, {
+    clock,
+    input: { ...base, clock },
+    inspect: (event) => {
+      if (event.type === '@xstate.microstep') actions.push(...namesOf(event._transitions));
+    },
+  });
+  const children = childrenOf(actor, context, base);
+  const snapshot = Object.assign(Object.create(Object.getPrototypeOf(resolved) as object), resolved, {
+    children,
+  }) as WorkerSnapshot;
+  const self = Object.create(actor, { getSnapshot: { value: () => snapshot } }) as typeof actor;
+  const scope = {
+    self,
+    id: '',
+    sessionId: '',
+    system: actor.system,
+    logger: () => {},
+    defer: () => {},
+    stopChild: () => {},
+    emit: () => {},
+    actionExecutor: () => {},
+  };
+  const begun = trace.begin();
+  const after = machine.transition(snapshot, record.event as never, scope as never);
+  return { after, guards: trace.since(begun), actions };
+}
+
+/** Stand-ins for the actors of the containers, so that what is told to them has a receiver. */
+function childrenOf(
+  parent: AnyActorRef,
+  context: WorkerContext,
+  base: WorkerBase,
+): Record<string, AnyActorRef> {
+  const { collects, runnerTimings: timings } = base.settings;
+  return Object.fromEntries(
+    Object.keys(context.runners).map((uuid) => {
+      const input = { instanceId: base.instance.id, uuid, origin: 'listed' as const, collects, timings };
+      return [uuid, createActor(runnerMachine, { id: uuid, parent: parent as never, input })];
+    }),
+  );
+}
+
+/** Actions of the transitions taken and of the states entered by them, by name. */
+function namesOf(transitions: readonly AnyTransitionDefinition[]): string[] {
+  return transitions.flatMap(({ actions, target }) => [
+    ...actions.map(nameOfAction),
+    ...(target ?? []).flatMap((state) => state.entry.map(nameOfAction)),
+  ]);
+}
+
+function nameOfAction(action: unknown): string {
+  return typeof action === 'string' ? action : ((action as { type?: string }).type ?? 'unnamed');
+}
+
+function differencesOf(
+  record: StepRecord,
+  after: WorkerSnapshot,
+  guards: Record<string, boolean>,
+): Difference[] {
+  const differences: Difference[] = [];
+  const compare = (what: string, recorded: unknown, replayed: unknown): void => {
+    if (!isDeepStrictEqual(asJson(recorded), asJson(replayed)))
+      differences.push({ what, recorded, replayed });
+  };
+  const value = { ...(record.before.value as object), ...(record.after.value as object) };
+  for (const [region, state] of Object.entries(value)) {
+    compare(`state.${region}`, state, after.value[region as keyof typeof after.value]);
+  }
+  const changed = { ...factsBefore(record), ...factsChanged(record) };
+  for (const key of Object.keys(changed) as (keyof typeof changed)[]) {
+    compare(`context.${key}`, changed[key], after.context[key]);
+  }
+  for (const [name, held] of Object.entries(record.guards)) compare(`guards.${name}`, held, guards[name]);
+  return differences;
+}
+
+/** As JSON would bring it back: what is undefined is not there. */
+function asJson(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(plain(value)));
+}
