@@ -3,7 +3,7 @@ import type { Explanation } from './api/deps.js';
 import { formatDuration } from './domain/duration.js';
 import type { Journal, JournalEntry } from './journal/journal.js';
 import { nameOf } from './journal/worker-story.js';
-import { describeWait, type WaitReason } from './policy/wait-reason.js';
+import { describeWait, unblocks, type WaitReason } from './policy/wait-reason.js';
 import { replayKinds } from './replay/step-recorder.js';
 import type { ContainerStore } from './queue/container-store.js';
 
@@ -24,7 +24,9 @@ export async function explain(sources: ExplainSources, id: string): Promise<Expl
     const wait = sources.wait(id);
     const lines = [`Container ${id}${record.name === '' ? '' : ` (${record.name})`} is ${record.state}.`];
     if (record.state === 'Queued' || record.state === 'Locked')
-      lines.push(wait ? describeWait(wait) : 'The next scheduling pass decides about it.');
+      lines.push(
+        ...(wait ? [describeWait(wait), unblocks(wait)] : ['The next scheduling pass decides about it.']),
+      );
     if (record.instanceId !== '')
       lines.push(
         `It runs or ran on ${record.instanceId} (${record.instanceTypeName}), attempt ${record.attempts} of ${record.maxAttempts}.`,

@@ -23,6 +23,8 @@ export interface CollectResultDeps {
 
 /**
  * Brings a result to the queue, and only when it is durable there removes it from the instance. `ok`: it is durable.
+ * A container whose supervising program died without leaving a result is lost, not complete: the queue decides whether
+ * it runs again.
  * A result that could not be removed is listed as ended by the next probe and comes here again.
  */
 export const collectResultWith = (deps: CollectResultDeps) =>
@@ -36,8 +38,10 @@ export const collectResultWith = (deps: CollectResultDeps) =>
       const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
       const maxOutputBytes = 65_536 + 3 * logLimitBytes;
       const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-      const result = parseCollected(uuid, stdout);
-      await bounded('the queue', () => queue.complete(uuid, result), { timeoutMs, clock, signal });
+      const { isLost, ...result } = parseCollected(uuid, stdout);
+      const report = (): Promise<void> =>
+        isLost ? queue.lost(uuid, result.note) : queue.complete(uuid, result);
+      await bounded('the queue', report, { timeoutMs, clock, signal });
       await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
       return { ok: true };
     } catch (error) {

@@ -20,7 +20,7 @@ export interface CreateInstanceDeps {
 export const createInstanceWith = (deps: CreateInstanceDeps) =>
   fromPromise<CreateOutcome, LaunchRequest>(async ({ input, signal }) => {
     const { driver, tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey } = deps;
-    const { instanceType, secret } = input;
+    const { instanceType, zone = '', secret } = input;
     try {
       const instance = await driver.create(
         {
@@ -34,6 +34,7 @@ export const createInstanceWith = (deps: CreateInstanceDeps) =>
           },
           initCommand: `umask 0177 && echo -n "${secret}" >${secretFile}\n${instanceInitCommand}`,
           publicKey,
+          ...(zone === '' ? {} : { zone }),
           idempotencyToken: secretFingerprint(secret).slice(7, 47),
         },
         { signal },

@@ -1,12 +1,15 @@
-import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
+import type { BootOutcome } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
-import { holdOffMachine } from '../machines/hold-off.js';
+import { BootGuard } from './boot-guard.js';
+import { HoldOffs, type HoldOffView } from './hold-offs.js';
 
 export interface CreateLimitsOptions {
   clock: Clock;
   quotaGroup(type: InstanceType): string;
+  /** Where instances of the type can be made, the preferred place first; empty: the provider chooses. */
+  zones(type: InstanceType): readonly string[];
   maxInstances: number;
   maxConcurrentCreates: number;
   quotaHoldOffMs: number;
@@ -14,6 +17,11 @@ export interface CreateLimitsOptions {
   quotaRetryMs: number;
   capacityHoldOffMs: number;
   trialTimeoutMs: number;
+  /** So many failed boots in a row stop creations; 0: never. */
+  bootFailureLimit: number;
+  bootFailureHoldOffMs: number;
+  /** Longer than a boot may take. */
+  bootTrialTimeoutMs: number;
   /** A hold-off ended. */
   onOpened(): void;
 }
@@ -27,56 +35,74 @@ export interface InstanceCounts {
   inFlight: number;
 }
 
-/** One hold-off, for people. */
-export interface HoldOffView {
-  /** `quota`, `create pace`, `list pace`, or `capacity: …`. */
-  key: string;
-  state: 'held' | 'halfOpen' | 'trying';
-  because: string;
-  /** Epoch ms at which it opens by itself; `undefined` unless held. */
-  until: number | undefined;
+/** What was asked for, and where. */
+export interface CreateWish {
+  instanceType: InstanceType;
+  /** Not given or `''`: the provider chooses. */
+  zone?: string;
 }
 
-type HoldOff = ActorRefFrom<typeof holdOffMachine>;
-
-/** What keeps the pool from asking for instances: quota, lack of capacity, the provider's pace (L-11..L-20). */
+/** What keeps the pool from asking for instances: quota, lack of capacity, the provider's pace, failed boots (L-11..L-20). */
 export class CreateLimits {
   readonly #options: CreateLimitsOptions;
-  readonly #holdOffs = new Map<string, HoldOff>();
-  readonly #until = new Map<string, number>();
+  readonly #holdOffs: HoldOffs;
+  readonly #boots: BootGuard;
   /** At quota until there are fewer instances than this; 0: no such limit (L-12). */
   #untilFewer = 0;
 
   constructor(options: CreateLimitsOptions) {
     this.#options = options;
+    this.#holdOffs = new HoldOffs(options);
+    this.#boots = new BootGuard({
+      holdOffs: this.#holdOffs,
+      limit: options.bootFailureLimit,
+      holdMs: options.bootFailureHoldOffMs,
+      trialTimeoutMs: options.bootTrialTimeoutMs,
+    });
   }
 
   atQuota(counts: InstanceCounts): boolean {
     const { maxInstances } = this.#options;
-    return this.#isBlocked('quota') || (maxInstances > 0 && counts.workers + counts.pending >= maxInstances);
+    const isFull = maxInstances > 0 && counts.workers + counts.pending >= maxInstances;
+    return isFull || this.#holdOffs.isBlocked('quota');
   }
 
+  /** True also when instances of the type do not boot: others may. */
   atCapacity(type: InstanceType): boolean {
-    return this.#capacityKeys(type).some((key) => this.#isBlocked(key));
+    if (this.#boots.blocks(type)) return true;
+    if (this.#isBlocked(['capacity: all', this.#groupKey(type)])) return true;
+    return this.zoneFor(type) === undefined;
+  }
+
+  /** The first place that is not known to lack the type; `''`: the provider chooses. `undefined`: all lack it. */
+  zoneFor(type: InstanceType): string | undefined {
+    const zones = this.#options.zones(type);
+    const isFree = (zone: string): boolean => !this.#isBlocked([typeKey(type, zone), zoneKey(zone)]);
+    return (zones.length === 0 ? [''] : zones).find(isFree);
   }
 
   createHeldUntil(): number | undefined {
-    return this.#isBlocked('create pace')
-      ? (this.#until.get('create pace') ?? this.#options.clock.now())
-      : undefined;
+    if (!this.#holdOffs.isBlocked('create pace')) return undefined;
+    return this.#holdOffs.untilOf('create pace') ?? this.#options.clock.now();
+  }
+
+  /** Protected mode: why nothing is asked for after too many failed boots, and until when. */
+  protection(): { because: string; until: number | undefined } | undefined {
+    return this.#boots.protection();
   }
 
   /** How long the provider does not want to be asked for a list, ms. */
   listHoldMs(): number {
-    if (!this.#isBlocked('list pace')) return 0;
-    return Math.max(1, (this.#until.get('list pace') ?? 0) - this.#options.clock.now());
+    if (!this.#holdOffs.isBlocked('list pace')) return 0;
+    return Math.max(1, (this.#holdOffs.untilOf('list pace') ?? 0) - this.#options.clock.now());
   }
 
-  /** How many more create calls would be accepted now, quota and pace considered. */
+  /** How many more create calls would be accepted now, quota, pace and protected mode considered. */
   creatable(counts: InstanceCounts): number {
     const { maxInstances, maxConcurrentCreates } = this.#options;
-    if (this.atQuota(counts) || this.#isBlocked('create pace')) return 0;
-    const isTrial = this.#stateOf('quota') === 'halfOpen' || this.#stateOf('create pace') === 'halfOpen';
+    if (this.atQuota(counts) || this.#holdOffs.isBlocked('create pace') || this.protection()) return 0;
+    const isTrial =
+      this.#boots.isTrial() || ['quota', 'create pace'].some((key) => this.#holdOffs.isHalfOpen(key));
     return Math.max(
       0,
       Math.min(
@@ -88,32 +114,42 @@ export class CreateLimits {
   }
 
   /** A create call is about to be made. */
-  tried(type: InstanceType): void {
-    for (const key of this.#createKeys(type)) this.#holdOffs.get(key)?.send({ type: 'tried' });
+  tried(wish: CreateWish): void {
+    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'tried');
+    this.#boots.tried(wish.instanceType);
   }
 
-  succeeded(type: InstanceType): void {
+  succeeded(wish: CreateWish): void {
     this.#untilFewer = 0;
-    for (const key of this.#createKeys(type)) this.#holdOffs.get(key)?.send({ type: 'succeeded' });
+    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'succeeded');
   }
 
   /** A create call failed; `counts` without that call (L-12, L-15, L-19). */
-  createRefused(type: InstanceType, error: CloudFailure, counts: InstanceCounts): void {
-    const { clock, quotaHoldOffMs, quotaRetryMs, capacityHoldOffMs } = this.#options;
+  createRefused(wish: CreateWish, error: CloudFailure, counts: InstanceCounts): void {
+    const { clock, quotaHoldOffMs, quotaRetryMs, capacityHoldOffMs, trialTimeoutMs } = this.#options;
     const refused = new Map<string, number>();
     if (error.code === 'rate-limited') refused.set('create pace', (error.retryAt ?? 0) - clock.now());
-    if (error.code === 'capacity')
-      refused.set(this.#capacityKey(type, error.scope ?? 'all'), capacityHoldOffMs);
+    if (error.code === 'capacity') refused.set(this.#capacityKey(wish, error.scope), capacityHoldOffMs);
     if (error.code === 'quota') refused.set('quota', this.#noteQuota(counts) ? quotaRetryMs : quotaHoldOffMs);
-    for (const key of this.#createKeys(type)) {
-      if (!refused.has(key)) this.#holdOffs.get(key)?.send({ type: 'succeeded' });
+    for (const key of this.#createKeys(wish)) {
+      if (!refused.has(key)) this.#holdOffs.tell(key, 'succeeded');
     }
-    for (const [key, forMs] of refused) this.#refuse(key, forMs, error.message);
+    for (const [key, forMs] of refused) {
+      this.#holdOffs.refuse(key, { forMs, because: error.message, trialTimeoutMs });
+    }
+    this.#boots.refused(wish.instanceType);
+  }
+
+  /** An instance that was asked for came into service, or did not. */
+  bootDecided(type: InstanceType, outcome: BootOutcome): void {
+    this.#boots.decided(type, outcome);
   }
 
   listRefused(error: CloudFailure): void {
     if (error.code !== 'rate-limited') return;
-    this.#refuse('list pace', (error.retryAt ?? 0) - this.#options.clock.now(), error.message);
+    const { clock, trialTimeoutMs } = this.#options;
+    const forMs = (error.retryAt ?? 0) - clock.now();
+    this.#holdOffs.refuse('list pace', { forMs, because: error.message, trialTimeoutMs });
   }
 
   /** The list is known anew: fewer instances than at the last quota error end the wait (L-14). */
@@ -124,22 +160,16 @@ export class CreateLimits {
   /** An operator's word. False: no such hold-off. */
   reset(key: string): boolean {
     if (key === 'quota') this.#untilFewer = 0;
-    this.#holdOffs.get(key)?.send({ type: 'reset' });
-    return this.#holdOffs.has(key);
+    this.#boots.forget(key);
+    return this.#holdOffs.reset(key);
   }
 
   views(): HoldOffView[] {
-    return [...this.#holdOffs].flatMap(([key, actor]) => {
-      const { value, context } = actor.getSnapshot();
-      if (value === 'open') return [];
-      const until = value === 'held' ? this.#until.get(key) : undefined;
-      return [{ key, state: value, because: context.because, until }];
-    });
+    return this.#holdOffs.views();
   }
 
   stop(): void {
-    for (const actor of this.#holdOffs.values()) actor.stop();
-    this.#holdOffs.clear();
+    this.#holdOffs.stop();
   }
 
   /** True when freeing instances may help, so that the wait is for fewer of them (L-12, L-13). */
@@ -153,47 +183,30 @@ export class CreateLimits {
     return true;
   }
 
-  #refuse(key: string, forMs: number, because: string): void {
-    if (forMs <= 0) return;
-    this.#until.set(key, this.#options.clock.now() + forMs);
-    this.#holdOff(key).send({ type: 'refused', forMs, because });
+  #isBlocked(keys: readonly string[]): boolean {
+    return keys.some((key) => this.#holdOffs.isBlocked(key));
   }
 
-  #holdOff(key: string): HoldOff {
-    const known = this.#holdOffs.get(key);
-    if (known) return known;
-    const { clock, trialTimeoutMs, onOpened } = this.#options;
-    const actor = createActor(holdOffMachine, { input: { trialTimeoutMs }, clock: clock });
-    actor.on('holdOff.opened', onOpened);
-    actor.start();
-    this.#holdOffs.set(key, actor);
-    return actor;
+  #groupKey(type: InstanceType): string {
+    return `capacity: group ${this.#options.quotaGroup(type)}`;
   }
 
-  #stateOf(key: string): 'open' | 'held' | 'halfOpen' | 'trying' {
-    return this.#holdOffs.get(key)?.getSnapshot().value ?? 'open';
+  #capacityKey({ instanceType, zone = '' }: CreateWish, scope: CloudFailure['scope'] = 'all'): string {
+    if (scope === 'all' || (scope === 'zone' && zone === '')) return 'capacity: all';
+    if (scope === 'zone') return zoneKey(zone);
+    return scope === 'group' ? this.#groupKey(instanceType) : typeKey(instanceType, zone);
   }
 
-  #isBlocked(key: string): boolean {
-    const state = this.#stateOf(key);
-    return state === 'held' || state === 'trying';
+  #createKeys(wish: CreateWish): string[] {
+    const scopes = ['all', 'group', 'zone', 'type'] as const;
+    return ['quota', 'create pace', ...new Set(scopes.map((scope) => this.#capacityKey(wish, scope)))];
   }
+}
 
-  #capacityKey(type: InstanceType, scope: 'type' | 'group' | 'all'): string {
-    if (scope === 'all') return 'capacity: all';
-    if (scope === 'group') return `capacity: group ${this.#options.quotaGroup(type)}`;
-    return `capacity: type ${type.providerType}${type.preemptible ? '-preemptible' : ''}`;
-  }
+function typeKey({ providerType, preemptible }: InstanceType, zone: string): string {
+  return `capacity: type ${providerType}${preemptible ? '-preemptible' : ''}${zone === '' ? '' : ` in ${zone}`}`;
+}
 
-  #capacityKeys(type: InstanceType): string[] {
-    return [
-      this.#capacityKey(type, 'all'),
-      this.#capacityKey(type, 'group'),
-      this.#capacityKey(type, 'type'),
-    ];
-  }
-
-  #createKeys(type: InstanceType): string[] {
-    return ['quota', 'create pace', ...this.#capacityKeys(type)];
-  }
+function zoneKey(zone: string): string {
+  return `capacity: zone ${zone}`;
 }

@@ -43,6 +43,7 @@ export class Dispatch implements DispatchPort {
   /** The operation under way for a container; never two at once (UL-1). */
   readonly #operations = new Map<string, string>();
   readonly #killed = new Set<string>();
+  readonly #suspected = new Set<string>();
   readonly #unsubscribe: (() => void)[] = [];
   #memory: PlanMemory;
   #plan: Plan | undefined;
@@ -132,6 +133,7 @@ export class Dispatch implements DispatchPort {
         atCapacity: (type) => pool.atCapacity(type),
         creatable: pool.creatable(),
         createHeldUntil: pool.createHeldUntil(),
+        protection: pool.protection(),
       },
       settings,
       memory: this.#memory,
@@ -141,6 +143,7 @@ export class Dispatch implements DispatchPort {
     this.#memory = this.#plan.memory;
     this.#waits = undefined;
     for (const action of this.#plan.actions) this.#carryOut(action);
+    this.#noteSuspects(this.#plan.suspects);
     const hasUnknownWorkers = counts.unknown > 0;
     for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers }))
       this.#reconcile(action, running.has(action.uuid));
@@ -200,6 +203,16 @@ export class Dispatch implements DispatchPort {
         if (pool.shutdown(action.instanceId, because)) {
           observer.decided({ kind: 'shutdown', instance: action.instanceId, because });
         }
+    }
+  }
+
+  /** Told once for each instance, as every pass comes upon them again. */
+  #noteSuspects(suspects: Plan['suspects']): void {
+    for (const { instanceId, uuid } of suspects) {
+      if (this.#suspected.has(instanceId)) continue;
+      this.#suspected.add(instanceId);
+      const because = 'it is empty and its type should hold the container, but it has not the room';
+      this.#options.observer.decided({ kind: 'suspect', container: uuid, instance: instanceId, because });
     }
   }
 

@@ -1,12 +1,13 @@
 import type { WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import type { InstanceView } from './pool.js';
+import type { InstanceView, RunningView, WorkerGaugeView } from './pool.js';
 import type { WorkerSnapshot } from './roster.js';
 
 /** A create call whose instance is not among the workers yet. */
 export interface PendingLaunch {
   launchId: string;
   instanceType: InstanceType;
+  zone: string;
   fingerprint: string;
   startedAt: number;
   /** The list showed the instance before the call returned (K-11). */
@@ -37,6 +38,30 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     appearedAt: context.appearedAt,
     containerUuids: Object.keys(context.runners).sort(),
   };
+}
+
+export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
+  const { instanceType, idleBehavior, runners, probedAt } = snapshot.context;
+  const workerState = workerStateOf(snapshot);
+  return { instanceType, workerState, idleBehavior, runners: Object.keys(runners).length, probedAt };
+}
+
+/** What has a process on an instance, and what lately had one. */
+export function runningViews(
+  snapshots: readonly WorkerSnapshot[],
+  exited: ReadonlyMap<string, { instanceId: string; at: number }>,
+): Map<string, RunningView> {
+  const running = new Map<string, RunningView>();
+  for (const { context } of snapshots) {
+    for (const [uuid, runner] of Object.entries(context.runners)) {
+      const phase = runner.phase === 'collecting' ? 'ending' : runner.phase;
+      running.set(uuid, { instanceId: context.instance.id, phase, exitedAt: undefined });
+    }
+  }
+  for (const [uuid, { instanceId, at }] of exited) {
+    if (!running.has(uuid)) running.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
+  }
+  return running;
 }
 
 /** L-2, L-31. */

@@ -55,6 +55,8 @@ export interface Pool {
   creatable(): number;
   /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */
   createHeldUntil(): number | undefined;
+  /** Protected mode: why nothing is asked for after too many failed boots, and until when; `undefined`: it is not on. */
+  protection(): { because: string; until: number | undefined } | undefined;
   /** The new creation, or why there is none (L-1). */
   create(
     type: InstanceType,

@@ -2,18 +2,21 @@ import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
 import { secretFingerprint } from '../domain/ids.js';
-import type { IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
+import type { BootOutcome, IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
 import type { Roster, supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
 import { chartStateOf, type ChartState } from './chart-state.js';
-import type { CreateLimits, HoldOffView, InstanceCounts } from './create-limits.js';
+import type { CreateLimits, InstanceCounts } from './create-limits.js';
+import type { HoldOffView } from './hold-offs.js';
 import { Notifier } from './notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
 import {
   byInstanceThenType,
+  gaugeOf,
+  runningViews,
   viewOfLaunch,
   viewOfWorker,
   workerStateOf,
@@ -114,11 +117,11 @@ export class WorkerPool implements Pool, Roster {
 
   settleLaunch(output: LaunchOutput): void {
     const { roster, limits, observer } = this.#options;
-    const { instanceType, outcome } = output;
+    const { outcome } = output;
     if (outcome.ok) roster.see(outcome.instance, true);
     this.#pending.delete(output.launchId);
-    if (outcome.ok) limits.succeeded(instanceType);
-    else limits.createRefused(instanceType, outcome.error, this.#counts());
+    if (outcome.ok) limits.succeeded(output);
+    else limits.createRefused(output, outcome.error, this.#counts());
     observer.launchSettled(output);
     this.changed();
   }
@@ -130,6 +133,7 @@ export class WorkerPool implements Pool, Roster {
     this.settleLaunch({
       launchId,
       instanceType: launch.instanceType,
+      zone: launch.zone,
       outcome: { ok: false, error: failure },
     });
   }
@@ -199,17 +203,7 @@ export class WorkerPool implements Pool, Roster {
   }
 
   running(): ReadonlyMap<string, RunningView> {
-    const running = new Map<string, RunningView>();
-    for (const { actor, instance } of this.#options.roster.entries()) {
-      for (const [uuid, runner] of Object.entries(actor.getSnapshot().context.runners)) {
-        const phase = runner.phase === 'collecting' ? 'ending' : runner.phase;
-        running.set(uuid, { instanceId: instance.id, phase, exitedAt: undefined });
-      }
-    }
-    for (const [uuid, { instanceId, at }] of this.#exited) {
-      if (!running.has(uuid)) running.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
-    }
-    return running;
+    return runningViews(this.#options.roster.snapshots(), this.#exited);
   }
 
   countWorkers(): Record<WorkerState, number> {
@@ -219,13 +213,7 @@ export class WorkerPool implements Pool, Roster {
   }
 
   gauges(): WorkerGaugeView[] {
-    return this.#options.roster.snapshots().map((snapshot) => ({
-      instanceType: snapshot.context.instanceType,
-      workerState: workerStateOf(snapshot),
-      idleBehavior: snapshot.context.idleBehavior,
-      runners: Object.keys(snapshot.context.runners).length,
-      probedAt: snapshot.context.probedAt,
-    }));
+    return this.#options.roster.snapshots().map(gaugeOf);
   }
 
   atQuota(): boolean {
@@ -234,6 +222,16 @@ export class WorkerPool implements Pool, Roster {
 
   atCapacity(type: InstanceType): boolean {
     return this.#options.limits.atCapacity(type);
+  }
+
+  protection(): ReturnType<Pool['protection']> {
+    return this.#options.limits.protection();
+  }
+
+  /** An instance this process asked for came into service, or did not. */
+  bootDecided(instanceId: string, outcome: BootOutcome): void {
+    const context = this.snapshot(instanceId)?.context;
+    if (context?.expected) this.#options.limits.bootDecided(context.instanceType, outcome);
   }
 
   creatable(): number {
@@ -258,17 +256,25 @@ export class WorkerPool implements Pool, Roster {
   ): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner' {
     const { limits, runnerFault, newSecret, clock, observer } = this.#options;
     if (runnerFault() !== undefined) return 'no-runner';
-    if (limits.atCapacity(type)) return 'capacity';
+    const zone = limits.zoneFor(type);
+    if (zone === undefined || limits.atCapacity(type)) return 'capacity';
     if (limits.atQuota(this.#counts())) return 'quota';
     if (limits.creatable(this.#counts()) < 1) return 'throttled';
     const secret = newSecret();
     const fingerprint = secretFingerprint(secret);
     const launchId = `launch-${++this.#launches}`;
-    const launch = { launchId, instanceType: type, fingerprint, startedAt: clock.now(), isListed: false };
+    const launch = {
+      launchId,
+      instanceType: type,
+      zone,
+      fingerprint,
+      startedAt: clock.now(),
+      isListed: false,
+    };
     this.#pending.set(launch.launchId, launch);
-    limits.tried(type);
+    limits.tried(launch);
     observer.launchRequested(launch, because);
-    this.#supervisor.send({ type: 'launch.requested', launchId, instanceType: type, secret, because });
+    this.#supervisor.send({ type: 'launch.requested', launchId, instanceType: type, zone, secret, because });
     return viewOfLaunch(launch);
   }
 

@@ -1,6 +1,6 @@
 import type { InstanceView } from '../actors/pool.js';
 import { toWire, type InstanceTypeWire } from '../domain/instance-type.js';
-import { describeWait, positionOf, type WaitReason } from '../policy/wait-reason.js';
+import { describeWait, positionOf, unblocks, type WaitReason } from '../policy/wait-reason.js';
 import type { ContainerRecord } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
 import type { DispatchView } from './deps.js';
@@ -126,6 +126,16 @@ export function containerBody(
     exitCode: record.exitCode ?? null,
     error: record.error,
     cost: record.cost ?? null,
-    wait: wait ? { code: wait.code, text: describeWait(wait), position: positionOf(wait) ?? null } : null,
+    wait: wait ? waitBody(wait) : null,
+  };
+}
+
+/** Why a container waits, its number in line, and what it waits for. */
+export function waitBody(wait: WaitReason): Record<string, unknown> {
+  return {
+    code: wait.code,
+    text: describeWait(wait),
+    position: positionOf(wait) ?? null,
+    unblocks: unblocks(wait),
   };
 }

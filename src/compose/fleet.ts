@@ -80,6 +80,7 @@ export function assembleFleet(
     reporter.fact(instanceId, fact);
     if (fact.type === 'probe.rested') pacing.rested(instanceId);
     if (fact.type === 'probe.wanted') pacing.wanted(instanceId);
+    if (fact.type === 'boot.decided') pool.bootDecided(instanceId, fact.outcome);
     if (fact.type === 'container.exited') pool.containerExited(fact.uuid, instanceId, fact.at);
   };
   const pacing = new ProbePacing({
@@ -112,12 +113,16 @@ function createLimits({ config, clock, driver }: CoreOptions, onOpened: () => vo
   return new CreateLimits({
     clock,
     quotaGroup: (type) => driver.quotaGroup(type),
+    zones: (type) => driver.zones?.(type) ?? [],
     maxInstances: pool.maxInstances,
     maxConcurrentCreates: pool.maxConcurrentCreates,
     quotaHoldOffMs: pool.quotaHoldOffMs,
     quotaRetryMs: pool.quotaRetryMs,
     capacityHoldOffMs: pool.capacityHoldOffMs,
     trialTimeoutMs: pool.cloudCallTimeoutMs,
+    bootFailureLimit: pool.bootFailureLimit,
+    bootFailureHoldOffMs: pool.bootFailureHoldOffMs,
+    bootTrialTimeoutMs: pool.cloudCallTimeoutMs + 2 * pool.timeoutBootingMs,
     onOpened,
   });
 }

@@ -35,6 +35,9 @@ export interface PoolSettings {
   maxInstances: number;
   quotaHoldOffMs: number;
   capacityHoldOffMs: number;
+  /** So many failed boots in a row stop all creations for a while (protected mode); 0: never. */
+  bootFailureLimit: number;
+  bootFailureHoldOffMs: number;
   /** After this long at "until fewer instances", one trial create is allowed (K-10). */
   quotaRetryMs: number;
 }

@@ -76,6 +76,8 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     maxInstances: pool.maxInstances,
     quotaHoldOffMs: pool.quotaHoldOff,
     capacityHoldOffMs: pool.capacityHoldOff,
+    bootFailureLimit: pool.bootFailureLimit,
+    bootFailureHoldOffMs: pool.bootFailureHoldOff,
     quotaRetryMs: pool.quotaRetry,
   };
 }

@@ -111,6 +111,11 @@ const pool = z.strictObject({
   maxInstances: count(64, '0: no limit.'),
   quotaHoldOff: wait('1m', 'Pause after a quota error while there is no instance that could go.'),
   capacityHoldOff: wait('1m', 'Pause after the provider had no capacity.'),
+  bootFailureLimit: count(
+    5,
+    'Failed boots in a row after which nothing is created for a while; 0: no limit.',
+  ),
+  bootFailureHoldOff: wait('10m', 'The first such pause; each further one is twice as long.'),
   quotaRetry: wait('10m', 'At quota, one trial create is made after this long.'),
 });
 

@@ -17,11 +17,26 @@ export interface RuntimeConstraints {
   };
 }
 
-/** CR-3, and the time limit after which a run is stopped (0: none). */
+/** What is done about an attempt that ended without success, while attempts remain. */
+export interface RetryPolicy {
+  /** Exit codes that are tried again; `any`: all but 0. A lost attempt always is. */
+  exitCodes: 'any' | readonly number[];
+  /** Pause before the second attempt; twice as long before each further one. */
+  delayMs: number;
+}
+
+/** CR-3, and what Longshore adds. */
 export interface SchedulingParameters {
   preemptible: boolean;
   supervisor: boolean;
+  /** After this long a run is stopped; 0: never. */
   maxRunTimeMs: number;
+  /** A preemptible container may run on on-demand instances while there is no spot capacity; not given: no. */
+  onDemandFallback?: boolean;
+  /** Not given: only lost attempts are tried again, at once. */
+  retry?: RetryPolicy;
+  /** Epoch ms before which it is not begun again. */
+  notBeforeAt?: number;
 }
 
 /** The part of a container the scheduler and the pool look at (CR-1). */

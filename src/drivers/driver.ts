@@ -10,6 +10,8 @@ export interface CreateSpec {
   initCommand: string;
   /** OpenSSH text of the key that may log in, or `undefined` to install none. */
   publicKey: string | undefined;
+  /** One of those the driver named for the type; not given: its own choice. */
+  zone?: string;
   /** Same text for each try of one wish, so that a provider can drop a repeat. */
   idempotencyToken: string;
 }
@@ -41,6 +43,11 @@ export interface Driver {
   priceHistory(instance: Instance, type: InstanceType): readonly PricePoint[];
   /** Types that share a provider quota have the same text (DI-8). */
   quotaGroup(type: InstanceType): string;
+  /**
+   * Where instances of the type can be made (zones or subnets), the preferred and cheapest first. The pool then says in
+   * each create call where, and goes on to the next place while one lacks capacity. Not there: the driver chooses.
+   */
+  zones?(type: InstanceType): readonly string[];
   /** Ends background work, frees sockets. Instances live on. */
   stop(): Promise<void>;
 }
@@ -62,8 +69,11 @@ export const driverErrorCodes = [
  */
 export type DriverErrorCode = (typeof driverErrorCodes)[number];
 
-/** How far a lack of capacity reaches: this type, its quota group, or everything (ER-4). */
-export type CapacityScope = 'type' | 'group' | 'all';
+/**
+ * How far a lack of capacity reaches: this type (in the zone that was asked for), its quota group, everything in that
+ * zone, or everything (ER-4).
+ */
+export type CapacityScope = 'type' | 'group' | 'zone' | 'all';
 
 export interface DriverErrorOptions {
   cause?: unknown;

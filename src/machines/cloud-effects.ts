@@ -19,6 +19,8 @@ export type ListOutcome = { ok: true; instances: readonly Instance[] } | { ok: f
 export interface LaunchRequest {
   launchId: string;
   instanceType: InstanceType;
+  /** Where; not given or `''`: the driver chooses. */
+  zone?: string;
   /** Forty hex digits, kept on the instance only (L-4). */
   secret: string;
   because: string;

@@ -17,6 +17,8 @@ export type HoldOffEvent =
   /** A request was made while half open. */
   | { type: 'tried' }
   | { type: 'succeeded' }
+  /** The request came to nothing for another reason, so that it decides nothing. */
+  | { type: 'abandoned' }
   /** An operator wants it open at once. */
   | { type: 'reset' };
 
@@ -59,6 +61,7 @@ export const holdOffMachine = holdOffSetup.createMachine({
         refused: { target: 'held', actions: { type: 'noteRefusal', params: ({ event }) => event } },
         tried: {},
         succeeded: {},
+        abandoned: {},
         reset: {},
       },
     },
@@ -73,6 +76,7 @@ export const holdOffMachine = holdOffSetup.createMachine({
         },
         tried: {},
         succeeded: {},
+        abandoned: {},
         reset: { target: 'open', actions: 'announceOpening' },
       },
     },
@@ -81,6 +85,7 @@ export const holdOffMachine = holdOffSetup.createMachine({
       on: {
         tried: 'trying',
         succeeded: 'open',
+        abandoned: {},
         refused: { target: 'held', actions: { type: 'noteRefusal', params: ({ event }) => event } },
         reset: 'open',
       },
@@ -91,6 +96,7 @@ export const holdOffMachine = holdOffSetup.createMachine({
       on: {
         tried: {},
         succeeded: { target: 'open', actions: 'announceOpening' },
+        abandoned: { target: 'halfOpen', actions: 'announceOpening' },
         refused: { target: 'held', actions: { type: 'noteRefusal', params: ({ event }) => event } },
         reset: { target: 'open', actions: 'announceOpening' },
       },

@@ -15,6 +15,7 @@ export interface LaunchContext extends LaunchRequest {
 export interface LaunchOutput {
   launchId: string;
   instanceType: LaunchRequest['instanceType'];
+  zone: string;
   outcome: CreateOutcome;
 }
 
@@ -53,6 +54,7 @@ export const launchMachine = launchSetup.createMachine({
   output: ({ context }) => ({
     launchId: context.launchId,
     instanceType: context.instanceType,
+    zone: context.zone ?? '',
     outcome: context.outcome,
   }),
   initial: 'recording',

@@ -11,7 +11,10 @@ export type Sizing =
   | { needs: ResourceNeeds; instanceTypes: readonly InstanceType[] }
   | { needs: ResourceNeeds; unsatisfiable: string };
 
-/** NS-20..NS-45. */
+/**
+ * NS-20..NS-45. A preemptible container that may fall back gets the on-demand types as well, after the spot ones: each
+ * kind within the price factor of its own cheapest.
+ */
 export function sizeContainer(
   container: Container,
   types: Iterable<InstanceType>,
@@ -27,8 +30,20 @@ export function sizeContainer(
   const lacks = all.map((type) => ({ type, lacks: lacksOf(type, container, needs) }));
   const suitable = lacks.filter((each) => each.lacks.length === 0).map(({ type }) => type);
   if (suitable.length === 0) return { needs, unsatisfiable: explainMisfit(lacks) };
-  const limit = Math.min(...suitable.map(({ price }) => price)) * Math.max(1, settings.maximumPriceFactor);
-  return { needs, instanceTypes: suitable.filter(({ price }) => price <= limit).sort(byPreference) };
+  const factor = Math.max(1, settings.maximumPriceFactor);
+  const [spot, onDemand] = [true, false].map((kind) =>
+    withinPrice(
+      suitable.filter(({ preemptible }) => preemptible === kind),
+      factor,
+    ),
+  );
+  return { needs, instanceTypes: [...spot!, ...onDemand!] };
+}
+
+/** NS-40, NS-44. */
+function withinPrice(suitable: readonly InstanceType[], factor: number): InstanceType[] {
+  const limit = Math.min(...suitable.map(({ price }) => price)) * factor;
+  return suitable.filter(({ price }) => price <= limit).sort(byPreference);
 }
 
 /** NS-42. */
@@ -42,36 +57,57 @@ export function byPreference(a: InstanceType, b: InstanceType): number {
   );
 }
 
-function lacksOf(type: InstanceType, container: Container, needs: ResourceNeeds): string[] {
-  const { gpu, vcpus } = container.constraints;
-  const lacks: string[] = [];
-  if (type.scratchBytes < needs.scratchBytes)
-    lacks.push(`scratch ${gib(type.scratchBytes)} of ${gib(needs.scratchBytes)}`);
-  if (type.ramBytes < needs.ramBytes)
-    lacks.push(`RAM ${gib(type.ramBytes)} of ${gib(needs.ramBytes)} with overhead`);
-  if (type.vcpus < vcpus) lacks.push(`${type.vcpus} of ${vcpus} VCPUs`);
-  if (type.preemptible !== container.scheduling.preemptible) {
-    lacks.push(container.scheduling.preemptible ? 'is not preemptible' : 'is preemptible');
-  }
-  if (type.gpu.stack !== gpu.stack) lacks.push(`GPU stack "${type.gpu.stack}" instead of "${gpu.stack}"`);
-  if (type.gpu.deviceCount < gpu.deviceCount)
-    lacks.push(`${type.gpu.deviceCount} of ${gpu.deviceCount} GPUs`);
-  if (type.gpu.vramBytes < gpu.vramBytes)
-    lacks.push(`GPU memory ${gib(type.gpu.vramBytes)} of ${gib(gpu.vramBytes)}`);
-  if (gpu.deviceCount > 0) lacks.push(...gpuLacks(type, gpu));
-  return lacks;
+/** What a type is short of, and how far off it is: orders of two for sizes, more than any size for what is of another kind. */
+interface Lack {
+  text: string;
+  distance: number;
 }
 
-function gpuLacks(type: InstanceType, gpu: Container['constraints']['gpu']): string[] {
-  const lacks: string[] = [];
+const otherKind = 64;
+
+function lacksOf(type: InstanceType, container: Container, needs: ResourceNeeds): Lack[] {
+  const { gpu } = container.constraints;
+  const { preemptible, onDemandFallback = false } = container.scheduling;
+  const isOtherKind = type.preemptible !== preemptible && !(onDemandFallback && preemptible);
+  const lacks = [
+    short('scratch', type.scratchBytes, needs.scratchBytes, gib),
+    short('RAM', type.ramBytes, needs.ramBytes, gib, ' with overhead'),
+    short('VCPUs', type.vcpus, needs.vcpus),
+    isOtherKind && other(preemptible ? 'is not preemptible' : 'is preemptible'),
+    type.gpu.stack !== gpu.stack && other(`GPU stack "${type.gpu.stack}" instead of "${gpu.stack}"`),
+    short('GPUs', type.gpu.deviceCount, gpu.deviceCount),
+    short('GPU memory', type.gpu.vramBytes, gpu.vramBytes, gib),
+    ...(gpu.deviceCount > 0 ? gpuLacks(type, gpu) : []),
+  ];
+  return lacks.filter((lack) => lack !== false);
+}
+
+function short(
+  name: string,
+  have: number,
+  needed: number,
+  text: (size: number) => string = String,
+  remark = '',
+): Lack | false {
+  if (have >= needed) return false;
+  return {
+    text: `${name} ${text(have)} of ${text(needed)}${remark}`,
+    distance: Math.log2(needed / Math.max(have, 0.5)),
+  };
+}
+
+function other(text: string): Lack {
+  return { text, distance: otherKind };
+}
+
+function gpuLacks(type: InstanceType, gpu: Container['constraints']['gpu']): (Lack | false)[] {
   const byDriver = compareVersions(type.gpu.driverVersion, gpu.driverVersion);
-  if (byDriver === undefined || byDriver < 0) {
-    lacks.push(`GPU driver "${type.gpu.driverVersion}" of "${gpu.driverVersion}"`);
-  }
-  if (!hasTarget(type, gpu)) {
-    lacks.push(`GPU hardware "${type.gpu.hardwareTarget}" is not among "${gpu.hardwareTarget.join('", "')}"`);
-  }
-  return lacks;
+  const targets = gpu.hardwareTarget.join('", "');
+  return [
+    (byDriver === undefined || byDriver < 0) &&
+      other(`GPU driver "${type.gpu.driverVersion}" of "${gpu.driverVersion}"`),
+    !hasTarget(type, gpu) && other(`GPU hardware "${type.gpu.hardwareTarget}" is not among "${targets}"`),
+  ];
 }
 
 function hasTarget(type: InstanceType, gpu: Container['constraints']['gpu']): boolean {
@@ -95,11 +131,13 @@ export function compareVersions(a: string, b: string): number | undefined {
   return 0;
 }
 
-function explainMisfit(lacks: readonly { type: InstanceType; lacks: string[] }[]): string {
+function explainMisfit(lacks: readonly { type: InstanceType; lacks: readonly Lack[] }[]): string {
+  const distance = ({ lacks }: { lacks: readonly Lack[] }): number =>
+    lacks.reduce((sum, lack) => sum + lack.distance, 0);
   const closest = [...lacks]
-    .sort((a, b) => a.lacks.length - b.lacks.length || byPreference(a.type, b.type))
+    .sort((a, b) => distance(a) - distance(b) || byPreference(a.type, b.type))
     .slice(0, 3)
-    .map((each) => `${each.type.name}: ${each.lacks.join(', ')}`);
+    .map((each) => `${each.type.name} (${each.lacks.map(({ text }) => text).join(', ')})`);
   return `constraints cannot be met by any configured instance type; the closest are ${closest.join('; ')}`;
 }
 

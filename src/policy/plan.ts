@@ -18,6 +18,8 @@ export interface PlanInput {
     /** How many create calls would be accepted now. */
     creatable: number;
     createHeldUntil: number | undefined;
+    /** Protected mode: nothing is asked for until then. */
+    protection?: { because: string; until: number | undefined } | undefined;
   };
   settings: Pick<SchedulerSettings, 'supervisorFraction' | 'maxRunningContainersPerInstance'>;
   memory: PlanMemory;
@@ -44,11 +46,20 @@ export interface Plan {
   allocatedNotStarted: number;
   overQuota: number;
   memory: PlanMemory;
+  /** Instances in service or on their way without a container, real or planned; and what may still be asked for. */
+  spare: { unused: readonly InstanceView[]; creatable: number };
+  /** Idle instances that do not hold a container though their type should: a wrong setting or a bug (SC-61). */
+  suspects: readonly { instanceId: string; uuid: string }[];
 }
 
 /** One scheduling pass: pure, so that the same world always gives the same orders (SC-10..SC-82). */
 export function plan(input: PlanInput): Plan {
   return new Pass(input).run();
+}
+
+/** A queued one must wait for what is left of an earlier attempt, and so must one whose process has ended. */
+function servedReason(state: string, { exitedAt }: RunningView): WaitReason {
+  return state === 'Queued' || exitedAt !== undefined ? { code: 'previous-attempt' } : { code: 'preparing' };
 }
 
 class Pass {
@@ -96,6 +107,8 @@ class Pass {
       allocatedNotStarted: this.#allocatedNotStarted,
       overQuota: this.#overQuota.length + this.#overSupervisors.length,
       memory: this.#memory,
+      spare: { unused: this.#instances.unused().map(({ view }) => view), creatable: this.#creatable },
+      suspects: this.#instances.suspects,
     };
   }
 
@@ -115,19 +128,30 @@ class Pass {
 
   #consider(entry: QueueEntry): WaitReason | undefined | 'stop' {
     const { uuid, state, priority, scheduling } = entry.container;
-    const isAlive = this.#input.running.has(uuid);
+    const process = this.#input.running.get(uuid);
+    const isAlive = process !== undefined;
     const isWaiting = state === 'Queued' || state === 'Locked';
     if (scheduling.supervisor && (isAlive || (isWaiting && priority > 0n))) this.#supervisors++;
-    if (isAlive) return isWaiting ? { code: 'preparing' } : undefined;
+    if (process) return isWaiting ? servedReason(state, process) : undefined;
     if (!isWaiting) return undefined;
     if (priority < 1n) return { code: 'priority-zero', state };
     if (scheduling.supervisor && this.#maxSupervisors > 0 && this.#supervisors > this.#maxSupervisors) {
       this.#overSupervisors.push(entry);
       return { code: 'supervisor-limit', position: this.#overSupervisors.length };
     }
+    const { notBeforeAt = 0 } = scheduling;
+    if (notBeforeAt > this.#input.now) return { code: 'backing-off', until: notBeforeAt };
     const { maxContainers } = this.#memory;
-    if (maxContainers > 0 && this.#trying >= maxContainers) return undefined;
+    if (maxContainers > 0 && this.#trying >= maxContainers) return this.#beyondLimit(entry);
     return state === 'Queued' ? this.#considerQueued(entry) : this.#considerLocked(entry);
+  }
+
+  /** For a locked one that could not run anyway, the lack of instances is the better reason. */
+  #beyondLimit(entry: QueueEntry): WaitReason | undefined {
+    if (entry.container.state !== 'Locked' || this.#input.limits.atQuota) return undefined;
+    return this.#availableType(entry) || this.#instances.best(entry)
+      ? undefined
+      : this.#typesAtCapacity(entry);
   }
 
   #considerQueued(entry: QueueEntry): WaitReason | undefined | 'stop' {
@@ -158,7 +182,7 @@ class Pass {
     if (this.#input.limits.atQuota) return 'stop';
     const instanceType = this.#availableType(entry);
     if (!instanceType) return this.#typesAtCapacity(entry);
-    if (this.#creatable < 1) return { code: 'paced', retryAt: this.#input.limits.createHeldUntil };
+    if (this.#creatable < 1) return this.#uncreatable();
     this.#trying++;
     this.#creatable--;
     this.#allocatedNotStarted++;
@@ -175,6 +199,12 @@ class Pass {
   #typesAtCapacity(entry: QueueEntry): WaitReason {
     const instanceTypes = entry.instanceTypes.map(({ name }) => name).join(', ');
     return { code: 'types-at-capacity', position: ++this.#position, instanceTypes };
+  }
+
+  #uncreatable(): WaitReason {
+    const { createHeldUntil: retryAt, protection } = this.#input.limits;
+    const position = ++this.#position;
+    return protection ? { code: 'protected', position, ...protection } : { code: 'paced', position, retryAt };
   }
 
   /** Answers are kept for the pass, so that nobody overtakes one who was declined (SC-65). */

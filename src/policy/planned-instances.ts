@@ -20,6 +20,7 @@ export class PlannedInstances {
   readonly #limit: number;
   /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
   readonly #hopeless = new Set<string>();
+  readonly #suspects = new Map<string, string>();
 
   constructor(views: readonly InstanceView[], entries: ReadonlyMap<string, QueueEntry>, limit: number) {
     this.#limit = limit;
@@ -35,15 +36,23 @@ export class PlannedInstances {
     }
   }
 
+  /** Idle instances too small for a container of their type (SC-61). */
+  get suspects(): { instanceId: string; uuid: string }[] {
+    return Array.from(this.#suspects, ([instanceId, uuid]) => ({ instanceId, uuid }));
+  }
+
   /** The instance that should take the container, or `undefined`. */
   best(entry: QueueEntry): PlannedInstance | undefined {
     const shape = shapeKey(entry.needs, entry.instanceTypes);
     if (this.#hopeless.has(shape)) return undefined;
     let best: PlannedInstance | undefined;
-    for (const type of entry.instanceTypes) {
+    for (const type of inPlaceOrder(entry.instanceTypes)) {
       for (const instance of this.#byType.get(type.name) ?? []) {
         if (this.#limit > 0 && instance.containers >= this.#limit) continue;
-        if (!accommodates(instance.capacity, entry.needs)) continue;
+        if (!accommodates(instance.capacity, entry.needs)) {
+          this.#suspect(instance, entry);
+          continue;
+        }
         if (!best || isBetter(instance, best)) best = instance;
       }
     }
@@ -87,6 +96,10 @@ export class PlannedInstances {
       .sort((a, b) => a.view.lastBusyAt - b.view.lastBusyAt);
   }
 
+  #suspect({ view, containers }: PlannedInstance, { container }: QueueEntry): void {
+    if (containers === 0 && view.workerState === 'idle') this.#suspects.set(view.instanceId, container.uuid);
+  }
+
   #index(instance: PlannedInstance): void {
     const { name } = instance.view.instanceType;
     const sameType = this.#byType.get(name);
@@ -115,15 +128,30 @@ function remaining(view: InstanceView, entries: ReadonlyMap<string, QueueEntry>)
   return capacity;
 }
 
+/** SC-11. */
 function byPlace({ view: a }: PlannedInstance, { view: b }: PlannedInstance): number {
-  const [left, right] = [a.instanceType, b.instanceType];
+  return (
+    byTypePlace(a.instanceType, b.instanceType) ||
+    (a.instanceId < b.instanceId ? -1 : a.instanceId > b.instanceId ? 1 : 0)
+  );
+}
+
+function byTypePlace(left: InstanceType, right: InstanceType): number {
   return (
     left.price - right.price ||
     right.vcpus - left.vcpus ||
     right.ramBytes - left.ramBytes ||
-    right.scratchBytes - left.scratchBytes ||
-    (a.instanceId < b.instanceId ? -1 : a.instanceId > b.instanceId ? 1 : 0)
+    right.scratchBytes - left.scratchBytes
   );
+}
+
+const placeOrders = new WeakMap<readonly InstanceType[], readonly InstanceType[]>();
+
+/** The types a container may run on, as instances of them are looked through; not quite the order they are bought in. */
+function inPlaceOrder(types: readonly InstanceType[]): readonly InstanceType[] {
+  let ordered = placeOrders.get(types);
+  if (!ordered) placeOrders.set(types, (ordered = [...types].sort(byTypePlace)));
+  return ordered;
 }
 
 const shapes = new WeakMap<ResourceNeeds, string>();

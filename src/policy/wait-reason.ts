@@ -7,19 +7,27 @@ export type WaitReason =
   | { code: 'new-instance'; instanceType: string }
   | { code: 'locking' }
   | { code: 'types-at-capacity'; position: number; instanceTypes: string }
-  | { code: 'paced'; retryAt: number | undefined }
+  | { code: 'paced'; position: number; retryAt: number | undefined }
+  | { code: 'protected'; position: number; until: number | undefined; because: string }
+  | { code: 'backing-off'; until: number }
   | { code: 'cloud-limit'; position: number }
   | { code: 'cluster-limit'; position: number };
 
-/** One sentence for a tired operator, and what would change it. */
+/** What holds it up, in one sentence for a tired operator. */
 export function describeWait(reason: WaitReason): string {
+  const text = sentenceOf(reason);
+  const position = positionOf(reason);
+  return position === undefined ? text : `It is number ${position} in line: ${text}`;
+}
+
+function sentenceOf(reason: WaitReason): string {
   switch (reason.code) {
     case 'preparing':
       return 'It has an instance, where it is being started.';
     case 'priority-zero':
-      return `It is held back because its priority is 0 (state ${reason.state}); give it a priority above 0.`;
+      return `It is held back because its priority is 0 (state ${reason.state}).`;
     case 'supervisor-limit':
-      return `It is number ${reason.position} in line of the workflow runners: as many as may run at once do; it starts when one ends.`;
+      return 'as many workflow runners as may run at once do.';
     case 'previous-attempt':
       return 'An earlier attempt at it has not ended yet.';
     case 'new-instance':
@@ -27,18 +35,58 @@ export function describeWait(reason: WaitReason): string {
     case 'locking':
       return 'It was chosen to run and is being locked.';
     case 'types-at-capacity':
-      return `It is number ${reason.position} in line: the provider has none of the instance types that fit (${reason.instanceTypes}) at present.`;
+      return `none of the instance types that fit (${reason.instanceTypes}) can be had at present.`;
     case 'paced':
       return reason.retryAt === undefined
-        ? 'An instance will be asked for when the requests under way are answered.'
-        : `The provider slows down requests for instances; the next is made at ${new Date(reason.retryAt).toISOString()}.`;
+        ? 'as many requests for instances as may be are under way.'
+        : 'the provider slows down requests for instances.';
+    case 'protected':
+      return `no instance is asked for, because ${reason.because}.`;
+    case 'backing-off':
+      return 'Its last attempt failed; it pauses before the next one.';
     case 'cloud-limit':
-      return `It is number ${reason.position} in line: no more instances may be made at present (quota or maxInstances); one that ends makes room.`;
+      return 'no more instances may be made at present (quota or maxInstances).';
     case 'cluster-limit':
-      return `It is number ${reason.position} in line: as many containers as may run at present do.`;
+      return 'as many containers as may run at present do.';
   }
 }
 
+/** What has to happen for it to go on, and what an operator can do about it. */
+export function unblocks(reason: WaitReason): string {
+  switch (reason.code) {
+    case 'preparing':
+    case 'locking':
+      return 'Nothing is needed: it takes a moment.';
+    case 'priority-zero':
+      return 'Give it a priority above 0.';
+    case 'supervisor-limit':
+      return 'A workflow runner that ends, or a larger scheduler.supervisorFraction.';
+    case 'previous-attempt':
+      return 'The end of the earlier attempt: its process is asked to end, or its result is on its way.';
+    case 'new-instance':
+      return 'The end of the boot: "longshore instances" shows how far it is.';
+    case 'types-at-capacity':
+      return 'Capacity at the provider, tried again by itself ("longshore breakers" shows when), or more instance types that fit.';
+    case 'paced':
+      return reason.retryAt === undefined
+        ? 'The answer to a request under way, or a larger pool.maxConcurrentCreates.'
+        : `The next request, at ${timeText(reason.retryAt)}.`;
+    case 'protected':
+      return `One instance that boots: the next is tried ${reason.until === undefined ? 'now' : `at ${timeText(reason.until)}`}, or at once after "longshore breakers reset 'boot: all'".`;
+    case 'backing-off':
+      return `The end of the pause, at ${timeText(reason.until)}.`;
+    case 'cloud-limit':
+      return 'An instance that goes, a larger quota at the provider, or a larger pool.maxInstances.';
+    case 'cluster-limit':
+      return 'A container that ends; the limit grows by itself while the server is not overloaded.';
+  }
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** Its number in line; `undefined` for one that is being served or is held back. */
 export function positionOf(reason: WaitReason): number | undefined {
   return 'position' in reason ? reason.position : undefined;
 }

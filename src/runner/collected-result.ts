@@ -10,8 +10,15 @@ const header = z.object({
   stderrBytes: z.int().min(0),
   timedOut: z.boolean(),
   truncated: z.boolean(),
+  lost: z.boolean().default(false),
   note: z.string(),
 });
+
+/** What `--collect` printed. */
+export interface CollectedResult extends ContainerResult {
+  /** The program that watched over the container died first: nobody knows how it ended, and the exit code means nothing. */
+  isLost: boolean;
+}
 
 /** What `--collect` printed is not a result. */
 export class CollectError extends Error {
@@ -22,7 +29,7 @@ export class CollectError extends Error {
 }
 
 /** Reads the output of `--collect UUID`: a line of JSON, then stdout and stderr in base64. Throws {@link CollectError}. */
-export function parseCollected(uuid: string, text: string): ContainerResult {
+export function parseCollected(uuid: string, text: string): CollectedResult {
   const [first = '', stdout = '', stderr = ''] = text.split('\n');
   let json: unknown;
   try {
@@ -35,7 +42,7 @@ export function parseCollected(uuid: string, text: string): ContainerResult {
     throw new CollectError(`the result of the runner program is damaged: ${z.prettifyError(parsed.error)}`);
   if (parsed.data.uuid !== uuid)
     throw new CollectError('the runner program printed the result of another container');
-  const { exitCode, startedAt, finishedAt, note, truncated, stdoutBytes, stderrBytes } = parsed.data;
+  const { exitCode, startedAt, finishedAt, note, truncated, lost, stdoutBytes, stderrBytes } = parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
@@ -44,6 +51,7 @@ export function parseCollected(uuid: string, text: string): ContainerResult {
     note: notes.join('; '),
     stdout: decode(stdout, stdoutBytes),
     stderr: decode(stderr, stderrBytes),
+    isLost: lost,
   };
 }
 

@@ -614,9 +614,9 @@ collect() {
   take_dir_lock
   has_ended || die "container $uuid is still running" 3
   drop_dir_lock
-  exit_code=255 started=0 finished=0 timed_out=false note='its supervisor ended without a result'
+  exit_code=255 started=0 finished=0 timed_out=false lost=true note='its supervisor ended without a result'
   [ -r "$home/started" ] && read -r started <"$home/started"
-  if [ ! -s "$home/result" ]; then read_clock; finished=$now; fi
+  if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; fi
   while IFS= read -r line; do
     case $line in
       exit_code=*) exit_code=${line#*=} ;;
@@ -633,9 +633,9 @@ EOT
   done
   truncated=false
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"note":"%s"}\n' \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,"note":"%s"}\n' \
     "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
-    "$timed_out" "$truncated" "$note"
+    "$timed_out" "$truncated" "$lost" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
 }

@@ -20,7 +20,7 @@ function collectResult(world: EffectsWorld, deploy = 'built-in', logLimitBytes =
   });
 }
 
-function printed(stdout = 'done\n', uuid = uuid1): string {
+function printed(stdout = 'done\n', uuid = uuid1, change: object = {}): string {
   const header = {
     uuid,
     exitCode: 3,
@@ -31,6 +31,7 @@ function printed(stdout = 'done\n', uuid = uuid1): string {
     timedOut: false,
     truncated: false,
     note: '',
+    ...change,
   };
   return `${JSON.stringify(header)}\n${Buffer.from(stdout).toString('base64')}\n\n`;
 }
@@ -63,6 +64,18 @@ describe('collecting a result', () => {
       stderr: '',
     };
     expect(world.queue.completed).toEqual([{ uuid: uuid1, result }]);
+  });
+
+  it('tells the queue that a container is lost whose supervisor was killed', async () => {
+    const world = new EffectsWorld();
+    world.add({ remoteUser: 'ubuntu' });
+    world.host.on(/--collect/, { stdout: printed('', uuid1, { lost: true, note: 'gone' }) }).on(/--discard/);
+    expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+    expect([world.queue.completed, world.queue.lostContainers]).toEqual([
+      [],
+      [{ uuid: uuid1, reason: 'gone' }],
+    ]);
+    expect(world.host.sent(/--discard/)).toHaveLength(1);
   });
 
   it('does nothing for a runner that reports its results itself', async () => {

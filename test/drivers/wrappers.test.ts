@@ -243,6 +243,10 @@ describe('what the pool makes of a rate-limit error', () => {
     const limits = new CreateLimits({
       clock,
       quotaGroup: () => '',
+      zones: () => [],
+      bootFailureLimit: 0,
+      bootFailureHoldOffMs: 1,
+      bootTrialTimeoutMs: 1,
       maxInstances: 0,
       maxConcurrentCreates: 0,
       quotaHoldOffMs: 1,
@@ -254,7 +258,7 @@ describe('what the pool makes of a rate-limit error', () => {
     const counts = { workers: 0, pending: 0, inFlight: 0 };
     const until = clock.now() + 5_000;
     const error = new DriverError('rate-limited', 'slow down', { retryAt: until });
-    limits.createRefused(type('small'), cloudFailure(error), counts);
+    limits.createRefused({ instanceType: type('small') }, cloudFailure(error), counts);
     expect([limits.createHeldUntil(), limits.creatable(counts), limits.listHoldMs()]).toEqual([until, 0, 0]);
     await clock.advance(4_999);
     expect([limits.creatable(counts), opened]).toEqual([0, 0]);

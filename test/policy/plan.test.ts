@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextPlanMemory, supervisorLimit } from '../../src/policy/container-limit.js';
+import { describeWait, unblocks, type WaitReason } from '../../src/policy/wait-reason.js';
 import { acted, container, gibibyte, SchedulingWorld, typeT, waitOf } from '../support/scheduling-world.js';
 
 const upTo16 = Array.from({ length: 16 }, (_, index) => typeT(index + 1));
@@ -209,6 +210,172 @@ describe('a scheduling pass', () => {
     world.instance('t1');
     world.instance('t1');
     expect(acted(world.pass(), 'start')).toEqual([2, 1]);
+  });
+
+  it('starts the best of each size, plans the next on what boots, and creates for the last (T-56, SC-62)', () => {
+    const world = new SchedulingWorld([typeT(1), typeT(2)]);
+    for (const name of ['t1', 't2']) {
+      world.instance(name, 'idle');
+      world.instance(name, 'booting');
+    }
+    for (const n of [1, 2, 3]) world.add(container(n), container(n + 10, { vcpus: 2 }));
+    const result = world.pass();
+    expect([acted(result, 'start'), acted(result, 'create')]).toEqual([
+      [13, 3],
+      ['t2', 't1'],
+    ]);
+    expect([2, 12].map((n) => waitOf(result, n))).toMatchObject([
+      { code: 'new-instance', instanceType: 't1' },
+      { code: 'new-instance', instanceType: 't2' },
+    ]);
+  });
+
+  it('gives no second process to one whose earlier attempt is still there (T-58, SC-31, SC-44)', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1, { state: 'Queued' }), container(2));
+    world.instance('t1', 'running', 1);
+    world.instance('t1', 'running', 2);
+    world.instance('t1');
+    const result = world.pass();
+    expect(result.actions).toEqual([]);
+    expect([1, 2].map((n) => waitOf(result, n)?.code)).toEqual(['previous-attempt', 'preparing']);
+  });
+
+  it('keeps to the first answer about capacity throughout a pass (T-64, SC-65)', () => {
+    const world = new SchedulingWorld([typeT(4)]).add(container(3, { vcpus: 4 }), container(2, { vcpus: 4 }));
+    let asked = 0;
+    world.isFull = () => asked++ === 0;
+    const result = world.pass();
+    expect([asked, acted(result, 'create')]).toEqual([1, []]);
+    expect([3, 2].map((n) => waitOf(result, n))).toMatchObject([
+      { code: 'types-at-capacity', position: 1 },
+      { code: 'types-at-capacity', position: 2 },
+    ]);
+  });
+
+  it('never locks and unlocks the same containers by turns (T-54, SC-12, SC-16)', () => {
+    const world = new SchedulingWorld([typeT(1)]);
+    for (let n = 1; n <= 8; n++) world.add(container(n, { state: 'Queued', priority: 1n }));
+    world.instance('t1');
+    world.instance('t1');
+    world.atQuota = true;
+    const unlocks = new Map<string, number>();
+    let started = 0;
+    for (let pass = 0; pass < 30; pass++) {
+      for (const action of world.pass().actions) {
+        if (!('uuid' in action)) continue;
+        const entry = world.entries.get(action.uuid)!;
+        const become = (state: 'Locked' | 'Queued'): void =>
+          void world.entries.set(action.uuid, { ...entry, container: { ...entry.container, state } });
+        if (action.kind === 'lock') become('Locked');
+        if (action.kind === 'unlock') {
+          become('Queued');
+          unlocks.set(action.uuid, (unlocks.get(action.uuid) ?? 0) + 1);
+        }
+        if (action.kind === 'start') {
+          started++;
+          world.occupy(action.instanceId, action.uuid);
+        }
+      }
+    }
+    expect([started, Math.max(0, ...unlocks.values()) <= 1]).toEqual([2, true]);
+  });
+
+  it('settles at the limits of the cloud with a reason for each (T-78, SC-54, SC-67, W-17)', () => {
+    const world = new SchedulingWorld(
+      [1, 2, 3, 4, 6, 8, 16].map((n) => typeT(n)),
+      1.5,
+    );
+    // An overload just heeded keeps the limit at the estimate of four.
+    world.last503At = world.now - 1;
+    world.memory = { maxContainers: 4, instancesWithinQuota: 0, heeded503At: world.last503At };
+    for (const name of ['t4', 't6', 't8', 't16']) world.lacking.add(name);
+    world.quota = 4;
+    for (let n = 0; n < 20; n++) {
+      world.add(container(100 - n, { vcpus: (n % 8) + 1, ram: 2 ** 20, state: 'Queued' }));
+    }
+    for (let pass = 0; pass < 20; pass++) world.live(world.pass());
+    const result = world.pass();
+    const seen = Array.from({ length: 20 }, (_, n) => {
+      const state = world.entries.get(container(100 - n).uuid)!.container.state;
+      return [world.running.has(container(100 - n).uuid) ? 'Running' : state, waitOf(result, 100 - n)];
+    });
+    expect(seen.slice(0, 3).map(([state]) => state)).toEqual(['Running', 'Running', 'Running']);
+    expect(seen[3]).toEqual(['Locked', { code: 'types-at-capacity', position: 1, instanceTypes: 't4, t6' }]);
+    // One that cannot be had does not use the limit up: number 8 takes the fourth place, and nobody after it starts.
+    expect(seen[8]![0]).toBe('Running');
+    expect(seen.filter(([state]) => state === 'Running')).toHaveLength(4);
+    const positions = seen.flatMap(([, wait]) =>
+      wait && typeof wait === 'object' && 'position' in wait ? [wait.position] : [],
+    );
+    expect(positions.sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, n) => n + 1));
+    expect(seen[19]![1]).toMatchObject({ code: 'cluster-limit', position: 16 });
+    expect(seen.filter(([state]) => state === 'Locked').length).toBeLessThanOrEqual(2);
+  });
+
+  it('asks for nothing in protected mode and says why, and starts on what there is', () => {
+    const world = new SchedulingWorld(upTo16).add(container(2), container(1, { vcpus: 2 }));
+    world.instance('t1');
+    world.creatable = 0;
+    world.protection = { because: '5 instances in a row did not boot', until: 5_000 };
+    const result = world.pass();
+    expect([acted(result, 'start'), acted(result, 'create')]).toEqual([[2], []]);
+    const wait = waitOf(result, 1)!;
+    expect(wait).toMatchObject({ code: 'protected', position: 1 });
+    expect(describeWait(wait)).toContain('5 instances in a row');
+    expect(unblocks(wait)).toContain("breakers reset 'boot: all'");
+  });
+
+  it('lets a failed container pause before its next attempt', () => {
+    const world = new SchedulingWorld(upTo16).add(container(1, { state: 'Queued', notBeforeAt: 1_000_500 }));
+    const early = world.pass();
+    expect([early.actions, waitOf(early, 1)]).toEqual([[], { code: 'backing-off', until: 1_000_500 }]);
+    world.now = 1_000_500;
+    expect(acted(world.pass(), 'lock')).toEqual([1]);
+  });
+
+  it('asks for on-demand instances only while there is no spot capacity, and only where that is allowed', () => {
+    const types = [
+      typeT(2, { name: 'spot', providerType: 's', preemptible: true, price: 0.1 }),
+      typeT(2, { name: 'plain', price: 0.3 }),
+    ];
+    const world = new SchedulingWorld(types).add(
+      container(2, { preemptible: true, onDemandFallback: true, vcpus: 2 }),
+      container(1, { preemptible: true, vcpus: 2 }),
+    );
+    expect(acted(world.pass(), 'create')).toEqual(['spot', 'spot']);
+    world.full.add('spot');
+    const result = world.pass();
+    expect(acted(result, 'create')).toEqual(['plain']);
+    expect(waitOf(result, 1)).toMatchObject({ code: 'types-at-capacity', instanceTypes: 'spot' });
+  });
+
+  it('names an idle instance that does not hold what its type should (SC-61)', () => {
+    const world = new SchedulingWorld([typeT(4)]).add(container(1, { vcpus: 4 }));
+    const view = world.instance('t4');
+    view.instanceType = typeT(4, { ramBytes: 1 });
+    expect(world.pass().suspects).toEqual([{ instanceId: 'i-1', uuid: container(1).uuid }]);
+  });
+
+  it('says of every container that waits what would let it go on', () => {
+    const reasons: WaitReason[] = [
+      { code: 'preparing' },
+      { code: 'priority-zero', state: 'Queued' },
+      { code: 'supervisor-limit', position: 3 },
+      { code: 'previous-attempt' },
+      { code: 'new-instance', instanceType: 't1' },
+      { code: 'locking' },
+      { code: 'types-at-capacity', position: 3, instanceTypes: 't1' },
+      { code: 'paced', position: 3, retryAt: 1 },
+      { code: 'protected', position: 3, until: undefined, because: 'no boot succeeds' },
+      { code: 'backing-off', until: 1 },
+      { code: 'cloud-limit', position: 3 },
+      { code: 'cluster-limit', position: 3 },
+    ];
+    for (const reason of reasons) {
+      expect(describeWait(reason)).toMatch(/^[A-Z].*\.$/);
+      expect(unblocks(reason)).toMatch(/^[A-Z].*\.$/);
+      expect(describeWait(reason).includes('number 3 in line')).toBe('position' in reason);
+    }
   });
 
   it('gives the same orders for the same world, one reason to each that waits, and never too much to an instance', () => {

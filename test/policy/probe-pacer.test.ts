@@ -58,6 +58,53 @@ describe('the probe pacer', () => {
     expect([pacer.take(0), pacer.take(10), pacer.nextAt(10)]).toEqual([['a'], [], undefined]);
   });
 
+  it('serves in the order of urgency, due time and arrival, whatever is scheduled, moved and removed', () => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('schedule' as const),
+        id: fc.integer({ min: 0, max: 8 }),
+        inMs: fc.nat(500),
+        urgent: fc.boolean(),
+      }),
+      fc.record({ kind: fc.constant('remove' as const), id: fc.integer({ min: 0, max: 8 }) }),
+      fc.record({ kind: fc.constant('take' as const), afterMs: fc.nat(400) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const pacer = new ProbePacer(5, 0);
+        const naive = new Map<string, { dueAt: number; urgent: boolean; order: number }>();
+        let [now, order] = [0, 0];
+        for (const each of steps) {
+          if (each.kind === 'schedule') {
+            const id = `w${each.id}`;
+            const known = naive.get(id);
+            const dueAt = Math.min(known?.dueAt ?? Infinity, now + each.inMs);
+            naive.set(id, {
+              dueAt,
+              urgent: each.urgent || (known?.urgent ?? false),
+              order: known?.order ?? order++,
+            });
+            pacer.schedule(id, now + each.inMs, each.urgent);
+          } else if (each.kind === 'remove') {
+            naive.delete(`w${each.id}`);
+            pacer.remove(`w${each.id}`);
+          } else {
+            now += each.afterMs;
+            const ready = [...naive].filter(([, due]) => due.dueAt <= now);
+            ready.sort(
+              ([, a], [, b]) => Number(b.urgent) - Number(a.urgent) || a.dueAt - b.dueAt || a.order - b.order,
+            );
+            const taken = pacer.take(now);
+            expect(taken).toEqual(ready.slice(0, taken.length).map(([id]) => id));
+            for (const id of taken) naive.delete(id);
+          }
+          expect(pacer.size).toBe(naive.size);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('grows its rate with the fleet, so that each worker has its turn in time (K-2)', () => {
     expect([autoProbeRate(5, 10_000), autoProbeRate(1_000, 10_000)]).toEqual([10, 100]);
   });

@@ -32,7 +32,7 @@ describe('choosing instance types', () => {
       type('small4', 4.4, { ramBytes: 4e9, vcpus: 8, scratchBytes: gibibyte }),
     ];
     expect(names({ ram: 9876543210, vcpus: 2 }, types)).toEqual(refused);
-    expect(names({ ram: 1234567890, vcpus: 20 }, types)).toContain('small4: 8 of 20 VCPUs');
+    expect(names({ ram: 1234567890, vcpus: 20 }, types)).toContain('closest are small4 (VCPUs 8 of 20)');
     expect(names({ ram: 1234567890, vcpus: 2, cacheRam: 9876543210 }, types)).toEqual(refused);
     expect(names({ ram: 1, vcpus: 2, scratch: 2 * gibibyte }, types)).toContain(
       'scratch 1.00 GiB of 2.00 GiB',

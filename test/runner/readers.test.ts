@@ -108,7 +108,9 @@ describe('a collected result', () => {
       note: '',
       stdout: 'hi',
       stderr: '',
+      isLost: false,
     });
+    expect(parseCollected(uuid, print({ lost: true })).isLost).toBe(true);
     expect(parseCollected(uuid, print({ truncated: true, note: 'a' })).note).toBe(
       'a; output beyond the limit was dropped',
     );

@@ -110,7 +110,10 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
     expect((await host.run(['--collect', uuid])).code).toBe(3);
     expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
-    expect(await collect()).toMatchObject({ exitCode: 255, note: 'its supervisor ended without a result' });
+    expect(await collect()).toMatchObject({
+      isLost: true,
+      note: 'its supervisor ended without a result',
+    });
   });
 
   it('cuts output at its limit without holding the command up', async () => {

@@ -28,6 +28,8 @@ export interface PoolWorldOptions {
   maxConcurrentCreates?: number;
   openIntents?: string[];
   quotaGroup?: (type: InstanceType) => string;
+  zones?: string[];
+  bootFailureLimit?: number;
 }
 
 /** The pool on a pretended cloud: a list of instances the test edits, create calls the test answers. */
@@ -55,6 +57,8 @@ export class PoolWorld {
     maxConcurrentCreates = 0,
     openIntents = [],
     quotaGroup,
+    zones = [],
+    bootFailureLimit = 0,
   }: PoolWorldOptions) {
     const typeNamed = (name: string) => {
       const type = types.find((each) => each.name === name);
@@ -72,6 +76,7 @@ export class PoolWorld {
       observer: {
         appeared: () => this.pool.changed(),
         fact: ({ instance }: WorkerEntry, fact) => {
+          if (fact.type === 'boot.decided') this.pool.bootDecided(instance.id, fact.outcome);
           if (fact.type === 'container.exited') this.pool.containerExited(fact.uuid, instance.id, fact.at);
         },
         broke: ({ instance }) => {
@@ -92,12 +97,16 @@ export class PoolWorld {
       limits: new CreateLimits({
         clock: this.clock,
         quotaGroup: quotaGroup ?? (() => ''),
+        zones: () => zones,
         maxInstances,
         maxConcurrentCreates,
         quotaHoldOffMs: 60_000,
         quotaRetryMs: 600_000,
         capacityHoldOffMs: 60_000,
         trialTimeoutMs: 300_000,
+        bootFailureLimit,
+        bootFailureHoldOffMs: 600_000,
+        bootTrialTimeoutMs: 900_000,
         onOpened: () => this.pool.changed(),
       }),
       runnerFault: () => undefined,

@@ -37,6 +37,8 @@ export interface Wish {
   priority?: bigint;
   preemptible?: boolean;
   supervisor?: boolean;
+  onDemandFallback?: boolean;
+  notBeforeAt?: number;
   gpu?: Partial<Container['constraints']['gpu']>;
   image?: string;
 }
@@ -58,6 +60,8 @@ export function container(n: number, wish: Wish = {}): Container {
       preemptible: wish.preemptible ?? false,
       supervisor: wish.supervisor ?? false,
       maxRunTimeMs: 0,
+      ...(wish.onDemandFallback === undefined ? {} : { onDemandFallback: wish.onDemandFallback }),
+      ...(wish.notBeforeAt === undefined ? {} : { notBeforeAt: wish.notBeforeAt }),
     },
     image: wish.image ?? '',
     tmpMountBytes: wish.scratch ?? 0,
@@ -74,6 +78,8 @@ export class SchedulingWorld {
   instances: InstanceView[] = [];
   atQuota = false;
   full = new Set<string>();
+  isFull: (type: InstanceType) => boolean = (type) => this.full.has(type.name);
+  protection: { because: string; until: number | undefined } | undefined;
   creatable = Infinity;
   memory: PlanMemory = initialPlanMemory({ initialQuotaEstimate: 0 }, 10);
   maxPerInstance = 0;
@@ -120,6 +126,36 @@ export class SchedulingWorld {
     return view;
   }
 
+  /** The container runs on that instance from now on. */
+  occupy(instanceId: string, uuid: string): void {
+    const view = this.instances.find((each) => each.instanceId === instanceId)!;
+    view.containerUuids = [...view.containerUuids, uuid];
+    view.workerState = 'running';
+    this.running.set(uuid, { instanceId, phase: 'running', exitedAt: undefined });
+  }
+
+  /** Types the cloud never has, and the number of instances it allows. */
+  readonly lacking = new Set<string>();
+  quota = Infinity;
+
+  /** What a quick cloud and a quick queue make of the orders. */
+  live({ actions }: Plan): void {
+    for (const action of actions) {
+      if (action.kind === 'create') this.#make(action.instanceType.name);
+      if (action.kind === 'start') this.occupy(action.instanceId, action.uuid);
+      if (action.kind !== 'lock' && action.kind !== 'unlock') continue;
+      const entry = this.entries.get(action.uuid)!;
+      const state = action.kind === 'lock' ? 'Locked' : 'Queued';
+      this.entries.set(action.uuid, { ...entry, container: { ...entry.container, state } });
+    }
+  }
+
+  #make(name: string): void {
+    if (this.lacking.has(name)) this.full.add(name);
+    else if (this.instances.length >= this.quota) this.atQuota = true;
+    else this.instance(name);
+  }
+
   pass(): Plan {
     const result = plan({
       now: this.now,
@@ -128,9 +164,10 @@ export class SchedulingWorld {
       running: this.running,
       limits: {
         atQuota: this.atQuota,
-        atCapacity: (type) => this.full.has(type.name),
+        atCapacity: (type) => this.isFull(type),
         creatable: this.creatable,
         createHeldUntil: undefined,
+        protection: this.protection,
       },
       settings: {
         supervisorFraction: this.supervisorFraction,

@@ -32,6 +32,7 @@ export class ScriptedQueue implements Queue {
   readonly containers = new Map<string, Container>();
   readonly works = new Map<string, ContainerWork>();
   readonly startedContainers: StartedRecord[] = [];
+  readonly lostContainers: { uuid: string; reason: string }[] = [];
   readonly completed: { uuid: string; result: ContainerResult }[] = [];
   onWork: () => Promise<void> = () => Promise.resolve();
   onStarted: () => Promise<void> = () => Promise.resolve();
@@ -64,7 +65,9 @@ export class ScriptedQueue implements Queue {
   async lock(): Promise<void> {}
   async unlock(): Promise<void> {}
   async cancel(): Promise<void> {}
-  async lost(): Promise<void> {}
+  async lost(uuid: string, reason: string): Promise<void> {
+    this.lostContainers.push({ uuid, reason });
+  }
   forget(): void {}
   subscribe(): () => void {
     return () => {};

@@ -92,7 +92,7 @@ pool: { bootProbeCommand: 'true', maxInstances: 2, timeoutIdle: 5m, timeoutSigna
 
   it('cancels what no instance type holds, and names the closest', async () => {
     const { state, error } = await submit({ command: ['true'], vcpus: 64 });
-    expect([state, error]).toEqual(['Cancelled', expect.stringContaining('small: 2 of 64 VCPUs')]);
+    expect([state, error]).toEqual(['Cancelled', expect.stringContaining('small (VCPUs 2 of 64)')]);
   });
 
   it('says which field of a request is wrong', async () => {

@@ -29,6 +29,7 @@ interface StubContainer {
   startedAt: number;
   finishedAt: number;
   exitCode: number;
+  isCrash: boolean;
   note: string;
   timer: unknown;
 }
@@ -57,6 +58,7 @@ export class StubContainers {
       startedAt,
       finishedAt: 0,
       exitCode: 255,
+      isCrash: false,
       note: '',
       timer: undefined,
     };
@@ -108,7 +110,7 @@ export class StubContainers {
     const container = this.#containers.get(uuid);
     if (!container) return 'unknown';
     if (container.phase !== 'over') return 'running';
-    const { execution, startedAt, finishedAt, exitCode, note } = container;
+    const { execution, startedAt, finishedAt, exitCode, isCrash, note } = container;
     const { stdout, stderr } = execution;
     const header = {
       uuid,
@@ -119,6 +121,7 @@ export class StubContainers {
       stderrBytes: Buffer.byteLength(stderr),
       timedOut: false,
       truncated: false,
+      lost: isCrash,
       note,
     };
     const encode = (text: string): string => Buffer.from(text).toString('base64');
@@ -144,7 +147,7 @@ export class StubContainers {
 
   #end(uuid: string, container: StubContainer, exitCode: number, note: string, isCrash: boolean): void {
     const { clock, random, knobs } = this.#options;
-    Object.assign(container, { phase: 'held', exitCode, note, finishedAt: clock.now() });
+    Object.assign(container, { phase: 'held', exitCode, isCrash, note, finishedAt: clock.now() });
     this.#options.onEnded?.(uuid, { exitCode, isCrash });
     if (random() < knobs.deadlockRate) return;
     const release = (): void => {

@@ -19,5 +19,6 @@ export function wrapDriver(driver: Driver, options: WrapOptions): Driver {
   const { clock, resourceTags, opsPerSecond, timeoutMs, observe } = options;
   const observed = withObserver(driver, clock, observe);
   const limited = withRateLimit(withDeadline(observed, timeoutMs, clock), opsPerSecond, clock);
-  return withTagFilter(withDefaultTags(limited, resourceTags));
+  const wrapped = withTagFilter(withDefaultTags(limited, resourceTags));
+  return driver.zones ? { ...wrapped, zones: (type) => driver.zones!(type) } : wrapped;
 }

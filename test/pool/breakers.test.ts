@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import type { InstanceType } from '../../src/domain/instance-type.js';
+import type { CreateOutcome } from '../../src/machines/cloud-effects.js';
+import { settle } from '../../src/simulation/heap-clock.js';
+import { PoolWorld } from '../support/pool-world.js';
+import { typeT } from '../support/scheduling-world.js';
+
+const because = 'test';
+const lacking = (scope: 'type' | 'group' | 'zone' | 'all'): Promise<CreateOutcome> =>
+  Promise.resolve({ ok: false, error: { code: 'capacity', message: `no ${scope}`, scope } });
+const t1 = typeT(1);
+const spot = typeT(1, { name: 't1.spot', preemptible: true });
+const t2 = typeT(2);
+
+/** A pool with two places, and where each create call went. */
+async function zoned(types: InstanceType[]): Promise<{ world: PoolWorld; asked: string[] }> {
+  const world = await new PoolWorld({ types, zones: ['a', 'b'] }).start();
+  const asked: string[] = [];
+  world.answer = (request) => {
+    asked.push(`${request.instanceType.name} ${request.zone}`);
+    return request.zone === 'a'
+      ? lacking('type')
+      : Promise.resolve({ ok: true, instance: world.make(request) });
+  };
+  return { world, asked };
+}
+
+async function create(world: PoolWorld, type: InstanceType): Promise<string> {
+  const answer = world.pool.create(type, because);
+  await settle();
+  return typeof answer === 'string' ? answer : 'asked';
+}
+
+/** An instance of the type that never answers until its time is up. */
+async function failBoot(world: PoolWorld, type: InstanceType): Promise<void> {
+  world.probe = () => ({
+    ok: false,
+    code: 'x',
+    message: 'x',
+    stdout: '',
+    stderr: '',
+    expected: true,
+    durationMs: 1,
+  });
+  expect(await create(world, type)).toBe('asked');
+  const [id] = [...world.cloud.keys()].slice(-1);
+  await world.clock.advance(60_000);
+  await world.visit(id!);
+  await world.sync();
+}
+
+describe('breakers of capacity', () => {
+  it('go on to the next place, for this type and kind only', async () => {
+    const { world, asked } = await zoned([t1, spot]);
+    for (const type of [t1, t1, spot]) await create(world, type);
+    expect(asked).toEqual(['t1 a', 't1 b', 't1.spot a']);
+    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual([
+      'capacity: type pt1 in a',
+      'capacity: type pt1-preemptible in a',
+    ]);
+    expect([world.pool.atCapacity(t1), world.pool.atCapacity(spot)]).toEqual([false, false]);
+  });
+
+  it('call a type unavailable once every place lacks it', async () => {
+    const { world } = await zoned([t1]);
+    world.answer = () => lacking('type');
+    expect([await create(world, t1), await create(world, t1), await create(world, t1)]).toEqual([
+      'asked',
+      'asked',
+      'capacity',
+    ]);
+  });
+
+  it('keep a full place from all types, and a full group from its types in all places', async () => {
+    const { world, asked } = await zoned([t1, t2]);
+    world.answer = (request) => {
+      asked.push(`${request.instanceType.name} ${request.zone}`);
+      return lacking(request.zone === 'a' ? 'zone' : 'group');
+    };
+    for (const type of [t1, t2, t1]) await create(world, type);
+    expect(asked).toEqual(['t1 a', 't2 b']);
+    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual(['capacity: zone a', 'capacity: group ']);
+  });
+
+  it('let one trial decide, and then the preferred place comes back', async () => {
+    const { world, asked } = await zoned([t1]);
+    await create(world, t1);
+    await world.clock.advance(60_000);
+    world.answer = (request) => {
+      asked.push(`${request.instanceType.name} ${request.zone}`);
+      return new Promise(() => {});
+    };
+    for (let each = 0; each < 2; each++) await create(world, t1);
+    expect(asked.slice(1)).toEqual(['t1 a', 't1 b']);
+    expect(world.pool.holdOffs()).toMatchObject([{ key: 'capacity: type pt1 in a', state: 'trying' }]);
+  });
+});
+
+describe('protected mode', () => {
+  it('asks for nothing after too many failed boots in a row, then tries one, with longer and longer pauses', async () => {
+    const world = await new PoolWorld({ types: [t1], bootFailureLimit: 3 }).start();
+    for (let each = 0; each < 3; each++) await failBoot(world, t1);
+    expect(world.pool.protection()?.because).toContain('3 instances in a row');
+    expect([world.pool.creatable(), await create(world, t1)]).toEqual([0, 'capacity']);
+    await world.clock.advance(600_000);
+    expect([world.pool.protection(), world.pool.creatable()]).toEqual([undefined, 1]);
+    await failBoot(world, t1);
+    const { until } = world.pool.protection()!;
+    expect(until! - world.clock.now()).toBeGreaterThan(600_000);
+    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual(['boot: all', 'boot: type t1']);
+  });
+
+  it('ends with a boot that succeeds', async () => {
+    const world = await new PoolWorld({ types: [t1], bootFailureLimit: 1 }).start();
+    await failBoot(world, t1);
+    await world.clock.advance(600_000);
+    world.probe = () => ({
+      ok: true,
+      durationMs: 1,
+      listing: { live: [], stale: [], ended: [], broken: false, interruption: '' },
+    });
+    await create(world, t1);
+    expect(world.pool.creatable()).toBe(0);
+    await world.visit([...world.cloud.keys()].at(-1)!);
+    expect([world.pool.creatable(), world.pool.holdOffs()]).toEqual([Infinity, []]);
+  });
+
+  it('spares the types that boot', async () => {
+    const world = await new PoolWorld({ types: [t1, t2], bootFailureLimit: 2 }).start();
+    await failBoot(world, t1);
+    world.probe = () => ({
+      ok: true,
+      durationMs: 1,
+      listing: { live: [], stale: [], ended: [], broken: false, interruption: '' },
+    });
+    await create(world, t2);
+    await world.visit([...world.cloud.keys()].at(-1)!);
+    await failBoot(world, t1);
+    expect([world.pool.atCapacity(t1), world.pool.atCapacity(t2), world.pool.protection()]).toEqual([
+      true,
+      false,
+      undefined,
+    ]);
+  });
+
+  it('opens at the word of an operator, and counts anew', async () => {
+    const world = await new PoolWorld({ types: [t1], bootFailureLimit: 2 }).start();
+    for (let each = 0; each < 2; each++) await failBoot(world, t1);
+    for (const { key } of world.pool.holdOffs()) expect(world.pool.resetHoldOff(key)).toBe(true);
+    expect(world.pool.creatable()).toBe(Infinity);
+    await failBoot(world, t1);
+    expect(world.pool.protection()).toBeUndefined();
+    await failBoot(world, t1);
+    expect(world.pool.protection()).toBeDefined();
+  });
+
+  it('does not take a boot that was called off for a failed one', async () => {
+    const world = await new PoolWorld({ types: [t1], bootFailureLimit: 1 }).start();
+    await create(world, t1);
+    world.pool.killInstance([...world.cloud.keys()].at(-1)!, because);
+    await settle();
+    expect(world.pool.protection()).toBeUndefined();
+  });
+
+  it('lets another trial begin when the provider refused the first', async () => {
+    const world = await new PoolWorld({ types: [t1], bootFailureLimit: 1 }).start();
+    await failBoot(world, t1);
+    await world.clock.advance(600_000);
+    world.answer = () => lacking('type');
+    expect(await create(world, t1)).toBe('asked');
+    await world.clock.advance(60_000);
+    expect(world.pool.creatable()).toBe(1);
+  });
+});
