@@ -18,6 +18,7 @@ const secretNames = [
   'ARVADOS_API_TOKEN',
   'sessionToken',
   'password',
+  'storePassword',
   'passphrase',
   'authorization',
   'cookie',

@@ -3,6 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
 import { runProgram } from './cli/program.js';
 import { compose } from './compose.js';
+import { copyToConfigured, migrateConfigured } from './compose/store-admin.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
@@ -35,6 +36,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runProgram(process.argv.slice(2), {
   serve,
   machineChart,
+  stores: {
+    migrate: (configPath) => migrateConfigured(loadConfig(configPath, process.env, ['storePassword'])),
+    copy: (configPath, from, progress) =>
+      copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
+  },
   version,
   output: processOutput,
   env: process.env,

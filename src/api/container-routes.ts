@@ -130,5 +130,5 @@ function sendText(reply: FastifyReply, text: AsyncIterable<string>): FastifyRepl
 
 /** The status that says what a queue's error means. */
 export function statusOf(error: QueueError): number {
-  return { conflict: 409, 'not-found': 404, unavailable: 503, invalid: 400 }[error.code];
+  return { conflict: 409, 'not-found': 404, unavailable: 503, superseded: 503, invalid: 400 }[error.code];
 }

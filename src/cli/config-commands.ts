@@ -47,6 +47,7 @@ function withoutSecrets(config: Config): Record<string, unknown> {
     managementToken: hide(config.managementToken),
     systemRootToken: hide(config.systemRootToken),
     dispatchPrivateKey: hide(config.dispatchPrivateKey),
+    storePassword: hide(config.storePassword),
     driverParameters: Object.fromEntries(parameters) as Record<string, unknown>,
     instanceTypes: Object.fromEntries(config.instanceTypes),
   };

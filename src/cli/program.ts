@@ -6,6 +6,7 @@ import { addContainerCommands } from './container-commands.js';
 import type { CommandContext } from './context.js';
 import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
+import { addStoreCommands, type StoreCommands } from './store-commands.js';
 import { addSubmit } from './submit.js';
 
 export interface ProgramDeps {
@@ -13,6 +14,7 @@ export interface ProgramDeps {
   serve(configPath: string): Promise<number>;
   /** Throws with the names there are when there is no such machine. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
+  stores: StoreCommands;
   version: string;
   output: Output;
   env: NodeJS.ProcessEnv;
@@ -54,6 +56,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addContainerCommands(program, context);
   addInstanceCommands(program, context);
   addConfigCommands(program, context);
+  addStoreCommands(program, context, deps);
   program
     .command('machine')
     .description('print a statechart as the daemon runs it')

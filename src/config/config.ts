@@ -90,8 +90,12 @@ export interface Config {
   systemRootToken: string;
   /** Folder of everything that must outlive the daemon; absolute. */
   stateDir: string;
-  /** `file:` URL or path of the embedded store. */
+  /** `file:` URL or path of the embedded store, or `postgres://USER@HOST/DATABASE`. */
   store: string;
+  /** Of the PostgreSQL user; `''`: none is needed. */
+  storePassword: string;
+  /** The PostgreSQL server itself when `store` names a pooler; `''`: it does not. */
+  storeListen: string;
   /** OpenSSH or PEM text of the key the daemon logs in with; `''`: one is made and kept in the state folder. */
   dispatchPrivateKey: string;
   driver: string;

@@ -64,7 +64,7 @@ function readSecrets(
   { path, env, secrets: wanted = secretFields }: LoadOptions & { path: string },
   problems: ConfigProblem[],
 ): Record<SecretField, string> {
-  const secrets = { managementToken: '', systemRootToken: '', dispatchPrivateKey: '' };
+  const secrets = { managementToken: '', systemRootToken: '', dispatchPrivateKey: '', storePassword: '' };
   for (const field of wanted) {
     const value = (data as Partial<Record<SecretField, unknown>>)[field];
     if (typeof value !== 'string' || value === '') continue;

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 
-export const secretFields = ['managementToken', 'systemRootToken', 'dispatchPrivateKey'] as const;
+export const secretFields = [
+  'managementToken',
+  'systemRootToken',
+  'dispatchPrivateKey',
+  'storePassword',
+] as const;
 /** Settings whose values are never shown. */
 export type SecretField = (typeof secretFields)[number];
 

@@ -30,7 +30,8 @@ export function resolveConfig(
     managementToken: makesManagementToken ? '' : secrets.managementToken,
     makesManagementToken,
     stateDir,
-    store: file.store === '' ? resolve(stateDir, 'longshore.db') : absolute(pathOfStore(file.store), base),
+    store: storeOf(file, stateDir, base),
+    storeListen: file.storeListen,
     driver: file.driver,
     driverParameters: { ...file.driverParameters, ...driverSecrets },
     instanceTypes: types,
@@ -105,8 +106,10 @@ function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {
   };
 }
 
-function pathOfStore(text: string): string {
-  return text.replace(/^file:(\/\/)?/, '');
+function storeOf({ store }: ConfigFile, stateDir: string, base: string): string {
+  if (store === '') return resolve(stateDir, 'longshore.db');
+  if (/^postgres(ql)?:\/\//.test(store)) return store;
+  return absolute(store.replace(/^file:(\/\/)?/, ''), base);
 }
 
 function defaultStateDir(env: NodeJS.ProcessEnv): string {

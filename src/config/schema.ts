@@ -167,6 +167,12 @@ function isListenAddress(text: string): boolean {
   return port !== undefined && Number(port) < 65_536;
 }
 
+const passwordRemedy = 'holds a password: take it out, and give it as storePassword';
+
+function holdsNoPassword(url: string): boolean {
+  return !/^[a-z]+:\/\/[^@/?]*:[^@/?]*@/i.test(url) && !/[?&]password=/i.test(url);
+}
+
 /** The configuration file. */
 export const fileSchema = z.strictObject({
   clusterId: z
@@ -182,11 +188,19 @@ export const fileSchema = z.strictObject({
   store: z
     .string()
     .regex(
-      /^(file:|(?![A-Za-z][A-Za-z0-9+.-]*:\/\/))/,
-      'give a path or a file: URL; other stores are not there',
+      /^(file:|postgres(ql)?:\/\/|(?![A-Za-z][A-Za-z0-9+.-]*:\/\/))/,
+      'give a path, a file: URL or postgres://USER@HOST/DATABASE',
     )
+    .refine(holdsNoPassword, passwordRemedy)
     .default('')
-    .describe('Default: longshore.db in the state folder.'),
+    .describe('A path, or postgres://USER@HOST/DATABASE. Default: longshore.db in the state folder.'),
+  storePassword: z.string().default('').describe('Of the PostgreSQL user; a secret.'),
+  storeListen: z
+    .string()
+    .regex(/^(postgres(ql)?:\/\/|$)/, 'give postgres://USER@HOST/DATABASE')
+    .refine(holdsNoPassword, passwordRemedy)
+    .default('')
+    .describe('The PostgreSQL server itself, when store names a pooler in front of it.'),
   dispatchPrivateKey: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
   driver: z.string().default('loopback'),
   driverParameters: z.record(z.string(), z.unknown()).default({}),

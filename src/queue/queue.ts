@@ -83,10 +83,13 @@ export interface Queue {
   stop(): Promise<void>;
 }
 
-export const queueErrorCodes = ['conflict', 'not-found', 'unavailable', 'invalid'] as const;
+export const queueErrorCodes = ['conflict', 'not-found', 'unavailable', 'superseded', 'invalid'] as const;
 export type QueueErrorCode = (typeof queueErrorCodes)[number];
 
-/** `conflict`: the container's state does not allow it (CR-11..CR-13). `unavailable`: the store or server did not answer. */
+/**
+ * `conflict`: the container's state does not allow it (CR-11..CR-13). `unavailable`: the store or server did not answer.
+ * `superseded`: another daemon leads now, so this one changes nothing any more.
+ */
 export class QueueError extends Error {
   readonly code: QueueErrorCode;
   constructor(code: QueueErrorCode, message: string, options?: { cause: unknown }) {

@@ -74,20 +74,20 @@ export async function readOutput(
   return { stdout: JSON.parse(row.stdout) as string, stderr: JSON.parse(row.stderr) as string };
 }
 
-export async function writeOutput(
-  db: Store,
-  uuid: string,
-  { stdout, stderr }: Pick<ContainerResult, 'stdout' | 'stderr'>,
-): Promise<void> {
-  const hasNul = stdout.includes('\0') || stderr.includes('\0');
-  const values = hasNul
-    ? { stdout: JSON.stringify(stdout), stderr: JSON.stringify(stderr), encoding: 'json' }
-    : { stdout, stderr, encoding: 'plain' };
-  await db
-    .insertInto('outputs')
-    .values({ uuid, ...values })
-    .onConflict((conflict) => conflict.column('uuid').doUpdateSet(values))
-    .execute();
+/** Rejects with `not-found`. */
+export async function containerRow(db: Store, uuid: string): Promise<ContainerRow> {
+  const row = await db.selectFrom('containers').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+  if (!row) throw new QueueError('not-found', `container ${uuid} is not known`);
+  return row;
+}
+
+/** The highest revision of any container; 0 when there is none. */
+export async function lastRevision(db: Store): Promise<number> {
+  const { last } = await db
+    .selectFrom('containers')
+    .select((eb) => eb.fn.max('revision').as('last'))
+    .executeTakeFirstOrThrow();
+  return Number(last ?? 0);
 }
 
 function byAge(a: ContainerRow, b: ContainerRow): number {

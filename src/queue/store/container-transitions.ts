@@ -25,7 +25,7 @@ export function unlockRow(row: ContainerRow, maxDispatchAttempts: number, now: n
 
 export function cancelRow(row: ContainerRow, reason: string, now: number): RowChange {
   requireState(row, 'cancel', ['Queued', 'Locked', 'Running']);
-  return { state: 'Cancelled', error: withoutNul(reason), finished_at: now };
+  return { state: 'Cancelled', error: plainText(reason), finished_at: now };
 }
 
 /** Begins an attempt; being told again of the same one changes nothing (CR-11). */
@@ -46,7 +46,7 @@ export function loseRow(row: ContainerRow, reason: string, now: number): RowChan
   if (row.state !== 'Running') return undefined;
   const { attempts, max_attempts: most } = row;
   if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
-  const error = withoutNul(`attempt ${attempts} was lost: ${reason}`);
+  const error = plainText(`attempt ${attempts} was lost: ${reason}`);
   return { state: 'Queued', instance_id: '', started_at: null, error };
 }
 
@@ -61,7 +61,7 @@ export function completeRow(row: ContainerRow, result: ContainerResult): RowChan
     started_at: startedAt,
     finished_at: result.finishedAt,
     cost: hours * row.price_per_hour,
-    ...(isOpen ? { state: 'Complete', error: withoutNul(result.note) } : {}),
+    ...(isOpen ? { state: 'Complete', error: plainText(result.note) } : {}),
   };
 }
 
@@ -79,7 +79,7 @@ function requireState({ uuid, state }: ContainerRow, verb: string, from: readonl
   throw new QueueError('conflict', `container ${uuid}: cannot ${verb} when ${state}`);
 }
 
-/** Text columns end at a zero byte. */
-function withoutNul(text: string): string {
-  return text.replaceAll('\0', '\u{FFFD}');
+/** Text columns hold no zero byte, and no half of a character. */
+function plainText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\u{FFFD}');
 }

@@ -1,55 +1,68 @@
-import { fileURLToPath } from 'node:url';
 import { Kysely, Migrator } from 'kysely';
 import { QueueError } from '../queue.js';
 import { libsqlDialect, libsqlFault } from './libsql.js';
 import { isNewer, migrations } from './migrations.js';
+import { postgresDialect } from './postgres.js';
 import type { StoreSchema } from './schema.js';
 import { storeError } from './store-error.js';
+import { isPostgresUrl, storeName, storePath, type StoreTarget } from './store-url.js';
 
 export type Store = Kysely<StoreSchema>;
 
-/** The path of an embedded store, from a path, `file:PATH`, `file:///PATH` or `:memory:`. Throws `invalid` for others. */
-export function storePath(url: string): string {
-  if (url.startsWith('file://')) return fileURLToPath(url);
-  if (url.startsWith('file:')) return url.slice('file:'.length);
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1];
-  if (scheme !== undefined) {
-    throw new QueueError('invalid', `store: "${scheme}" is not supported: give the path of a file`);
+/**
+ * The database as it is. PostgreSQL is not asked for a connection yet. Rejects with {@link QueueError}
+ * `unavailable`, or `invalid` for a file that is no store.
+ */
+export async function connectStore(target: StoreTarget): Promise<Store> {
+  try {
+    const { url } = target;
+    const dialect = isPostgresUrl(url) ? postgresDialect(target) : await libsqlDialect(storePath(url));
+    return new Kysely<StoreSchema>({ dialect });
+  } catch (cause) {
+    throw openError(target, cause);
   }
-  return url;
 }
 
 /**
- * Opens the embedded store, and brings its schema up to date. What it acknowledges survives a crash of the machine.
+ * Opens the store and brings its schema up to date. What it acknowledges survives a crash of the machine.
  * Rejects with {@link QueueError} `unavailable`, or `invalid` for a file that is no store or a newer one.
  */
-export async function openDatabase(url: string): Promise<Store> {
-  const path = storePath(url);
-  let db: Store | undefined;
+export async function openDatabase(target: StoreTarget): Promise<Store> {
+  const db = await connectStore(target);
   try {
-    db = new Kysely<StoreSchema>({ dialect: await libsqlDialect(path) });
-    await migrate(db, path);
+    await migrateStore(db, target);
     return db;
   } catch (cause) {
-    await db?.destroy();
-    throw openError(path, cause);
+    await db.destroy();
+    throw cause;
   }
 }
 
-async function migrate(db: Store, path: string): Promise<void> {
-  if (await isNewer(db)) {
-    const text = `store ${path} was written by a newer version of Longshore: use that version`;
-    throw new QueueError('invalid', text);
+/**
+ * Brings the schema up to date; many may try at once. Returns the names of the steps taken. Rejects with
+ * {@link QueueError} `unavailable`, or `invalid` for a store of a newer version.
+ */
+export async function migrateStore(db: Store, target: StoreTarget): Promise<string[]> {
+  try {
+    if (await isNewer(db)) {
+      const text = `store ${storeName(target)} was written by a newer version of Longshore: use that version`;
+      throw new QueueError('invalid', text);
+    }
+    const provider = { getMigrations: () => Promise.resolve(migrations) };
+    const { error, results = [] } = await new Migrator({ db, provider }).migrateToLatest();
+    if (error !== undefined) throw error as Error;
+    return results.map(({ migrationName }) => migrationName);
+  } catch (cause) {
+    throw openError(target, cause);
   }
-  const provider = { getMigrations: () => Promise.resolve(migrations) };
-  const { error } = await new Migrator({ db, provider }).migrateToLatest();
-  if (error !== undefined) throw error as Error;
 }
 
-function openError(path: string, cause: unknown): QueueError {
+function openError(target: StoreTarget, cause: unknown): QueueError {
+  if (cause instanceof QueueError) return cause;
+  const name = storeName(target);
   if (libsqlFault(cause)?.kind === 'damaged') {
-    const text = `${path} is not a Longshore store, or a damaged one: name another file, or move it away`;
+    const text = `${name} is not a Longshore store, or a damaged one: name another file, or move it away`;
     return new QueueError('invalid', text, { cause });
   }
-  return storeError(`store ${path} cannot be opened`, cause);
+  return storeError(`store ${name} cannot be opened`, cause);
 }

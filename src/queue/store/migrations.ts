@@ -1,14 +1,20 @@
 import { DEFAULT_MIGRATION_TABLE as migrationTable, sql, type Kysely, type Migration } from 'kysely';
+import { isPostgres } from './postgres.js';
 import type { StoreSchema } from './schema.js';
+
+/** Short texts that are compared by their bytes on every database, whatever order its words have. */
+function plainText(db: Kysely<unknown>, length: number) {
+  return isPostgres(db) ? sql`varchar(${sql.lit(length)}) collate "C"` : sql`varchar(${sql.lit(length)})`;
+}
 
 const first: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
       .createTable('containers')
-      .addColumn('uuid', 'varchar(64)', (column) => column.primaryKey())
+      .addColumn('uuid', plainText(db, 64), (column) => column.primaryKey())
       .addColumn('revision', 'bigint', (column) => column.notNull())
-      .addColumn('state', 'varchar(16)', (column) => column.notNull())
-      .addColumn('priority', 'varchar(20)', (column) => column.notNull())
+      .addColumn('state', plainText(db, 16), (column) => column.notNull())
+      .addColumn('priority', plainText(db, 20), (column) => column.notNull())
       .addColumn('name', 'text', (column) => column.notNull())
       .addColumn('command', 'text', (column) => column.notNull())
       .addColumn('env', 'text', (column) => column.notNull())
@@ -35,13 +41,15 @@ const first: Migration = {
     await db.schema.createIndex('containers_state').on('containers').columns(['state', 'priority']).execute();
     await db.schema
       .createTable('outputs')
-      .addColumn('uuid', 'varchar(64)', (column) => column.primaryKey())
+      .addColumn('uuid', plainText(db, 64), (column) => column.primaryKey())
       .addColumn('stdout', 'text', (column) => column.notNull())
       .addColumn('stderr', 'text', (column) => column.notNull())
       .execute();
-    await db.schema
-      .createTable('journal')
-      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+    const journal = db.schema.createTable('journal');
+    const journalWithId = isPostgres(db)
+      ? journal.addColumn('id', 'bigserial', (column) => column.primaryKey())
+      : journal.addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement());
+    await journalWithId
       .addColumn('at', 'bigint', (column) => column.notNull())
       .addColumn('kind', 'text', (column) => column.notNull())
       .addColumn('instance', 'text')
@@ -78,8 +86,38 @@ const second: Migration = {
   },
 };
 
+/** Who leads, and the row by which the writes of the leader are told from those of an earlier one. */
+const third: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('leadership')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('beat', 'bigint', (column) => column.notNull())
+      .addColumn('holder', 'text', (column) => column.notNull())
+      .addColumn('url', 'text', (column) => column.notNull())
+      .addColumn('set_id', 'text', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('fence')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('revision', 'bigint', (column) => column.notNull())
+      .execute();
+    await sql`insert into leadership (id, epoch, beat, holder, url, set_id) values (1, 0, 0, '', '', '')`.execute(
+      db,
+    );
+    await sql`insert into fence (id, epoch, revision)
+      select 1, 0, coalesce(max(revision), 0) from containers`.execute(db);
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001-first': first, '0002-pages': second };
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-first': first,
+  '0002-pages': second,
+  '0003-leadership': third,
+};
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */
 export async function isNewer(db: Kysely<StoreSchema>): Promise<boolean> {

@@ -56,7 +56,31 @@ export interface IntentTable {
   outcome: string | null;
 }
 
+/** One row: who leads, and since when it does not change. */
+export interface LeadershipTable {
+  id: number;
+  /** Grows with each take-over. */
+  epoch: number;
+  /** Grows with each sign of life. */
+  beat: number;
+  /** `''`: nobody leads. */
+  holder: string;
+  /** Where the leader's API is. */
+  url: string;
+  /** The instance set the containers of this store run on; `''` before the first leader. */
+  set_id: string;
+}
+
+/** One row: what a write of the leader must find, and the number it gets. */
+export interface FenceTable {
+  id: number;
+  epoch: number;
+  revision: number;
+}
+
 export interface StoreSchema {
+  leadership: LeadershipTable;
+  fence: FenceTable;
   containers: ContainerTable;
   outputs: OutputTable;
   journal: JournalTable;

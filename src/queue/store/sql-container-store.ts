@@ -15,7 +15,8 @@ import {
   type Placement,
   type QueueSnapshot,
 } from '../queue.js';
-import { countByState, readOutput, readPage, writeOutput } from './container-reads.js';
+import { ContainerChanges, type WantedChange } from './container-changes.js';
+import { containerRow, countByState, readOutput, readPage } from './container-reads.js';
 import { containerOf, recordOf, type ContainerRow } from './container-rows.js';
 import {
   cancelRow,
@@ -30,9 +31,9 @@ import {
 import type { Store } from './database.js';
 import { eventLoopTurn } from './event-loop-turn.js';
 import { fetchContainers } from './fetch-containers.js';
-import { containerRow, reviseContainer } from './revise-container.js';
 import { guarded } from './store-error.js';
 import { submitContainers } from './submit-containers.js';
+import type { Epoch } from './write-rows.js';
 
 export interface SqlContainerStoreOptions {
   db: Store;
@@ -43,31 +44,40 @@ export interface SqlContainerStoreOptions {
   size: SizeContainer;
   /** 0: no limit (CR-15). */
   maxDispatchAttempts: number;
+  /** Names this daemon among the writers of the store. */
+  writer: string;
+  /** How long a change is tried again while the store does not take it. */
+  patienceMs: number;
   /** A row that cannot be read or a container that cannot be sized or cancelled: it is passed over. */
   onFault(uuid: string, error: unknown): void;
 }
 
 const cancelSize = 200;
+/** Of nobody who leads. */
+const noEpoch = -1;
 
 /**
- * Longshore's own containers in an SQL database. One process writes at a time, so its cache is always current.
- * Rejects with `QueueError` only.
+ * Longshore's own containers in an SQL database. One daemon leads at a time, which alone moves containers through their
+ * states; owners' wishes may come by way of others. Rejects with `QueueError` only.
  */
 export class SqlContainerStore implements ContainerStore {
   readonly #options: SqlContainerStoreOptions;
   readonly #db: Store;
   readonly #cache: QueueCache;
+  readonly #changes: ContainerChanges;
   /** The change under way for a container, the cache's part included: the next one begins after it. */
   readonly #changing = new Map<string, Promise<unknown>>();
   /** Up to here the cache has all, unless it must read everything anew. */
   #seenRevision = 0;
   #mustReadAll = true;
+  #role: { leads: boolean; epoch: Epoch } = { leads: true, epoch: undefined };
   #cancelling: Promise<void> = Promise.resolve();
 
   constructor(options: SqlContainerStoreOptions) {
-    const { db, clock, size, onFault } = options;
+    const { db, clock, size, onFault, writer, patienceMs } = options;
     this.#options = options;
     this.#db = db;
+    this.#changes = new ContainerChanges({ db, clock, writer, patienceMs });
     this.#cache = new QueueCache({
       fetch: (known) => {
         const seenRevision = this.#mustReadAll ? undefined : this.#seenRevision;
@@ -85,11 +95,22 @@ export class SqlContainerStore implements ContainerStore {
     });
   }
 
+  /** From now on its changes hold only while the epoch lasts, and its cache begins anew. */
+  lead(epoch: Epoch): void {
+    this.#role = { leads: true, epoch };
+    this.#mustReadAll = true;
+  }
+
+  /** It reads, and takes owners' wishes; the cache rests. */
+  standBy(): void {
+    this.#role = { leads: false, epoch: noEpoch };
+  }
+
   async submit(requests: readonly ContainerRequest[]): Promise<ContainerRecord[]> {
-    const { clock, clusterId, randomBytes } = this.#options;
-    const options = { clusterId, randomBytes, now: clock.now() };
+    const { clock, clusterId, randomBytes, writer } = this.#options;
+    const options = { clusterId, randomBytes, writer, now: clock.now() };
     const { uuids, fresh } = await this.#write(() => submitContainers(this.#db, requests, options));
-    const misfits = await this.#cache.absorb(fresh.map(containerOf));
+    const misfits = this.#role.leads ? await this.#cache.absorb(fresh.map(containerOf)) : [];
     await this.#cancelMisfits(misfits);
     const rows = new Map(fresh.map((row) => [row.uuid, row]));
     for (const { container } of misfits) rows.delete(container.uuid);
@@ -123,12 +144,12 @@ export class SqlContainerStore implements ContainerStore {
 
   setPriority(uuid: string, priority: bigint): Promise<void> {
     return this.#inTurn(uuid, async () => {
-      const { row } = await this.#write(() =>
-        reviseContainer(this.#db, uuid, (row) => prioritiseRow(row, priority)),
-      );
+      const decide = (row: ContainerRow): RowChange => prioritiseRow(row, priority);
+      const row = await this.#changes.change({ uuid, decide, epoch: undefined });
       this.#cache.changed(uuid, { priority });
       // One that was forgotten for its priority of 0 comes back.
-      if (!this.#cache.get(uuid)) await this.#cancelMisfits(await this.#cache.absorb([readContainer(row)]));
+      if (this.#role.leads && !this.#cache.get(uuid))
+        await this.#cancelMisfits(await this.#cache.absorb([readContainer(row)]));
     });
   }
 
@@ -145,7 +166,7 @@ export class SqlContainerStore implements ContainerStore {
     }
   }
 
-  /** This process makes all changes and the cache shows each at once, so that all of it is as fresh as can be. */
+  /** The leader moves all containers and its cache shows each move at once, so that all of it is as fresh as can be. */
   entries(): QueueSnapshot {
     const { entries, threshold } = this.#cache.snapshot();
     return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
@@ -156,37 +177,31 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   lock(uuid: string): Promise<void> {
-    return this.#change(uuid, lockRow);
+    return this.#lead(uuid, lockRow);
   }
 
   unlock(uuid: string): Promise<void> {
     const { maxDispatchAttempts, clock } = this.#options;
-    return this.#change(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+    return this.#lead(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
   }
 
+  /** Also an owner's wish: it holds whoever leads. */
   cancel(uuid: string, reason: string): Promise<void> {
-    return this.#change(uuid, (row) => cancelRow(row, reason, this.#options.clock.now()));
+    const decide = (row: ContainerRow): RowChange => cancelRow(row, reason, this.#options.clock.now());
+    return this.#change({ uuid, decide, epoch: undefined });
   }
 
   started(uuid: string, where: Placement, at: number): Promise<void> {
-    return this.#change(uuid, (row) => startRow(row, where, at));
+    return this.#lead(uuid, (row) => startRow(row, where, at));
   }
 
   lost(uuid: string, reason: string): Promise<void> {
-    return this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now()));
+    return this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now()));
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {
-    return this.#inTurn(uuid, async () => {
-      const { row } = await this.#write(() =>
-        this.#db.transaction().execute(async (transaction) => {
-          const revised = await reviseContainer(transaction, uuid, (row) => completeRow(row, result));
-          if (revised.isChanged) await writeOutput(transaction, uuid, result);
-          return revised;
-        }),
-      );
-      this.#moved(row);
-    });
+    const decide = (row: ContainerRow): RowChange => completeRow(row, result);
+    return this.#change({ uuid, decide, output: result, epoch: this.#role.epoch });
   }
 
   forget(uuid: string): void {
@@ -204,15 +219,18 @@ export class SqlContainerStore implements ContainerStore {
   /** Resolves when nothing is under way any more, so that the database can be closed. */
   async stop(): Promise<void> {
     await this.#cache.stop();
+    await this.#changes.stop();
     await this.#cancelling;
     await Promise.all(this.#changing.values());
   }
 
-  #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
-    return this.#inTurn(uuid, async () => {
-      const { row } = await this.#write(() => reviseContainer(this.#db, uuid, decide));
-      this.#moved(row);
-    });
+  /** A change that only the leader may make. */
+  #lead(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
+    return this.#change({ uuid, decide, epoch: this.#role.epoch });
+  }
+
+  #change(wanted: WantedChange): Promise<void> {
+    return this.#inTurn(wanted.uuid, async () => this.#moved(await this.#changes.change(wanted)));
   }
 
   /** Changes of one container reach the cache in the order in which they reached the database. */
@@ -231,22 +249,12 @@ export class SqlContainerStore implements ContainerStore {
     this.#cache.changed(row.uuid, { state: row.state as ContainerState });
   }
 
-  /** Many in one transaction: after a change of the configuration they may be all. */
+  /** After a change of the configuration they may be all. */
   async #cancelMisfits(misfits: readonly Misfit[]): Promise<void> {
     for (let from = 0; from < misfits.length; from += cancelSize) {
       const part = misfits.slice(from, from + cancelSize);
       try {
-        await this.#write(() =>
-          this.#db.transaction().execute(async (transaction) => {
-            for (const { container, reason } of part) {
-              await reviseContainer(transaction, container.uuid, (row) =>
-                row.state === 'Queued' || row.state === 'Locked'
-                  ? cancelRow(row, reason, this.#options.clock.now())
-                  : undefined,
-              );
-            }
-          }),
-        );
+        await Promise.all(part.map((misfit) => this.#cancelMisfit(misfit)));
       } catch (error) {
         // They are found again by an update that reads everything.
         this.#mustReadAll = true;
@@ -254,6 +262,15 @@ export class SqlContainerStore implements ContainerStore {
       }
       await eventLoopTurn();
     }
+  }
+
+  async #cancelMisfit({ container: { uuid }, reason }: Misfit): Promise<void> {
+    const { epoch } = this.#role;
+    const decide = (row: ContainerRow): RowChange =>
+      row.state === 'Queued' || row.state === 'Locked'
+        ? cancelRow(row, reason, this.#options.clock.now())
+        : undefined;
+    await this.#changes.change({ uuid, decide, epoch });
   }
 
   #readable(row: ContainerRow): ContainerRecord[] {

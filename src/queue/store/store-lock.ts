@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { QueueError } from '../queue.js';
-import { storePath } from './database.js';
+import { storePath } from './store-url.js';
 
 /** Says which process uses the store. */
 interface Holder {

@@ -4,12 +4,14 @@ import { QueueError } from '../queue.js';
 import { rowOf, type ContainerRow } from './container-rows.js';
 import type { Store } from './database.js';
 import { eventLoopTurn } from './event-loop-turn.js';
-import { lastRevision } from './revise-container.js';
+import { takeRevisions } from './write-rows.js';
 
 export interface SubmitOptions {
   clusterId: string;
   /** At least 15 fresh random bytes. */
   randomBytes(): Uint8Array;
+  /** Names this daemon among the writers of the store. */
+  writer: string;
   now: number;
 }
 
@@ -28,15 +30,16 @@ export async function submitContainers(
 ): Promise<{ uuids: string[]; fresh: ContainerRow[] }> {
   requests.forEach(checkRequest);
   return db.transaction().execute(async (transaction) => {
+    let revision = await takeRevisions(transaction, requests.length, options.writer);
+    // Read once all others wait: two requests with the same key can not miss each other.
     const byKey = await knownKeys(transaction, requests);
-    let revision = await lastRevision(transaction);
     const fresh: ContainerRow[] = [];
     const uuids = requests.map((request) => {
       const { idempotencyKey } = request;
       const earlier = idempotencyKey === '' ? undefined : byKey.get(idempotencyKey);
       if (earlier !== undefined) return earlier;
       const uuid = containerUuidFrom(options.clusterId, options.randomBytes());
-      fresh.push(rowOf(uuid, request, options.now, ++revision));
+      fresh.push(rowOf(uuid, request, options.now, revision++));
       byKey.set(idempotencyKey, uuid);
       return uuid;
     });

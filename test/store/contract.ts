@@ -1,0 +1,345 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
+import { noConstraints } from '../../src/domain/container.js';
+import { StoreJournal } from '../../src/journal/store-journal.js';
+import type { ContainerRequest } from '../../src/queue/container-store.js';
+import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
+import type { StoreTarget } from '../../src/queue/store/store-url.js';
+import { smallType } from '../support/worker-world.js';
+
+export const request: ContainerRequest = {
+  name: 'test',
+  command: ['true'],
+  env: { A: 'b' },
+  image: '',
+  cwd: '',
+  constraints: noConstraints,
+  scheduling: { preemptible: false, supervisor: false, maxRunTimeMs: 0 },
+  tmpMountBytes: 0,
+  priority: 1n,
+  maxAttempts: 2,
+  idempotencyKey: '',
+};
+const needs = { vcpus: 1, ramBytes: 0, scratchBytes: 0, gpus: 0, gpuVramBytes: 0 };
+export const placement = { instanceId: 'i-1', instanceTypeName: 'small', pricePerHour: 3.6 };
+const result = { exitCode: 0, startedAt: 1_000, finishedAt: 11_000, note: '', stdout: 'o', stderr: 'e' };
+
+/** Where the suite gets empty databases from. */
+export interface StoreSource {
+  /** Skips the test, with the reason, when there can be none. */
+  begin(context: TestContext): Promise<void>;
+  /** A new, empty one. */
+  create(): Promise<StoreTarget>;
+  remove(): Promise<void>;
+  end(): Promise<void>;
+}
+
+export interface OpenStoreOptions {
+  misfit?(): string | undefined;
+  writer?: string;
+  patienceMs?: number;
+}
+
+/** A store on the database as the daemon has it. */
+export function storeOn(
+  db: Store,
+  { misfit, writer = 'test', patienceMs = 2_000 }: OpenStoreOptions = {},
+): SqlContainerStore {
+  return new SqlContainerStore({
+    db,
+    clock: systemClock,
+    clusterId: 'zzzzz',
+    randomBytes: () => randomBytes(15),
+    size: () => {
+      const reason = misfit?.();
+      return reason === undefined ? { needs, instanceTypes: [smallType] } : { needs, unsatisfiable: reason };
+    },
+    maxDispatchAttempts: 2,
+    writer,
+    patienceMs,
+    onFault: (uuid, error) => {
+      throw new Error(uuid, { cause: error });
+    },
+  });
+}
+
+/** What every container store promises, whatever database it is on. */
+export function storeContract(name: string, source: StoreSource): void {
+  describe(`the container store on ${name}`, () => {
+    let target: StoreTarget;
+    let db: Store;
+    let store: SqlContainerStore;
+    let misfit: string | undefined;
+
+    const open = async (): Promise<void> => {
+      db = await openDatabase(target);
+      store = storeOn(db, { misfit: () => misfit });
+      await store.update();
+    };
+
+    beforeEach(async (context) => {
+      await source.begin(context);
+      misfit = undefined;
+      target = await source.create();
+      await open();
+    });
+    afterEach(async () => {
+      await store?.stop();
+      await db?.destroy();
+      await source.remove();
+    });
+    afterAll(() => source.end());
+
+    const submit = async (change: Partial<ContainerRequest> = {}): Promise<string> =>
+      (await store.submit([{ ...request, ...change }]))[0]!.uuid;
+
+    it('refuses to unlock what is Queued (T-1, CR-13)', async () => {
+      const uuid = await submit();
+      await expect(store.unlock(uuid)).rejects.toThrow('cannot unlock when Queued');
+      expect(store.get(uuid)?.state).toBe('Queued');
+    });
+
+    it('shows a lock at once and refuses a second one (T-2, Q-40, Q-43)', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      expect(store.get(uuid)?.state).toBe('Locked');
+      await expect(store.lock(uuid)).rejects.toMatchObject({ code: 'conflict' });
+    });
+
+    it('unlocks what is Locked, once (T-3, Q-41)', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.unlock(uuid);
+      expect(store.get(uuid)?.state).toBe('Queued');
+      await expect(store.unlock(uuid)).rejects.toMatchObject({ code: 'conflict' });
+    });
+
+    it('never locks what was cancelled (T-4, Q-42, CR-13)', async () => {
+      const uuid = await submit();
+      await store.cancel(uuid, 'by test');
+      expect(store.get(uuid)?.state).toBe('Cancelled');
+      await expect(store.lock(uuid)).rejects.toMatchObject({ code: 'conflict' });
+    });
+
+    it('cancels at the unlock that used up its attempts (T-22, CR-15)', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.unlock(uuid);
+      await store.lock(uuid);
+      await store.unlock(uuid);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', lockCount: 2 });
+    });
+
+    it('forgets only what is final or Queued with priority 0 (T-16, Q-7)', async () => {
+      const [running, locked, queued, idle, complete, cancelled] = (
+        await store.submit([request, request, request, { ...request, priority: 0n }, request, request])
+      ).map(({ uuid }) => uuid) as [string, string, string, string, string, string];
+      for (const uuid of [running, locked, complete]) await store.lock(uuid);
+      for (const uuid of [running, complete]) await store.started(uuid, placement, 1);
+      const result = { exitCode: 0, startedAt: 1, finishedAt: 2, note: '', stdout: '', stderr: '' };
+      await store.complete(complete, result);
+      await store.cancel(cancelled, 'x');
+      for (const uuid of [running, locked, queued, idle, complete, cancelled]) store.forget(uuid);
+      expect([...store.entries().entries.keys()]).toEqual([running, locked, queued]);
+    });
+
+    it('tells listeners once of many changes (T-23, Q-8)', async () => {
+      let calls = 0;
+      store.subscribe(() => calls++);
+      const before = calls;
+      await Promise.all([store.update(), store.update(), store.update()]);
+      expect(calls - before).toBeLessThanOrEqual(3);
+      expect(calls).toBeGreaterThan(0);
+    });
+
+    it('gives a lost container back until its attempts are used up', async () => {
+      const uuid = await submit();
+      for (const state of ['Queued', 'Cancelled']) {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        await store.lost(uuid, 'its instance is gone');
+        expect((await store.find(uuid))?.state).toBe(state);
+      }
+    });
+
+    it('passes over a late result of an attempt that was given up', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.lost(uuid, 'its instance is gone');
+      const result = { exitCode: 1, startedAt: 1, finishedAt: 2, note: '', stdout: 'first', stderr: '' };
+      await store.complete(uuid, result);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Queued', exitCode: undefined });
+      await store.lock(uuid);
+      await store.started(uuid, placement, 3);
+      await store.complete(uuid, { ...result, exitCode: 0, stdout: 'second' });
+      expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 0 });
+    });
+
+    it('keeps the result, the output and the cost, once', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1_000);
+      const result = {
+        exitCode: 3,
+        startedAt: 1_000,
+        finishedAt: 11_000,
+        note: '',
+        stdout: 'o',
+        stderr: 'e',
+      };
+      await store.complete(uuid, result);
+      await store.complete(uuid, { ...result, exitCode: 9 });
+      expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 3, cost: 0.01 });
+      expect(await store.output(uuid)).toEqual({ stdout: 'o', stderr: 'e' });
+    });
+
+    it('cancels what fits nowhere, with the reason (Q-23, Q-25)', async () => {
+      misfit = 'too large for all';
+      const uuid = await submit();
+      expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', error: 'too large for all' });
+      expect(store.entries().entries.size).toBe(0);
+    });
+
+    it('makes one container of two requests with the same key', async () => {
+      const first = await submit({ idempotencyKey: 'k' });
+      expect(await submit({ idempotencyKey: 'k' })).toBe(first);
+      const [a, b] = await store.submit([
+        { ...request, idempotencyKey: 'x' },
+        { ...request, idempotencyKey: 'x' },
+      ]);
+      expect(a!.uuid).toBe(b!.uuid);
+    });
+
+    it('keeps priorities beyond 2^53 apart (CR-6)', async () => {
+      const low = await submit({ priority: 562948375092493200n });
+      const high = await submit({ priority: 562948375092493201n });
+      const negative = await submit({ priority: -5n });
+      await store.update();
+      expect([low, high, negative].map((uuid) => store.get(uuid)?.priority)).toEqual([
+        562948375092493200n,
+        562948375092493201n,
+        -5n,
+      ]);
+    });
+
+    it('lists by pages and filters', async () => {
+      await store.submit(
+        Array.from({ length: 250 }, (_, index) => ({ ...request, name: index % 2 ? 'odd' : 'even' })),
+      );
+      const seen = new Set<string>();
+      let after: string | undefined;
+      do {
+        const page = await store.list({ limit: 60, name: 'odd', ...(after === undefined ? {} : { after }) });
+        for (const { uuid } of page.items) seen.add(uuid);
+        after = page.next;
+      } while (after !== undefined);
+      expect(seen.size).toBe(125);
+      expect((await store.counts()).Queued).toBe(250);
+      await expect(store.list({ limit: 1, after: "x' or 1" })).rejects.toMatchObject({ code: 'invalid' });
+    });
+
+    it('has all that was acknowledged after it was opened again', async () => {
+      const [queued, running] = [await submit(), await submit()];
+      await store.lock(running);
+      await store.started(running, placement, 5);
+      await db.destroy();
+      await open();
+      expect(store.get(queued)?.state).toBe('Queued');
+      expect(store.get(running)?.state).toBe('Running');
+      expect(await store.find(running)).toMatchObject({ instanceId: 'i-1', attempts: 1 });
+    });
+
+    it('takes ten thousand in one request', async () => {
+      const records = await store.submit(Array.from({ length: 10_000 }, () => request));
+      expect(new Set(records.map(({ uuid }) => uuid)).size).toBe(10_000);
+      expect(store.entries().entries.size).toBe(10_000);
+    });
+
+    it('journals in batches and finds entries by instance', async () => {
+      const options = { db, clock: systemClock, flushMs: 10, maxEntries: 1_000_000 };
+      const journal = new StoreJournal({ ...options, onFault: (error) => expect.fail(String(error)) });
+      for (let index = 0; index < 1_200; index++) {
+        journal.append({ at: index, kind: 'test', instance: `i-${index % 3}`, because: 'x' });
+      }
+      expect((await journal.read({ instance: 'i-1' })).length).toBe(400);
+      await journal.recordIntent({ secretFingerprint: 'f', instanceType: 'small', at: 1 });
+      expect(await journal.openIntents()).toEqual([{ secretFingerprint: 'f', instanceType: 'small', at: 1 }]);
+      await journal.settleIntent('f', 'created i-1');
+      expect(await journal.openIntents()).toEqual([]);
+    });
+
+    it('makes many changes at once in the order of their containers, each durable by itself', async () => {
+      const uuids = (await store.submit(Array.from({ length: 300 }, () => request))).map(({ uuid }) => uuid);
+      const whole = uuids.map(async (uuid, index) => {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        await store.complete(uuid, { ...result, exitCode: index });
+      });
+      await Promise.all(whole);
+      await db.destroy();
+      await open();
+      const codes = await Promise.all(uuids.map(async (uuid) => (await store.find(uuid))?.exitCode));
+      expect(codes).toEqual(uuids.map((_, index) => index));
+    });
+
+    it('refuses one of many changes without harm to the others (CR-11)', async () => {
+      const [good, bad] = (await store.submit([request, request])).map(({ uuid }) => uuid) as [
+        string,
+        string,
+      ];
+      const outcomes = await Promise.allSettled([
+        store.lock(good),
+        store.unlock(bad),
+        store.lock('zzzzz-dz642-none'),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+      expect((await store.find(good))?.state).toBe('Locked');
+    });
+
+    it('never gives two writers the same revision', async () => {
+      const others = [storeOn(db, { writer: 'a' }), storeOn(db, { writer: 'b' })];
+      const all = await Promise.all(
+        [store, ...others].flatMap((each) => Array.from({ length: 20 }, () => each.submit([request]))),
+      );
+      await Promise.all(all.map(([record], index) => others[index % 2]!.setPriority(record!.uuid, 7n)));
+      const rows = await db.selectFrom('containers').select('revision').execute();
+      expect(new Set(rows.map(({ revision }) => revision)).size).toBe(60);
+      for (const each of others) await each.stop();
+    });
+
+    it('keeps what text columns do not hold: zero bytes and halves of characters', async () => {
+      const uuid = await submit({ env: { A: '\ud800' } });
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.complete(uuid, { ...result, note: 'a\0b\ud800', stdout: 'x\0y', stderr: 'z\udc00' });
+      expect(await store.output(uuid)).toEqual({ stdout: 'x\0y', stderr: 'z\ufffd' });
+      expect((await store.find(uuid))?.error).toBe('a\ufffdb\ufffd');
+    });
+
+    it('passes over a damaged row, and names it', async () => {
+      const [damaged, whole] = [await submit(), await submit()];
+      await db.updateTable('containers').set({ constraints: '{' }).where('uuid', '=', damaged).execute();
+      const faults: string[] = [];
+      const other = new SqlContainerStore({
+        db,
+        clock: systemClock,
+        clusterId: 'zzzzz',
+        randomBytes: () => randomBytes(15),
+        size: () => ({ needs, instanceTypes: [smallType] }),
+        maxDispatchAttempts: 2,
+        writer: 'other',
+        patienceMs: 0,
+        onFault: (uuid, error) => faults.push(`${uuid} ${String(error)}`),
+      });
+      await other.update();
+      expect([...other.entries().entries.keys()]).toEqual([whole]);
+      expect(faults).toEqual([
+        expect.stringContaining(`${damaged} RowFault: container ${damaged}: its constraints`),
+      ]);
+      await other.stop();
+    });
+  });
+}
