@@ -6,7 +6,8 @@ const mayImport = {
   domain: [],
   policy: ['domain/', 'actors/pool.js', 'queue/queue.js', 'config/config.js'],
   machines: ['domain/', 'policy/', 'drivers/driver.js'],
-  drivers: ['domain/', 'ssh/', 'policy/'],
+  // hold-off: the breakers of calls to a provider, as those of the pool.
+  drivers: ['domain/', 'ssh/', 'policy/', 'machines/hold-off.js'],
   ssh: ['domain/', 'machines/connection.js'],
   queue: ['domain/'],
   config: ['domain/', 'ssh/keys.js'],

@@ -12,10 +12,12 @@ import { announced, assembleLive } from './compose/live.js';
 import { apiDeps } from './compose/api-deps.js';
 import { openStorage, type Storage } from './compose/storage.js';
 import type { Config } from './config/config.js';
+import { driverSecretsOf } from './config/driver-secrets.js';
 import type { Clock } from './domain/clock.js';
 import { instanceSetIdOf } from './domain/ids.js';
 import type { Driver } from './drivers/driver.js';
 import { openDriver } from './drivers/registry.js';
+import { Breakers } from './drivers/wrappers/breaker.js';
 import { wrapDriver } from './drivers/wrappers/wrap.js';
 import { Metrics } from './metrics/metrics.js';
 import { Reporter } from './reporter.js';
@@ -77,7 +79,8 @@ async function start(
   releases.push(() => live.feed.stop());
   const reporter = new Reporter({ clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
-  const driver = await openCloud(options, instanceSetId, reporter);
+  const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
+  const driver = await openCloud(options, instanceSetId, reporter, breakers);
   releases.push(() => driver.stop());
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
@@ -98,7 +101,18 @@ async function start(
     onWorkerStep: live.step,
   });
   releases.push(() => core.stop());
-  const deps: ApiDeps = apiDeps({ config, clock, log, store, journal, core, metrics, runner, live });
+  const deps: ApiDeps = apiDeps({
+    config,
+    clock,
+    log,
+    store,
+    journal,
+    core,
+    metrics,
+    runner,
+    live,
+    breakers,
+  });
   const api = await startApi(deps, config.api);
   releases.push(() => api.close());
   const addressFile = join(config.stateDir, 'api-address');
@@ -128,6 +142,7 @@ async function openCloud(
   { config, clock, log, driver: given }: ComposeOptions,
   instanceSetId: string,
   reporter: Reporter,
+  breakers: Breakers,
 ): Promise<Driver> {
   const driver =
     given ??
@@ -144,6 +159,8 @@ async function openCloud(
     resourceTags: config.pool.resourceTags,
     opsPerSecond: config.pool.maxCloudOpsPerSecond,
     timeoutMs: config.pool.cloudCallTimeoutMs,
+    secrets: driverSecretsOf(config.driverParameters),
+    breakers,
     observe: (call) => reporter.driverCall(call),
   });
 }

@@ -149,13 +149,13 @@ export class Reporter implements PoolObserver, DispatchObserver {
     });
   }
 
-  driverCall({ operation, durationMs, error, instanceId }: DriverCall): void {
-    this.#options.metrics.driverOperation(operation, error !== undefined);
+  driverCall({ operation, durationMs, error, instanceId, instanceType }: DriverCall): void {
+    this.#options.metrics.driverOperation(operation, durationMs, error?.code);
     if (operation === 'List' && !error) return;
     this.#note(`cloud.${operation}`, {
       instance: instanceId,
       because: error?.message,
-      data: { durationMs, code: error?.code ?? 'ok' },
+      data: { durationMs, code: error?.code ?? 'ok', type: instanceType },
     });
   }
 

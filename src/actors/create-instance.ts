@@ -36,6 +36,7 @@ export const createInstanceWith = (deps: CreateInstanceDeps) =>
           publicKey,
           ...(zone === '' ? {} : { zone }),
           idempotencyToken: secretFingerprint(secret).slice(7, 47),
+          secrets: [secret],
         },
         { signal },
       );

@@ -3,6 +3,7 @@ import type { BootOutcome } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
 import { BootGuard } from './boot-guard.js';
+import { CreateFailures } from './create-failures.js';
 import { HoldOffs, type HoldOffView } from './hold-offs.js';
 
 export interface CreateLimitsOptions {
@@ -47,6 +48,7 @@ export class CreateLimits {
   readonly #options: CreateLimitsOptions;
   readonly #holdOffs: HoldOffs;
   readonly #boots: BootGuard;
+  readonly #failures: CreateFailures;
   /** At quota until there are fewer instances than this; 0: no such limit (L-12). */
   #untilFewer = 0;
 
@@ -59,6 +61,7 @@ export class CreateLimits {
       holdMs: options.bootFailureHoldOffMs,
       trialTimeoutMs: options.bootTrialTimeoutMs,
     });
+    this.#failures = new CreateFailures(this.#holdOffs, options.trialTimeoutMs);
   }
 
   atQuota(counts: InstanceCounts): boolean {
@@ -67,9 +70,9 @@ export class CreateLimits {
     return isFull || this.#holdOffs.isBlocked('quota');
   }
 
-  /** True also when instances of the type do not boot: others may. */
+  /** True also when instances of the type do not boot, or cannot be asked for: others may. */
   atCapacity(type: InstanceType): boolean {
-    if (this.#boots.blocks(type)) return true;
+    if (this.#boots.blocks(type) || this.#failures.blocks(type)) return true;
     if (this.#isBlocked(['capacity: all', this.#groupKey(type)])) return true;
     return this.zoneFor(type) === undefined;
   }
@@ -117,11 +120,13 @@ export class CreateLimits {
   tried(wish: CreateWish): void {
     for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'tried');
     this.#boots.tried(wish.instanceType);
+    this.#failures.tried(wish.instanceType);
   }
 
   succeeded(wish: CreateWish): void {
     this.#untilFewer = 0;
     for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'succeeded');
+    this.#failures.succeeded(wish.instanceType);
   }
 
   /** A create call failed; `counts` without that call (L-12, L-15, L-19). */
@@ -138,6 +143,7 @@ export class CreateLimits {
       this.#holdOffs.refuse(key, { forMs, because: error.message, trialTimeoutMs });
     }
     this.#boots.refused(wish.instanceType);
+    this.#failures.refused(wish.instanceType, error);
   }
 
   /** An instance that was asked for came into service, or did not. */
@@ -161,6 +167,7 @@ export class CreateLimits {
   reset(key: string): boolean {
     if (key === 'quota') this.#untilFewer = 0;
     this.#boots.forget(key);
+    this.#failures.forget(key);
     return this.#holdOffs.reset(key);
   }
 

@@ -4,7 +4,7 @@ import { holdOffMachine } from '../machines/hold-off.js';
 
 /** One hold-off, for people. */
 export interface HoldOffView {
-  /** `quota`, `create pace`, `list pace`, `capacity: …`, or `boot: …`. */
+  /** `quota`, `create pace`, `list pace`, `capacity: …`, `boot: …` or `failing: …`. */
   key: string;
   state: 'held' | 'halfOpen' | 'trying';
   because: string;

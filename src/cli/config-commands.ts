@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import type { Config } from '../config/config.js';
-import { isSecretParameter } from '../config/driver-secrets.js';
+import { withoutDriverSecrets } from '../config/driver-secrets.js';
 import { loadConfig } from '../config/load.js';
 import { fileSchema } from '../config/schema.js';
 import { formatSize } from '../domain/size.js';
@@ -39,16 +39,13 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
 
 function withoutSecrets(config: Config): Record<string, unknown> {
   const hide = (secret: string): string => (secret === '' ? '' : '[redacted]');
-  const parameters = Object.entries(config.driverParameters).map(([key, value]) => {
-    return [key, isSecretParameter(key) ? '[redacted]' : value];
-  });
   return {
     ...config,
     managementToken: hide(config.managementToken),
     systemRootToken: hide(config.systemRootToken),
     dispatchPrivateKey: hide(config.dispatchPrivateKey),
     storePassword: hide(config.storePassword),
-    driverParameters: Object.fromEntries(parameters) as Record<string, unknown>,
+    driverParameters: withoutDriverSecrets(config.driverParameters),
     instanceTypes: Object.fromEntries(config.instanceTypes),
   };
 }

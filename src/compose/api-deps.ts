@@ -5,6 +5,7 @@ import type { RunnerProgram } from '../actors/runner-program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { Breakers } from '../drivers/wrappers/breaker.js';
 import { explain } from '../explain.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { pageFolder } from '../page-folder.js';
@@ -23,17 +24,22 @@ export interface ServedParts extends Storage {
   metrics: Metrics;
   runner: RunnerProgram;
   live: LiveParts;
+  /** Of the calls to the provider, beside those of the pool. */
+  breakers: Breakers;
 }
 
 /** The running parts as the API knows them. */
 export function apiDeps(parts: ServedParts): ApiDeps {
-  const { config, clock, log, store, journal, metrics, live } = parts;
+  const { config, clock, log, store, journal, metrics, live, breakers } = parts;
   const { pool, dispatch } = parts.core;
   return {
     pool,
     store,
     dispatcher: dispatch,
-    holdOffs: { list: () => pool.holdOffs(), reset: (key) => pool.resetHoldOff(key) },
+    holdOffs: {
+      list: () => [...pool.holdOffs(), ...breakers.views()],
+      reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
+    },
     journal,
     metrics,
     explain: (id) =>

@@ -4,11 +4,7 @@ import { readSecret } from './read-secret.js';
 import type { YamlFile } from './yaml-file.js';
 
 const secretName = /secret|password|token|key/i;
-
-/** True for the name of a driver's parameter whose value is never shown, and may be `env:NAME` or `file:///path`. */
-export function isSecretParameter(name: string): boolean {
-  return secretName.test(name);
-}
+const censor = '[redacted]';
 
 /** The driver's parameters with their secrets fetched; what cannot be fetched is added to the problems. */
 export function readDriverSecrets(
@@ -16,17 +12,46 @@ export function readDriverSecrets(
   file: YamlFile,
   { path, env }: { path: string; env: NodeJS.ProcessEnv },
   problems: ConfigProblem[],
-): Record<string, string> {
-  const read: Record<string, string> = {};
-  if (typeof parameters !== 'object' || parameters === null) return read;
-  for (const [name, value] of Object.entries(parameters)) {
-    if (!isSecretParameter(name) || typeof value !== 'string') continue;
+): Record<string, unknown> {
+  const read = mapSecrets(parameters, (value, place) => {
     try {
-      read[name] = readSecret(value, { env, base: dirname(path) });
+      return readSecret(value, { env, base: dirname(path) });
     } catch (error) {
-      const place = ['driverParameters', name];
-      problems.push({ path: place.join('.'), message: (error as Error).message, ...file.placeOf(place) });
+      const full = ['driverParameters', ...place];
+      problems.push({ path: full.join('.'), message: (error as Error).message, ...file.placeOf(full) });
+      return '';
     }
+  });
+  return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {};
+}
+
+/** The parameters as they may be shown. */
+export function withoutDriverSecrets(parameters: unknown): unknown {
+  return mapSecrets(parameters, () => censor);
+}
+
+/** The values of all secret parameters. */
+export function driverSecretsOf(parameters: unknown): string[] {
+  const found: string[] = [];
+  mapSecrets(parameters, (value) => (found.push(value), value));
+  return found;
+}
+
+/** A copy in which each text that is secret by its name, or by that of a map or list around it, is replaced. */
+function mapSecrets(
+  value: unknown,
+  replace: (value: string, place: readonly string[]) => string,
+  place: readonly string[] = [],
+): unknown {
+  const isSecret = place.some((name) => secretName.test(name));
+  if (typeof value === 'string') return isSecret ? replace(value, place) : value;
+  if (Array.isArray(value)) {
+    return value.map((each, index) => mapSecrets(each, replace, [...place, String(index)]));
   }
-  return read;
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([name, each]) => [
+    name,
+    mapSecrets(each, replace, [...place, name]),
+  ]);
+  return Object.fromEntries(entries) as Record<string, unknown>;
 }

@@ -51,11 +51,11 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const secrets = readSecrets(data, file, options, problems);
   const { driverParameters } = data as { driverParameters?: unknown };
   // Who wants only some of the secrets talks to no provider.
-  const driverSecrets =
-    options.secrets === undefined ? readDriverSecrets(driverParameters, file, options, problems) : {};
+  const parameters =
+    options.secrets === undefined ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
   problems.push(...missingTypes(data, file));
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
-  return resolveConfig(parsed.data, { path, env, secrets, driverSecrets });
+  return resolveConfig(parsed.data, { path, env, secrets, driverParameters: parameters });
 }
 
 function readSecrets(

@@ -11,14 +11,14 @@ export interface ResolveContext {
   path: string;
   env: NodeJS.ProcessEnv;
   secrets: Readonly<Record<SecretField, string>>;
-  /** Of the driver's parameters. */
-  driverSecrets: Readonly<Record<string, string>>;
+  /** With their secrets fetched; none for those who talk to no provider. */
+  driverParameters: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** The configuration that a valid file stands for. */
 export function resolveConfig(
   file: ConfigFile,
-  { path, env, secrets, driverSecrets }: ResolveContext,
+  { path, env, secrets, driverParameters }: ResolveContext,
 ): Config {
   const base = dirname(path);
   const stateDir = absolute(file.stateDir || defaultStateDir(env), base);
@@ -33,7 +33,7 @@ export function resolveConfig(
     store: storeOf(file, stateDir, base),
     storeListen: file.storeListen,
     driver: file.driver,
-    driverParameters: { ...file.driverParameters, ...driverSecrets },
+    driverParameters: driverParameters ?? file.driverParameters,
     instanceTypes: types,
     pool: poolOf(file),
     runner: runnerOf(file, base),

@@ -14,6 +14,8 @@ export interface CreateSpec {
   zone?: string;
   /** Same text for each try of one wish, so that a provider can drop a repeat. */
   idempotencyToken: string;
+  /** Parts of this order that no error may show, like the secret inside the init command. */
+  secrets?: readonly string[];
 }
 
 export interface CallOptions {

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry, Summary } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
@@ -23,6 +23,9 @@ export interface MetricSources {
 const prefix = 'arvados_dispatchcloud_';
 const categories = ['inuse', 'hold', 'booting', 'unknown', 'idle'] as const;
 type Category = (typeof categories)[number];
+/** From a fast answer to the longest deadline. */
+const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
 /**
@@ -34,6 +37,8 @@ export class Metrics {
   readonly #bootOutcomes: Counter;
   readonly #disappeared: Counter;
   readonly #driverOperations: Counter;
+  readonly #driverErrors: Counter;
+  readonly #driverSeconds: Histogram;
   readonly #timeToSsh: Summary;
   readonly #timeToReady: Summary;
   readonly #shutdownToGone: Summary;
@@ -53,9 +58,21 @@ export class Metrics {
       'operation',
       'error',
     ]);
-    for (const operation of ['Create', 'List', 'Destroy', 'SetTags']) {
+    for (const operation of driverOperations) {
       for (const error of ['0', '1']) this.#driverOperations.inc({ operation, error }, 0);
     }
+    this.#driverErrors = this.#counter('driver_errors', 'Failed calls to the provider, by class.', [
+      'operation',
+      'code',
+    ]);
+    this.#driverSeconds = new Histogram({
+      name: `${prefix}driver_operation_duration_seconds`,
+      help: 'How long calls to the provider took, without the wait for their turn.',
+      labelNames: ['operation'],
+      buckets: callBuckets,
+      registers: [this.registry],
+    });
+    for (const operation of driverOperations) this.#driverSeconds.zero({ operation });
     this.#timeToSsh = this.#summary(
       'instances_time_to_ssh_seconds',
       'From creation to the first verified SSH connection.',
@@ -88,8 +105,11 @@ export class Metrics {
     this.#disappeared.inc({ state });
   }
 
-  driverOperation(operation: string, failed: boolean): void {
-    this.#driverOperations.inc({ operation, error: failed ? '1' : '0' });
+  /** `code`: class of the error of a call that failed. */
+  driverOperation(operation: string, durationMs: number, code: string | undefined): void {
+    this.#driverOperations.inc({ operation, error: code === undefined ? '0' : '1' });
+    if (code !== undefined) this.#driverErrors.inc({ operation, code });
+    this.#driverSeconds.observe({ operation }, durationMs / 1_000);
   }
 
   timeToSsh(ms: number): void {

@@ -1,15 +1,22 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { CreateLimits } from '../../src/actors/create-limits.js';
 import { cloudFailure } from '../../src/actors/cloud-failure.js';
 import { instanceSetIdOf } from '../../src/domain/ids.js';
 import type { Instance } from '../../src/domain/instance.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../../src/drivers/driver.js';
+import { Breakers } from '../../src/drivers/wrappers/breaker.js';
 import type { DriverCall } from '../../src/drivers/wrappers/observe.js';
 import { wrapDriver } from '../../src/drivers/wrappers/wrap.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
-import { errorOf, never, spec, type } from './contract.js';
+import { errorOf, secret, spec, type } from './contract.js';
 
-const options = { signal: never };
+/** Each call has a signal of its own, as in the daemon. */
+const options = {
+  get signal(): AbortSignal {
+    return new AbortController().signal;
+  },
+};
 
 const instance = (tags: Record<string, string> = {}): Instance => ({
   id: 'i-1',
@@ -71,20 +78,28 @@ class Recorder implements Driver {
 }
 
 function world(
-  change: { opsPerSecond?: number; timeoutMs?: number; resourceTags?: Record<string, string> } = {},
+  change: {
+    opsPerSecond?: number;
+    timeoutMs?: number;
+    resourceTags?: Record<string, string>;
+    secrets?: string[];
+  } = {},
 ) {
   const clock = new HeapClock(1_000_000);
   const recorder = new Recorder();
   const observed: DriverCall[] = [];
+  const breakers = new Breakers({ clock, trialTimeoutMs: 60_000 });
   const driver = wrapDriver(recorder, {
     clock,
     resourceTags: {},
     opsPerSecond: 0,
     timeoutMs: 60_000,
+    secrets: [],
+    breakers,
     observe: (call) => observed.push(call),
     ...change,
   });
-  return { clock, recorder, observed, driver };
+  return { clock, recorder, observed, breakers, driver };
 }
 
 describe('tags', () => {
@@ -112,18 +127,50 @@ describe('the rate limit', () => {
     expect(recorder.calls).toHaveLength(10);
   });
 
-  it('allows a burst and then keeps the rate over all operations (DD-3, DW-22)', async () => {
+  it('makes ten calls at ten a second take about a second (DT-26)', async () => {
     const { driver, recorder, clock } = world({ opsPerSecond: 10 });
-    const calls = [...tenCalls(driver), ...tenCalls(driver)];
-    await settle();
-    const atOnce = recorder.calls.length;
-    expect(atOnce).toBeLessThanOrEqual(11);
-    await clock.advance(500);
-    expect(recorder.calls.length - atOnce).toBeGreaterThanOrEqual(4);
-    expect(recorder.calls.length - atOnce).toBeLessThanOrEqual(6);
-    await clock.advance(2_000);
+    const calls = tenCalls(driver);
+    await clock.advance(800);
+    expect(recorder.calls).toHaveLength(9);
+    await clock.advance(100);
     await Promise.all(calls);
-    expect(recorder.calls).toHaveLength(20);
+    expect(recorder.calls).toHaveLength(10);
+  });
+
+  it.each([0.5, 1, 3, 7, 10, 40])(
+    'makes at most rate × t + 1 calls in any t seconds, after a rest as well: %s a second (T-96)',
+    async (opsPerSecond) => {
+      const { driver, recorder, clock } = world({ opsPerSecond });
+      const madeAt: number[] = [];
+      recorder.answer = () => (madeAt.push(clock.now()), Promise.resolve());
+      const intervalMs = 1_000 / opsPerSecond;
+      const calls: Promise<unknown>[] = [];
+      for (const restMs of [0, 0.4 * intervalMs, 3 * intervalMs, 1.7 * intervalMs, 60_000]) {
+        await clock.advance(Math.round(restMs));
+        calls.push(...tenCalls(driver), driver.list({}, options), driver.setTags('i', {}, options));
+      }
+      await clock.advance(Math.ceil(100 * intervalMs));
+      await Promise.all(calls);
+      expect(madeAt).toHaveLength(60);
+      for (const [first, from] of madeAt.entries()) {
+        for (const [last, until] of madeAt.entries()) {
+          if (last > first)
+            expect(last - first + 1).toBeLessThanOrEqual(((until - from) * opsPerSecond) / 1_000 + 1 + 1e-9);
+        }
+      }
+    },
+  );
+
+  it('lets others have a turn now and then while many destroy calls wait', async () => {
+    const { driver, recorder, clock } = world({ opsPerSecond: 10 });
+    const calls = Array.from({ length: 30 }, () => driver.destroy('i', options));
+    await settle();
+    const list = driver.list({}, options);
+    await clock.advance(1_000);
+    expect(recorder.calls.length).toBeLessThan(30);
+    await list;
+    await clock.advance(4_000);
+    await Promise.all(calls);
   });
 
   it('serves a destroy before the creations that wait (DW-22)', async () => {
@@ -166,6 +213,32 @@ describe('the deadline', () => {
       expect(error.code).toBe('unavailable');
       expect(error.message).toContain('1000 ms');
     }
+  });
+
+  it('begins when the call is made, not while it waits for its turn', async () => {
+    const { driver, recorder, clock } = world({ timeoutMs: 1_000, opsPerSecond: 0.1 });
+    await driver.list({}, options);
+    const late = driver.list({}, options);
+    await clock.advance(9_999);
+    expect(recorder.calls).toHaveLength(1);
+    recorder.answer = () => new Promise(() => {});
+    const error = errorOf(late);
+    await clock.advance(1);
+    expect(recorder.calls).toHaveLength(2);
+    await clock.advance(1_000);
+    expect((await error).message).toContain('1000 ms');
+  });
+
+  it('leaves no listener on the signal of a call that ended', async () => {
+    const { driver, recorder, clock } = world({ opsPerSecond: 100 });
+    const { signal } = new AbortController();
+    await driver.list({}, { signal });
+    recorder.answer = () => Promise.reject(new DriverError('quota', 'full'));
+    const refused = errorOf(driver.destroy('i', { signal }));
+    await clock.advance(10);
+    await refused;
+    await settle();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('aborts the signal that the driver got', async () => {
@@ -220,9 +293,11 @@ describe('the observer', () => {
     await driver.list({}, options);
     recorder.answer = () => Promise.reject(new DriverError('quota', 'full'));
     await errorOf(driver.create(spec(), options));
-    expect(observed.map(({ operation, error }) => [operation, error?.code])).toEqual([
-      ['List', undefined],
-      ['Create', 'quota'],
+    expect(
+      observed.map(({ operation, error, instanceType }) => [operation, error?.code, instanceType]),
+    ).toEqual([
+      ['List', undefined, undefined],
+      ['Create', 'quota', 'small'],
     ]);
     expect(clock.pending).toBe(0);
   });
@@ -233,6 +308,160 @@ describe('the observer', () => {
     await clock.advance(2_000);
     await Promise.all(calls);
     expect(observed.map(({ durationMs }) => durationMs)).toEqual([0, 0]);
+  });
+});
+
+describe('secrets', () => {
+  const password = 'pa/ss"wörd+1';
+
+  it.each<[string, (text: string) => unknown]>([
+    ['the text', (text) => new DriverError('invalid', `bad request: ${text}`)],
+    ['the remedy', (text) => new DriverError('auth', 'no', { remedy: `do not use ${text}` })],
+    [
+      'a cause of the cause',
+      (text) => new DriverError('invalid', 'no', { cause: new Error('a', { cause: text }) }),
+    ],
+    ['a field of the cause', (text) => Object.assign(new Error('no'), { $response: { headers: [text] } })],
+    [
+      'a hidden field',
+      (text) => Object.defineProperty(new Error('no'), 'request', { value: { body: text } }),
+    ],
+    ['another class of error', (text) => new TypeError(text)],
+  ])('are cleaned out of %s, plain and encoded (drv CT-6)', async (_where, make) => {
+    const { driver, recorder, observed, breakers } = world({ secrets: [password] });
+    const texts = [
+      password,
+      JSON.stringify({ password }),
+      `https://x/?p=${encodeURIComponent(password)}`,
+      `Authorization: Basic ${Buffer.from(`user:${password}`).toString('base64')}`,
+      `#!/bin/sh\necho ${secret}`,
+      `UserData=${Buffer.from(`#!/bin/sh\necho ${secret}`).toString('base64')}`,
+    ];
+    for (const text of texts) {
+      const thrown = make(`before ${text} after`);
+      recorder.answer = () => Promise.reject(thrown);
+      const error = await errorOf(driver.create(spec(), options), [
+        password,
+        encodeURIComponent(password),
+        Buffer.from(`user:${password}`).toString('base64'),
+        Buffer.from(`#!/bin/sh\necho ${secret}`).toString('base64'),
+      ]);
+      expect(error.code).toBe(thrown instanceof DriverError ? thrown.code : 'unavailable');
+      expect(observed.at(-1)?.error).toBe(error);
+      breakers.reset('provider');
+    }
+  });
+
+  it('leave what else the error says: class, time, scope, and the rest of its text', async () => {
+    const { driver, recorder } = world({ secrets: [password] });
+    const thrown = { scope: 'group', retryAt: 7, remedy: 'ask for more' } as const;
+    const cause = new RangeError(`the ${password} of the request`);
+    recorder.answer = () => Promise.reject(new DriverError('capacity', 'none left', { ...thrown, cause }));
+    const error = await errorOf(driver.list({}, options), [password]);
+    expect(error).toMatchObject({ ...thrown, code: 'capacity', message: 'none left' });
+    expect(error.cause).toMatchObject({ name: 'RangeError', message: 'the [redacted] of the request' });
+  });
+});
+
+describe('the breakers', () => {
+  const down = (): Promise<never> => Promise.reject(new DriverError('unavailable', 'connection refused'));
+  const calls = (driver: Driver) => [
+    () => driver.create(spec(), options),
+    () => driver.list({}, options),
+    () => driver.destroy('i', options),
+    () => driver.setTags('i', {}, options),
+  ];
+
+  it('keep all calls from a provider that failed five times in a row, and let one decide', async () => {
+    const { driver, recorder, clock, breakers } = world();
+    recorder.answer = down;
+    for (let failures = 0; failures < 5; failures++) {
+      expect((await errorOf(calls(driver)[failures % 4]!())).code).toBe('unavailable');
+    }
+    const until = clock.now() + 1_000;
+    expect(breakers.views()).toMatchObject([{ key: 'provider', state: 'held', until }]);
+    expect(breakers.views()[0]?.because).toContain('connection refused');
+    for (const call of calls(driver)) {
+      expect(await errorOf(call())).toMatchObject({ code: 'rate-limited', retryAt: until });
+    }
+    expect(recorder.calls).toHaveLength(5);
+    await clock.advance(1_000);
+    recorder.answer = () => Promise.resolve();
+    await driver.list({}, options);
+    await Promise.all(calls(driver).map((call) => call()));
+    expect(breakers.views()).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('wait longer after each trial that fails, half a minute at most', async () => {
+    const { driver, recorder, clock, breakers } = world();
+    recorder.answer = down;
+    for (let failures = 0; failures < 5; failures++) await errorOf(driver.list({}, options));
+    const waits: number[] = [];
+    for (let trial = 0; trial < 7; trial++) {
+      const waitMs = breakers.views()[0]!.until! - clock.now();
+      waits.push(waitMs);
+      await clock.advance(waitMs);
+      await errorOf(driver.list({}, options));
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(recorder.calls).toHaveLength(12);
+  });
+
+  it.each(['quota', 'capacity', 'not-found', 'auth', 'invalid', 'rate-limited'] as const)(
+    'count "%s" as an answer',
+    async (code) => {
+      const { driver, recorder, breakers } = world();
+      for (let round = 0; round < 3; round++) {
+        recorder.answer = down;
+        for (let failures = 0; failures < 4; failures++) await errorOf(driver.list({}, options));
+        recorder.answer = () => Promise.reject(new DriverError(code, 'no'));
+        expect((await errorOf(driver.list({}, options))).code).toBe(code);
+      }
+      expect(breakers.views()).toEqual([]);
+    },
+  );
+
+  it('let the next call decide when a trial was given up', async () => {
+    const { driver, recorder, clock, breakers } = world();
+    recorder.answer = down;
+    for (let failures = 0; failures < 5; failures++) await errorOf(driver.list({}, options));
+    await clock.advance(1_000);
+    recorder.answer = () => new Promise(() => {});
+    const controller = new AbortController();
+    const trial = errorOf(driver.list({}, { signal: controller.signal }));
+    await settle();
+    expect(await errorOf(driver.destroy('i', options))).toMatchObject({ code: 'rate-limited' });
+    controller.abort();
+    expect((await trial).code).toBe('aborted');
+    await clock.advance(1);
+    recorder.answer = () => Promise.resolve();
+    await driver.destroy('i', options);
+    expect(breakers.views()).toEqual([]);
+  });
+
+  it('hold destroy and tag calls as long as the provider wants, and no others (DW-3)', async () => {
+    const { driver, recorder, clock, breakers } = world();
+    const retryAt = clock.now() + 4_000;
+    recorder.answer = () => Promise.reject(new DriverError('rate-limited', 'slow down', { retryAt }));
+    await errorOf(driver.destroy('i', options));
+    recorder.answer = () => Promise.resolve();
+    expect(await errorOf(driver.setTags('i', {}, options))).toMatchObject({ code: 'rate-limited', retryAt });
+    await driver.list({}, options);
+    await driver.create(spec(), options);
+    await clock.advance(4_000);
+    await driver.setTags('i', {}, options);
+    await driver.destroy('i', options);
+    expect(breakers.views()).toEqual([]);
+  });
+
+  it('open at an operator’s word', async () => {
+    const { driver, recorder, breakers } = world();
+    recorder.answer = down;
+    for (let failures = 0; failures < 5; failures++) await errorOf(driver.list({}, options));
+    expect([breakers.reset('nothing'), breakers.reset('provider')]).toEqual([false, true]);
+    recorder.answer = () => Promise.resolve();
+    await driver.list({}, options);
   });
 });
 
@@ -265,6 +494,51 @@ describe('what the pool makes of a rate-limit error', () => {
     await clock.advance(1);
     expect(limits.creatable(counts)).toBeGreaterThan(0);
     expect(opened).toBe(1);
+    limits.stop();
+  });
+
+  it('asks for a type that fails again and again less and less often, and for others as before', async () => {
+    const clock = new HeapClock(1_000_000);
+    const limits = new CreateLimits({
+      clock,
+      quotaGroup: () => '',
+      zones: () => [],
+      bootFailureLimit: 0,
+      bootFailureHoldOffMs: 1,
+      bootTrialTimeoutMs: 1,
+      maxInstances: 0,
+      maxConcurrentCreates: 0,
+      quotaHoldOffMs: 1,
+      quotaRetryMs: 1,
+      capacityHoldOffMs: 1,
+      trialTimeoutMs: 1_000,
+      onOpened: () => {},
+    });
+    const counts = { workers: 0, pending: 0, inFlight: 0 };
+    const fail = (): void =>
+      limits.createRefused(
+        { instanceType: type('small') },
+        cloudFailure(new DriverError('invalid', 'no such image')),
+        counts,
+      );
+    fail();
+    fail();
+    expect(limits.views()).toEqual([]);
+    for (const holdMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+      fail();
+      expect([limits.atCapacity(type('small')), limits.atCapacity(type('large'))]).toEqual([true, false]);
+      expect(limits.views()).toMatchObject([
+        { key: 'failing: type provider.small', because: 'no such image' },
+      ]);
+      await clock.advance(holdMs - 1);
+      expect(limits.atCapacity(type('small'))).toBe(true);
+      await clock.advance(1);
+      expect(limits.atCapacity(type('small'))).toBe(false);
+      limits.tried({ instanceType: type('small') });
+    }
+    limits.succeeded({ instanceType: type('small') });
+    fail();
+    expect(limits.views()).toEqual([]);
     limits.stop();
   });
 });

@@ -1,39 +1,33 @@
 import type { Clock } from '../../domain/clock.js';
+import { orAborted } from '../abortable.js';
 import { DriverError, type CallOptions, type Driver } from '../driver.js';
+import { delegate } from './delegate.js';
 
-/** Bounds each call, whatever the driver does with its signal. */
+/** Bounds each call from the moment it is made, whatever the driver does with its signal. Waiting for a turn is before that. */
 export function withDeadline(driver: Driver, timeoutMs: number, clock: Clock): Driver {
-  const bound = <T>(
+  const bound = async <T>(
     what: string,
     { signal }: CallOptions,
     call: (options: CallOptions) => Promise<T>,
-  ): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const controller = new AbortController();
-      const end = (error: DriverError): void => {
-        controller.abort(error);
-        settle(() => reject(error));
-      };
-      const onAbort = (): void =>
-        end(new DriverError('aborted', `${what} was given up`, { cause: signal.reason }));
-      const timer = clock.setTimeout(
-        () => end(new DriverError('unavailable', `${what} was not answered within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      const settle = (finish: () => void): void => {
-        clock.clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-        finish();
-      };
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      call({ signal: controller.signal }).then(
-        (result) => settle(() => resolve(result)),
-        (error: unknown) => settle(() => reject(DriverError.from(error))),
-      );
-    });
+  ): Promise<T> => {
+    const controller = new AbortController();
+    const give = (error: unknown): void => controller.abort(error);
+    const onAbort = (): void => give(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const timer = clock.setTimeout(
+      () => give(new DriverError('unavailable', `${what} was not answered within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    try {
+      return await orAborted(what, controller.signal, () => call({ signal: controller.signal }));
+    } finally {
+      clock.clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  };
   return {
-    name: driver.name,
+    ...delegate(driver),
     create: (spec, options) => bound('the create call', options, (inner) => driver.create(spec, inner)),
     list: (tags, options) => bound('the list call', options, (inner) => driver.list(tags, inner)),
     destroy: (id, options) => bound('the destroy call', options, (inner) => driver.destroy(id, inner)),
@@ -41,8 +35,5 @@ export function withDeadline(driver: Driver, timeoutMs: number, clock: Clock): D
       bound('the tag call', options, (inner) => driver.setTags(id, tags, inner)),
     verifyHostKey: (instance, key, options) =>
       bound('the host key check', options, (inner) => driver.verifyHostKey(instance, key, inner)),
-    priceHistory: (instance, type) => driver.priceHistory(instance, type),
-    quotaGroup: (type) => driver.quotaGroup(type),
-    stop: () => driver.stop(),
   };
 }

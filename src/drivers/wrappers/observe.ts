@@ -1,5 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import { DriverError, type Driver } from '../driver.js';
+import { delegate } from './delegate.js';
 
 /** One call to the provider, after it ended (L-43, DD-2). */
 export interface DriverCall {
@@ -8,35 +9,39 @@ export interface DriverCall {
   error: DriverError | undefined;
   /** The instance it was about, where there is one. */
   instanceId: string | undefined;
+  /** Configured name of the type that was asked for; with Create. */
+  instanceType: string | undefined;
 }
 
 /** Tells of each call, and makes sure that nothing but {@link DriverError} comes out of a driver. */
 export function withObserver(driver: Driver, clock: Clock, observe: (call: DriverCall) => void): Driver {
   const watch = async <T>(
-    operation: DriverCall['operation'],
-    instanceId: string | undefined,
+    about: Pick<DriverCall, 'operation' | 'instanceId' | 'instanceType'>,
     call: () => Promise<T>,
-    idOf: (result: T) => string | undefined = () => instanceId,
+    idOf: (result: T) => string | undefined = () => about.instanceId,
   ): Promise<T> => {
     const startedAt = clock.now();
-    const tell = (error: DriverError | undefined, id: string | undefined): void =>
-      observe({ operation, durationMs: clock.now() - startedAt, error, instanceId: id });
+    const tell = (error: DriverError | undefined, instanceId: string | undefined): void =>
+      observe({ ...about, durationMs: clock.now() - startedAt, error, instanceId });
+    let result: T;
     try {
-      const result = await call();
-      tell(undefined, idOf(result));
-      return result;
+      result = await call();
     } catch (error) {
       const translated = DriverError.from(error);
-      tell(translated, instanceId);
+      tell(translated, about.instanceId);
       throw translated;
     }
+    tell(undefined, idOf(result));
+    return result;
+  };
+  const on = (operation: 'List' | 'Destroy' | 'SetTags', instanceId?: string) => {
+    return { operation, instanceId, instanceType: undefined };
   };
   return {
-    name: driver.name,
+    ...delegate(driver),
     create: (spec, options) =>
       watch(
-        'Create',
-        undefined,
+        { operation: 'Create', instanceId: undefined, instanceType: spec.instanceType.name },
         async () => {
           const instance = await driver.create(spec, options);
           if (!instance?.id)
@@ -45,12 +50,8 @@ export function withObserver(driver: Driver, clock: Clock, observe: (call: Drive
         },
         (instance) => instance.id,
       ),
-    list: (tags, options) => watch('List', undefined, async () => driver.list(tags, options)),
-    destroy: (id, options) => watch('Destroy', id, async () => driver.destroy(id, options)),
-    setTags: (id, tags, options) => watch('SetTags', id, async () => driver.setTags(id, tags, options)),
-    verifyHostKey: (instance, key, options) => driver.verifyHostKey(instance, key, options),
-    priceHistory: (instance, type) => driver.priceHistory(instance, type),
-    quotaGroup: (type) => driver.quotaGroup(type),
-    stop: () => driver.stop(),
+    list: (tags, options) => watch(on('List'), async () => driver.list(tags, options)),
+    destroy: (id, options) => watch(on('Destroy', id), async () => driver.destroy(id, options)),
+    setTags: (id, tags, options) => watch(on('SetTags', id), async () => driver.setTags(id, tags, options)),
   };
 }

@@ -1,99 +1,96 @@
 import type { Clock } from '../../domain/clock.js';
-import { DriverError, type Driver } from '../driver.js';
+import { abortError } from '../abortable.js';
+import type { CallOptions, Driver } from '../driver.js';
+import { delegate } from './delegate.js';
 
 interface Waiter {
   admit: () => void;
-  isUrgent: boolean;
 }
 
+/** So many destroy calls may go first while others wait; then one of those has its turn. */
+const urgentInARow = 4;
+
 /**
- * One token bucket for all calls of a driver (L-42, DD-3). A second's worth may be used at once, and destroying goes
- * before everything else: it is what saves money and frees quota (DW-22). 0 or less: no limit.
+ * One pace for all calls of a driver: in any t seconds at most `opsPerSecond` × t + 1 (L-42, DD-3, T-96). Destroying
+ * goes before everything else, as it saves money and frees quota (DW-22). 0 or less: no limit.
  */
 export function withRateLimit(driver: Driver, opsPerSecond: number, clock: Clock): Driver {
   if (opsPerSecond <= 0) return driver;
-  const bucket = new TokenBucket(opsPerSecond, clock);
+  const turns = new Turns(1_000 / opsPerSecond, clock);
+  const inTurn =
+    (isUrgent: boolean) =>
+    async <T>({ signal }: CallOptions, call: () => Promise<T>): Promise<T> => {
+      await turns.take(signal, isUrgent);
+      return call();
+    };
+  const urgent = inTurn(true);
+  const patient = inTurn(false);
   return {
-    name: driver.name,
-    create: async (spec, options) => {
-      await bucket.take(options.signal, false);
-      return driver.create(spec, options);
-    },
-    list: async (tags, options) => {
-      await bucket.take(options.signal, false);
-      return driver.list(tags, options);
-    },
-    destroy: async (id, options) => {
-      await bucket.take(options.signal, true);
-      return driver.destroy(id, options);
-    },
-    setTags: async (id, tags, options) => {
-      await bucket.take(options.signal, false);
-      return driver.setTags(id, tags, options);
-    },
-    verifyHostKey: (instance, key, options) => driver.verifyHostKey(instance, key, options),
-    priceHistory: (instance, type) => driver.priceHistory(instance, type),
-    quotaGroup: (type) => driver.quotaGroup(type),
-    stop: () => driver.stop(),
+    ...delegate(driver),
+    create: (spec, options) => patient(options, () => driver.create(spec, options)),
+    list: (tags, options) => patient(options, () => driver.list(tags, options)),
+    destroy: (id, options) => urgent(options, () => driver.destroy(id, options)),
+    setTags: (id, tags, options) => patient(options, () => driver.setTags(id, tags, options)),
   };
 }
 
-class TokenBucket {
-  readonly #rate: number;
+class Turns {
+  readonly #intervalMs: number;
   readonly #clock: Clock;
-  readonly #waiting: Waiter[] = [];
-  #tokens: number;
-  #filledAt: number;
+  readonly #urgent: Waiter[] = [];
+  readonly #patient: Waiter[] = [];
+  #nextAt = -Infinity;
+  #urgentSince = 0;
   #timer: unknown;
 
-  constructor(rate: number, clock: Clock) {
-    this.#rate = rate;
+  constructor(intervalMs: number, clock: Clock) {
+    this.#intervalMs = intervalMs;
     this.#clock = clock;
-    this.#tokens = Math.max(1, rate);
-    this.#filledAt = clock.now();
   }
 
   take(signal: AbortSignal, isUrgent: boolean): Promise<void> {
-    const aborted = (): DriverError =>
-      new DriverError('aborted', 'the call was given up while it waited for its turn');
-    if (signal.aborted) return Promise.reject(aborted());
+    if (signal.aborted) return Promise.reject(abortError(signal, 'the call, while it waited for its turn,'));
+    const line = isUrgent ? this.#urgent : this.#patient;
     return new Promise((resolve, reject) => {
       const waiter = {
-        isUrgent,
         admit: () => {
           signal.removeEventListener('abort', giveUp);
           resolve();
         },
       };
       const giveUp = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(aborted());
+        line.splice(line.indexOf(waiter), 1);
+        reject(abortError(signal, 'the call, while it waited for its turn,'));
       };
       signal.addEventListener('abort', giveUp, { once: true });
-      const place = isUrgent ? this.#waiting.findIndex((other) => !other.isUrgent) : -1;
-      this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, waiter);
+      line.push(waiter);
       this.#serve();
     });
   }
 
   #serve(): void {
     const now = this.#clock.now();
-    this.#tokens = Math.min(
-      Math.max(1, this.#rate),
-      this.#tokens + ((now - this.#filledAt) * this.#rate) / 1_000,
-    );
-    this.#filledAt = now;
-    while (this.#tokens >= 1 && this.#waiting.length > 0) {
-      this.#tokens--;
-      this.#waiting.shift()!.admit();
+    if (now >= this.#nextAt) {
+      const waiter = this.#next();
+      if (!waiter) return;
+      this.#nextAt = now + this.#intervalMs;
+      waiter.admit();
     }
-    if (this.#waiting.length === 0 || this.#timer !== undefined) return;
+    const isIdle = this.#urgent.length + this.#patient.length === 0;
+    if (isIdle || this.#timer !== undefined) return;
     this.#timer = this.#clock.setTimeout(
       () => {
         this.#timer = undefined;
         this.#serve();
       },
-      Math.ceil(((1 - this.#tokens) * 1_000) / this.#rate),
+      Math.ceil(this.#nextAt - now),
     );
+  }
+
+  #next(): Waiter | undefined {
+    const isPatientDue = this.#patient.length > 0 && this.#urgentSince >= urgentInARow;
+    const isUrgent = this.#urgent.length > 0 && !isPatientDue;
+    this.#urgentSince = isUrgent ? this.#urgentSince + 1 : 0;
+    return isUrgent ? this.#urgent.shift() : this.#patient.shift();
   }
 }

@@ -1,9 +1,11 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Tags } from '../../domain/instance.js';
 import type { Driver } from '../driver.js';
+import { withBreakers, type Breakers } from './breaker.js';
 import { withDeadline } from './deadline.js';
 import { withObserver, type DriverCall } from './observe.js';
 import { withRateLimit } from './rate-limit.js';
+import { withRedaction } from './redact.js';
 import { withDefaultTags, withTagFilter } from './tags.js';
 
 export interface WrapOptions {
@@ -11,14 +13,19 @@ export interface WrapOptions {
   resourceTags: Tags;
   opsPerSecond: number;
   timeoutMs: number;
+  /** Of the driver's configuration: no error shows them. */
+  secrets: readonly string[];
+  breakers: Breakers;
   observe(call: DriverCall): void;
 }
 
-/** The driver as the pool uses it; outermost the tag filter, closest to the driver the observer (7.6, DD-1). */
+/**
+ * The driver as the pool uses it (7.6, DD-1); from the driver outwards: redaction, observer, deadline, rate limit,
+ * breakers, default tags, tag filter. So neither a wait for a turn nor a refused call counts as an operation.
+ */
 export function wrapDriver(driver: Driver, options: WrapOptions): Driver {
-  const { clock, resourceTags, opsPerSecond, timeoutMs, observe } = options;
-  const observed = withObserver(driver, clock, observe);
+  const { clock, resourceTags, opsPerSecond, timeoutMs, secrets, breakers, observe } = options;
+  const observed = withObserver(withRedaction(driver, secrets), clock, observe);
   const limited = withRateLimit(withDeadline(observed, timeoutMs, clock), opsPerSecond, clock);
-  const wrapped = withTagFilter(withDefaultTags(limited, resourceTags));
-  return driver.zones ? { ...wrapped, zones: (type) => driver.zones!(type) } : wrapped;
+  return withTagFilter(withDefaultTags(withBreakers(limited, breakers), resourceTags));
 }

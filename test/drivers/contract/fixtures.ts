@@ -4,6 +4,7 @@ import { systemClock } from '../../../src/domain/clock.js';
 import type { Instance } from '../../../src/domain/instance.js';
 import { noGpu, type InstanceType } from '../../../src/domain/instance-type.js';
 import { DriverError, driverErrorCodes, type CreateSpec, type Driver } from '../../../src/drivers/driver.js';
+import { Breakers } from '../../../src/drivers/wrappers/breaker.js';
 import { wrapDriver } from '../../../src/drivers/wrappers/wrap.js';
 import { generateKeyPair } from '../../../src/ssh/keys.js';
 
@@ -33,6 +34,7 @@ export const spec = (change: Partial<CreateSpec> = {}): CreateSpec => ({
   initCommand: `umask 0177 && echo -n "${secret}" >/var/run/arvados-instance-secret\n`,
   publicKey: loginKey.publicKey,
   idempotencyToken: `token-${++specs}`,
+  secrets: [secret],
   ...change,
 });
 
@@ -52,8 +54,16 @@ export async function errorOf(call: Promise<unknown>, secrets: readonly string[]
 }
 
 /** As the pool uses a driver, without limit of rate. */
-export const wrapped = (driver: Driver, timeoutMs = 20_000): Driver =>
-  wrapDriver(driver, { clock: systemClock, resourceTags: {}, opsPerSecond: 0, timeoutMs, observe: () => {} });
+export const wrapped = (driver: Driver, timeoutMs = 20_000, secrets: readonly string[] = []): Driver =>
+  wrapDriver(driver, {
+    clock: systemClock,
+    resourceTags: {},
+    opsPerSecond: 0,
+    timeoutMs,
+    secrets,
+    breakers: new Breakers({ clock: systemClock, trialTimeoutMs: timeoutMs }),
+    observe: () => {},
+  });
 
 /** Faults of a cloud, by the code that each call has to fail with; `silent`: the cloud does not answer any more. */
 export const cloudFaults = ['rate-limited', 'capacity', 'auth', 'unavailable', 'silent'] as const;
