@@ -66,7 +66,7 @@ export class ContainerChanges {
     const giveUpAt = this.#options.clock.now() + this.#options.patienceMs;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ wanted, sent: undefined, attempts: 0, giveUpAt, resolve, reject });
-      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+      this.#running ??= this.#run();
     });
   }
 
@@ -94,6 +94,8 @@ export class ContainerChanges {
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }
     }
+    // In the same turn as the look at what waits: a change that comes from now on begins anew.
+    this.#running = undefined;
   }
 
   /** The changes of one epoch that waited longest, no two of one container. */
