@@ -28,7 +28,8 @@ const mayImport = {
     'actors/chart-state.js',
     'journal/journal.js',
   ],
-  metrics: ['domain/', 'actors/pool.js'],
+  invariants: ['domain/'],
+  metrics: ['domain/', 'actors/pool.js', 'invariants/invariants.js'],
   actors: [
     'domain/',
     'policy/',

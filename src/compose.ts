@@ -77,7 +77,7 @@ async function start(
   const metrics: Metrics = metricsOf(options, store, () => core);
   const live = assembleLive({ clock, core: () => core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
-  const reporter = new Reporter({ clock, log, journal: announced(journal, live.note), metrics });
+  const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const driver = await openCloud(options, instanceSetId, reporter, breakers);

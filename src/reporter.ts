@@ -5,8 +5,11 @@ import type { StepFacts } from './actors/observed.js';
 import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
 import type { PoolObserver } from './actors/worker-pool.js';
+import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
+import { tagKeys } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
+import { invariants, type Violation } from './invariants/invariants.js';
 import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
@@ -14,9 +17,13 @@ import type { LaunchOutput } from './machines/launch.js';
 import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.js';
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
+import { fleetLimits, Monitor } from './monitor.js';
+import type { ContainerResult } from './queue/queue.js';
+import type { QueueObserver } from './queue/recorded-queue.js';
 import { StepRecorder } from './replay/step-recorder.js';
 
 export interface ReporterOptions {
+  config: Pick<Config, 'pool'>;
   clock: Clock;
   log: Logger;
   journal: Pick<Journal, 'append'>;
@@ -26,19 +33,28 @@ export interface ReporterOptions {
 /** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */
 const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'destroyInstance', 'saveTags']);
 
-/** The one place that turns what happens into log lines, journal entries and metrics; machines do none of it. */
-export class Reporter implements PoolObserver, DispatchObserver {
+/**
+ * The one place that turns what happens into log lines, journal entries and metrics, and lets the monitor judge it;
+ * machines do none of it.
+ */
+export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
+  readonly #monitor: Monitor;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
+    const { instanceSecret } = tagKeys(options.config.pool.tagKeyPrefix);
+    this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
+      this.#violated(violation),
+    );
   }
 
   workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
     const { journal, log, metrics } = this.#options;
     const kept = this.#steps.step(event, before, after, step);
     if (kept) journal.append(kept);
+    this.#monitor.stepped(event, before, after, step.at);
     const { instance, instanceType } = after.context;
     const fields = {
       component: 'worker',
@@ -48,7 +64,9 @@ export class Reporter implements PoolObserver, DispatchObserver {
     };
     for (const entry of storyOf(event, before, after, step)) {
       journal.append(entry);
+      if (entry.kind === 'container.found') continue;
       const { from, to, because } = entry;
+      this.#monitor.model.explained(step.at, instance.id, `${from} → ${to}`, because);
       log.info(
         { ...fields, from, to, event: event.type, because },
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
@@ -100,6 +118,7 @@ export class Reporter implements PoolObserver, DispatchObserver {
     switch (fact.type) {
       case 'boot.decided':
         metrics.bootDecided(fact.outcome);
+        this.#monitor.model.bootDecided(this.#options.clock.now(), instanceId, fact.outcome);
         return this.#note('boot.outcome', { instance: instanceId, to: fact.outcome });
       case 'boot.verified':
         return metrics.timeToSsh(fact.sinceAppearedMs);
@@ -135,6 +154,7 @@ export class Reporter implements PoolObserver, DispatchObserver {
   retired({ instance }: WorkerEntry, last: WorkerSnapshot): void {
     const { clock, log, metrics } = this.#options;
     this.#steps.gone(instance.id);
+    this.#monitor.model.gone(instance.id);
     const state = workerStateOf(last);
     metrics.disappeared(state);
     const { shutdownAt, appearedAt, instanceType } = last.context;
@@ -149,7 +169,9 @@ export class Reporter implements PoolObserver, DispatchObserver {
     });
   }
 
-  driverCall({ operation, durationMs, error, instanceId, instanceType }: DriverCall): void {
+  driverCall(call: DriverCall): void {
+    const { operation, durationMs, error, instanceId, instanceType } = call;
+    this.#monitor.called(call, this.#options.clock.now());
     this.#options.metrics.driverOperation(operation, durationMs, error?.code);
     if (operation === 'List' && !error) return;
     this.#note(`cloud.${operation}`, {
@@ -167,11 +189,20 @@ export class Reporter implements PoolObserver, DispatchObserver {
     this.#options.log.warn({ component: 'pool', ...error }, 'list of instances could not be had');
   }
 
-  launchRequested({ launchId, instanceType, fingerprint }: PendingLaunch, because: string): void {
+  /** The provider's list arrived, and is about to be compared with the workers. */
+  listed(instanceIds: readonly string[]): void {
+    this.#monitor.model.listed(this.#options.clock.now(), instanceIds);
+  }
+
+  launchRequested(launch: PendingLaunch, because: string): void {
+    const { launchId, instanceType, fingerprint } = launch;
+    this.#monitor.launchRequested(launch, this.#options.clock.now());
     this.#note('launch.requested', { to: instanceType.name, because, data: { launchId, fingerprint } });
   }
 
-  launchSettled({ launchId, instanceType, outcome }: LaunchOutput): void {
+  launchSettled(output: LaunchOutput): void {
+    const { launchId, instanceType, outcome } = output;
+    this.#monitor.launchSettled(output, this.#options.clock.now());
     if (outcome.ok)
       return this.#note('launch.created', {
         instance: outcome.instance.id,
@@ -206,6 +237,38 @@ export class Reporter implements PoolObserver, DispatchObserver {
     this.#note('operator.order', { instance: instanceId, to: order, because });
   }
 
+  /** An operator's word about a container. */
+  containerOrder(container: string, order: string, because: string): void {
+    const fields = { component: 'api', ContainerUUID: container, order, Reason: because };
+    this.#options.log.info(fields, 'order for a container');
+    this.#note('operator.order', { container, to: order, because });
+    if (order === 'cancel') this.cancelled(container, because);
+  }
+
+  /** An operator opened a breaker. */
+  breakerReset(key: string, because: string): void {
+    if (key === 'quota') this.#monitor.model.cloud.quotaReset();
+    this.#options.log.info({ component: 'api', breaker: key, Reason: because }, 'breaker reset');
+    this.#note('operator.order', { to: `reset breaker ${key}`, because });
+  }
+
+  completed(uuid: string, { exitCode, startedAt, finishedAt, note }: ContainerResult): void {
+    const { clock } = this.#options;
+    this.#monitor.model.containers.ended(uuid, 'Complete', clock.now());
+    const because = note === '' ? `it exited with status ${exitCode}` : note;
+    this.#note('container.complete', { container: uuid, because, data: { exitCode, startedAt, finishedAt } });
+  }
+
+  cancelled(uuid: string, because: string): void {
+    this.#monitor.model.containers.ended(uuid, 'Cancelled', this.#options.clock.now());
+    this.#note('container.cancelled', { container: uuid, because });
+  }
+
+  lost(uuid: string, because: string, to: string | undefined): void {
+    if (to === 'Cancelled') this.#monitor.model.containers.ended(uuid, to, this.#options.clock.now());
+    this.#note('container.lost', { container: uuid, to, because });
+  }
+
   decided({ kind, container, instance, because }: Parameters<DispatchObserver['decided']>[0]): void {
     this.#options.log.debug(
       { component: 'dispatch', kind, ContainerUUID: container, Instance: instance, because },
@@ -229,6 +292,26 @@ export class Reporter implements PoolObserver, DispatchObserver {
   #begun(actor: WorkerActor): void {
     const { clock, journal } = this.#options;
     journal.append(this.#steps.begun(actor.getSnapshot(), clock.now()));
+    this.#monitor.began(actor, clock.now());
+  }
+
+  /** A bug of ours, or of a runner program: somebody has to look. */
+  #violated({ invariant, at, instance, container, what }: Violation): void {
+    const { log, journal, metrics } = this.#options;
+    metrics.invariantViolated(invariant);
+    const promise = invariants[invariant];
+    const fields = { component: 'monitor', invariant, promise, what };
+    log.error({ ...fields, Instance: instance, ContainerUUID: container }, 'an invariant is violated');
+    const data = { promise };
+    journal.append({
+      at,
+      kind: 'invariant.violated',
+      instance,
+      container,
+      to: invariant,
+      because: what,
+      data,
+    });
   }
 
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {

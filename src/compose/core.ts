@@ -10,6 +10,7 @@ import { tagKeys } from '../domain/instance.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { Queue } from '../queue/queue.js';
+import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './fleet.js';
@@ -47,7 +48,8 @@ export interface Core {
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { config, clock, driver, queue, reporter, runner } = options;
+  const { config, clock, driver, reporter, runner } = options;
+  const queue = recordedQueue(options.queue, reporter);
   const intents = await options.journal.openIntents();
   const executors = new Executors({
     driver,

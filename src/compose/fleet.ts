@@ -129,11 +129,15 @@ function createLimits({ config, clock, driver }: CoreOptions, onOpened: () => vo
 
 /** The supervisor with its calls to the cloud, each create call's intent recorded before it. */
 function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
-  const { config, clock, driver, journal, instanceSetId, publicKey } = options;
+  const { config, clock, driver, journal, reporter, instanceSetId, publicKey } = options;
   const keys = tagKeys(config.pool.tagKeyPrefix);
   return supervisorMachine.provide({
     actors: {
-      listInstances: listInstancesWith({ driver, tags: { [keys.instanceSetId]: instanceSetId } }),
+      listInstances: listInstancesWith({
+        driver,
+        tags: { [keys.instanceSetId]: instanceSetId },
+        onListed: (instances) => reporter.listed(instances.map(({ id }) => id)),
+      }),
       launch: launchMachine.provide({
         actors: {
           createInstance: createInstanceWith({

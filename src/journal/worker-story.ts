@@ -49,7 +49,28 @@ export function storyOf(
       data: { guards: step.guards() },
     });
   }
-  return entries;
+  return [...entries, ...foundContainers(event, before, after, step)];
+}
+
+/** Containers that nobody here put on the instance: an earlier daemon did, or another one. */
+function foundContainers(
+  event: EventObject,
+  before: WorkerSnapshot,
+  after: WorkerSnapshot,
+  { at }: StepFacts,
+): JournalEntry[] {
+  const known = before.context.runners;
+  if (known === after.context.runners || event.type === 'container.assigned') return [];
+  return Object.keys(after.context.runners)
+    .filter((uuid) => !(uuid in known))
+    .map((container) => ({
+      at,
+      kind: 'container.found',
+      instance: after.context.instance.id,
+      container,
+      event: event.type,
+      because: 'the instance has it, and this daemon did not put it there',
+    }));
 }
 
 /** `booting.copied` for a state within a state. */

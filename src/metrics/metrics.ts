@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
@@ -44,6 +45,7 @@ export class Metrics {
   readonly #shutdownToGone: Summary;
   readonly #queueToStart: Summary;
   readonly #runProbe: Summary;
+  readonly #violations: Counter;
 
   constructor(sources: MetricSources) {
     this.#bootOutcomes = this.#counter('boot_outcomes', 'How boots ended.', ['outcome']);
@@ -92,6 +94,13 @@ export class Metrics {
     this.#runProbe = this.#summary('instances_run_probe_duration_seconds', 'How long run probes took.', [
       'outcome',
     ]);
+    this.#violations = new Counter({
+      name: 'longshore_invariant_violations_total',
+      help: 'What must never happen and did.',
+      labelNames: ['invariant'],
+      registers: [this.registry],
+    });
+    for (const invariant of invariantNames) this.#violations.inc({ invariant }, 0);
     this.#addPoolGauges(sources);
     this.#addScheduleGauges(sources);
     collectDefaultMetrics({ register: this.registry, prefix: 'longshore_' });
@@ -130,6 +139,10 @@ export class Metrics {
 
   runProbe(ms: number, ok: boolean): void {
     this.#runProbe.observe({ outcome: ok ? 'success' : 'fail' }, ms / 1_000);
+  }
+
+  invariantViolated(invariant: Invariant): void {
+    this.#violations.inc({ invariant });
   }
 
   #addPoolGauges({ clock, workers, atQuota, typeNames }: MetricSources): void {

@@ -85,6 +85,8 @@ export interface WorldOptions {
   expected?: boolean;
   typeIsConfigured?: boolean;
   observe?: TransitionObserver<typeof workerMachine>;
+  /** Plants a bug. */
+  sabotage?: (machine: typeof workerMachine) => typeof workerMachine;
 }
 
 /** One worker among effects a test answers, on a clock a test moves. Records every order that left the worker. */
@@ -129,8 +131,9 @@ export class WorkerWorld {
       typeIsConfigured: options.typeIsConfigured ?? true,
       expected: options.expected ?? true,
     };
-    const { observe } = options;
-    const machine = observe ? observed(this.#machine(), this.clock, observe) : this.#machine();
+    const { observe, sabotage = (machine) => machine } = options;
+    const bare = sabotage(this.#machine());
+    const machine = observe ? observed(bare, this.clock, observe) : bare;
     this.actor = createActor(machine, { clock: this.clock, input });
     this.actor.on('*', (fact) => void this.facts.push(fact));
     this.actor.subscribe({ error: (error) => (this.error = error) });

@@ -141,6 +141,10 @@ pool:
 
       const story = await journal.read({ limit: 100_000 });
       expect(story.filter(({ kind }) => kind === 'worker.broke')).toEqual([]);
+      expect(story.filter(({ kind }) => kind === 'invariant.violated')).toEqual([]);
+      const transitions = story.filter(({ kind }) => kind === 'worker.transition');
+      expect(transitions.length).toBeGreaterThan(20);
+      expect(transitions.filter(({ because }) => !because)).toEqual([]);
       const metrics = (await app.ask('/metrics')).text;
       const value = (series: string): number =>
         Number(metrics.split(`arvados_dispatchcloud_${series} `)[1]?.split('\n')[0]);

@@ -1,0 +1,44 @@
+import type { ContainerResult, Queue } from './queue.js';
+
+/** Told of what became of containers, once it is durable. None of these may throw. */
+export interface QueueObserver {
+  completed(uuid: string, result: ContainerResult): void;
+  cancelled(uuid: string, because: string): void;
+  /** `to`: Queued for another attempt, or Cancelled. `undefined`: not known. */
+  lost(uuid: string, because: string, to: string | undefined): void;
+}
+
+/** The same queue, with an observer told of the ends it takes down. */
+export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
+  const isOpen = (uuid: string): boolean => {
+    const state = queue.get(uuid)?.state;
+    return state === 'Locked' || state === 'Running';
+  };
+  return {
+    update: () => queue.update(),
+    entries: () => queue.entries(),
+    get: (uuid) => queue.get(uuid),
+    lock: (uuid) => queue.lock(uuid),
+    unlock: (uuid) => queue.unlock(uuid),
+    cancel: async (uuid, reason) => {
+      await queue.cancel(uuid, reason);
+      observer.cancelled(uuid, reason);
+    },
+    lost: async (uuid, reason) => {
+      const wasOpen = isOpen(uuid);
+      await queue.lost(uuid, reason);
+      if (wasOpen) observer.lost(uuid, reason, queue.get(uuid)?.state);
+    },
+    forget: (uuid) => queue.forget(uuid),
+    subscribe: (listener) => queue.subscribe(listener),
+    work: (uuid) => queue.work(uuid),
+    started: (uuid, where, at) => queue.started(uuid, where, at),
+    complete: async (uuid, result) => {
+      const wasOpen = isOpen(uuid);
+      await queue.complete(uuid, result);
+      // The result of one that was cancelled meanwhile changes nothing, nor does hearing of it twice.
+      if (wasOpen && !isOpen(uuid)) observer.completed(uuid, result);
+    },
+    stop: () => queue.stop(),
+  };
+}
