@@ -77,7 +77,7 @@ export class Monitor {
   }
 
   called({ operation, instanceId, durationMs, error }: DriverCall, at: number): void {
-    this.model.cloud.called(at, durationMs);
+    this.model.cloud.called(at, durationMs, error !== undefined);
     if (operation !== 'Destroy' || instanceId === undefined) return;
     this.model.cloud.destroyed({
       instance: instanceId,

@@ -48,6 +48,8 @@ export class CloudModel {
   readonly #unknown = new Set<string>();
   #quota: QuotaHold | undefined;
   #callsAt: number[] = [];
+  /** When the provider last failed us: it is called less often then. */
+  #troubleAt = -Infinity;
 
   constructor(
     limits: FleetLimits,
@@ -123,10 +125,11 @@ export class CloudModel {
   }
 
   /** A call to the provider began; told when it has ended, so that calls come in any order. */
-  called(endedAt: number, durationMs: number): void {
+  called(endedAt: number, durationMs: number, failed: boolean): void {
     const { maxCloudOpsPerSecond: rate } = this.#limits;
-    if (rate <= 0) return;
     const now = this.#time.at(endedAt);
+    if (failed) this.#troubleAt = now;
+    if (rate <= 0) return;
     this.#callsAt = this.#callsAt.filter((each) => each > now - paceWindowMs);
     if (durationMs >= paceWindowMs) return;
     this.#callsAt.push(now - durationMs);
@@ -179,14 +182,14 @@ export class CloudModel {
     const inLineMs = rate > 0 ? ((count + this.#launches.size) * 2_000) / rate : 0;
     const callMs = 2 * cloudCallTimeoutMs + inLineMs + graceMs;
     for (const [instance, leaving] of this.#leaving) {
-      const forMs = now - leaving.toldAt;
+      const forMs = now - Math.max(leaving.toldAt, this.#troubleAt);
       if (forMs <= timeoutShutdownMs + callMs) continue;
       const what = `${instance} is to be destroyed, and the provider was not told for ${Math.round(forMs / 1_000)} s`;
       this.#violate('waits-end', at, what, instance);
       leaving.toldAt = now;
     }
     for (const launch of this.#launches.values()) {
-      const forMs = now - launch.askedAt;
+      const forMs = now - Math.max(launch.askedAt, this.#troubleAt);
       if (launch.isReported || forMs <= callMs) continue;
       launch.isReported = true;
       this.#violate('waits-end', at, `a create call has no answer for ${Math.round(forMs / 1_000)} s`);

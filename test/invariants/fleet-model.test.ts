@@ -228,9 +228,9 @@ describe('the reference model of a fleet', () => {
   });
 
   it('finds calls that come too fast (T-96)', () => {
-    for (let call = 0; call < 60; call++, now += 1_000) model.cloud.called(now, 10);
+    for (let call = 0; call < 60; call++, now += 1_000) model.cloud.called(now, 10, false);
     expect(broken()).toEqual([]);
-    for (let call = 0; call < 60; call++, now += 500) model.cloud.called(now, 10);
+    for (let call = 0; call < 60; call++, now += 500) model.cloud.called(now, 10, false);
     expect(new Set(broken())).toEqual(new Set(['calls-are-paced']));
   });
 
@@ -249,6 +249,18 @@ describe('the reference model of a fleet', () => {
     expect(new Set(violations.map(({ instance }) => instance))).toEqual(
       new Set([...states, 'draining', undefined]),
     );
+  });
+
+  it('waits with a provider that fails', () => {
+    began();
+    stepped({ state: 'shutdown' });
+    for (let minute = 0; minute < 60; minute++) {
+      pass(60_000);
+      model.cloud.called(now, 10, true);
+    }
+    expect(broken()).toEqual([]);
+    pass(3_600_000);
+    expect(new Set(broken())).toEqual(new Set(['waits-end']));
   });
 
   it('lets what answers run for as long as it likes', () => {
