@@ -207,6 +207,7 @@ function planning(): Promise<void> {
     lastContainerUuid: '',
     lastBusyAt: index,
     appearedAt: index,
+    served: 0,
     containerUuids: [],
   }));
   const input = {

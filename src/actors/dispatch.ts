@@ -1,13 +1,16 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
-import type { SchedulerSettings } from '../config/config.js';
+import type { SchedulerSettings, WarmRule } from '../config/config.js';
 import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
 import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Queue, QueueEntry } from '../queue/queue.js';
+import type { UpkeepSettings } from '../policy/upkeep.js';
+import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
+import { Upkeep } from './upkeep.js';
 
 /** Told of each decision, and of what could not be carried out. None of these may throw. */
 export interface DispatchObserver {
@@ -22,6 +25,8 @@ export interface DispatchOptions {
   pool: Pool;
   settings: SchedulerSettings;
   maxInstances: number;
+  upkeep: UpkeepSettings & { warm: readonly WarmRule[] };
+  typeNamed(name: string): InstanceType | undefined;
   /** Epoch ms of the server's last overload reply; 0: never. */
   last503At(): number;
   observer: DispatchObserver;
@@ -39,6 +44,7 @@ const passPauseMs = 5;
 /** Runs scheduling passes when queue or pool change, and carries their decisions out (SC-*, SY-*, UL-*). */
 export class Dispatch implements DispatchPort {
   readonly #options: DispatchOptions;
+  readonly #upkeep: Upkeep;
   readonly #actor: ActorRefFrom<typeof dispatcherMachine>;
   /** The operation under way for a container; never two at once (UL-1). */
   readonly #operations = new Map<string, string>();
@@ -53,6 +59,14 @@ export class Dispatch implements DispatchPort {
     this.#options = options;
     const { clock, queue, pool, settings, maxInstances } = options;
     this.#memory = initialPlanMemory(settings, maxInstances);
+    const { upkeep, typeNamed, observer } = options;
+    this.#upkeep = new Upkeep({
+      clock,
+      pool,
+      settings: upkeep,
+      typeNamed,
+      decided: (decision) => observer.decided(decision),
+    });
     const machine = dispatcherMachine.provide({
       actors: { fetchQueue: fromPromise(() => queue.update()), poolLoaded: fromPromise(() => pool.loaded()) },
     });
@@ -62,7 +76,7 @@ export class Dispatch implements DispatchPort {
         port: this,
         pollIntervalMs: settings.pollIntervalMs,
         staleLockTimeoutMs: settings.staleLockTimeoutMs,
-        idlePassIntervalMs,
+        idlePassIntervalMs: Math.min(idlePassIntervalMs, this.#upkeep.intervalMs),
         passPauseMs,
       },
     });
@@ -119,14 +133,15 @@ export class Dispatch implements DispatchPort {
   // What the dispatcher's chart asks for.
 
   runPass(): void {
-    const { clock, queue, pool, settings, last503At } = this.#options;
+    const { clock, queue, pool, settings, upkeep, last503At } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = queue.entries();
     const running = pool.running();
+    const instances = pool.instances();
     this.#plan = plan({
       now: clock.now(),
       entries: snapshot.entries,
-      instances: pool.instances(),
+      instances,
       running,
       limits: {
         atQuota: pool.atQuota(),
@@ -136,6 +151,7 @@ export class Dispatch implements DispatchPort {
         protection: pool.protection(),
       },
       settings,
+      maxContainersPerInstance: upkeep.maxContainersPerInstance,
       memory: this.#memory,
       last503At: last503At(),
       totalInstances: Object.values(counts).reduce((sum, count) => sum + count, 0),
@@ -143,6 +159,7 @@ export class Dispatch implements DispatchPort {
     this.#memory = this.#plan.memory;
     this.#waits = undefined;
     for (const action of this.#plan.actions) this.#carryOut(action);
+    this.#upkeep.run(this.#plan, instances);
     this.#noteSuspects(this.#plan.suspects);
     const hasUnknownWorkers = counts.unknown > 0;
     for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers }))

@@ -36,6 +36,7 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
     appearedAt: context.appearedAt,
+    served: context.served,
     containerUuids: Object.keys(context.runners).sort(),
   };
 }
@@ -77,6 +78,7 @@ export function viewOfLaunch(launch: PendingLaunch): InstanceView {
     lastContainerUuid: '',
     lastBusyAt: 0,
     appearedAt: launch.startedAt,
+    served: 0,
     containerUuids: [],
   };
 }

@@ -18,6 +18,8 @@ export interface InstanceView {
   /** Epoch ms; 0 for a creation. */
   lastBusyAt: number;
   appearedAt: number;
+  /** How many containers were begun on it since this process knows it. */
+  served: number;
   /** Sorted; those that start included (L-30). */
   containerUuids: readonly string[];
 }
@@ -64,6 +66,8 @@ export interface Pool {
   ): InstanceView | 'quota' | 'capacity' | 'throttled' | 'no-runner';
   /** False unless the worker is idle or booting and not on hold (W-27). */
   shutdown(instanceId: string, because: string): boolean;
+  /** An idle instance is not given back yet: its time of idling begins anew. */
+  keep(instanceId: string): void;
   /** False unless the worker is in service with behavior `run` (R-1). */
   startContainer(instanceId: string, container: Container): boolean;
   /** True while a process may exist (R-8). */

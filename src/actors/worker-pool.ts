@@ -282,6 +282,10 @@ export class WorkerPool implements Pool, Roster {
     return this.#order(instanceId, { type: 'scheduler.shutdown', because }, 'shutdown');
   }
 
+  keep(instanceId: string): void {
+    this.#options.roster.send(instanceId, { type: 'scheduler.keep' });
+  }
+
   startContainer(instanceId: string, container: Container): boolean {
     const { uuid, createdAt } = container;
     const event = { type: 'container.assigned' as const, uuid, queuedAt: createdAt };

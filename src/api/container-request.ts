@@ -40,10 +40,25 @@ export const containerRequestSchema = z
     scratch: size.prefault(0),
     priority: priority.prefault(1),
     preemptible: z.boolean().default(false),
+    supervisor: z.boolean().default(false).describe('It starts and awaits other containers.'),
     maxRunTime: z
       .union([z.string(), z.literal(0)])
       .transform(read(parseDuration))
       .prefault(0),
+    onDemandFallback: z.boolean().optional(),
+    retry: z
+      .strictObject({
+        exitCodes: z
+          .union([z.literal('any'), z.array(z.int().min(1).max(255)).max(255)], {
+            error: () => 'give any, or a list of numbers from 1 to 255',
+          })
+          .default('any'),
+        delay: z
+          .union([z.string(), z.literal(0)])
+          .transform(read(parseDuration))
+          .prefault(0),
+      })
+      .optional(),
     attempts: z.int().min(1).max(100).default(3),
     idempotencyKey: z.string().max(200).default(''),
     gpu: z
@@ -77,7 +92,13 @@ export const containerRequestSchema = z
           vramBytes: gpu?.vram ?? 0,
         },
       },
-      scheduling: { preemptible: body.preemptible, supervisor: false, maxRunTimeMs: body.maxRunTime },
+      scheduling: {
+        preemptible: body.preemptible,
+        supervisor: body.supervisor,
+        maxRunTimeMs: body.maxRunTime,
+        ...(body.onDemandFallback === undefined ? {} : { onDemandFallback: body.onDemandFallback }),
+        ...(body.retry && { retry: { exitCodes: body.retry.exitCodes, delayMs: body.retry.delay } }),
+      },
       tmpMountBytes: body.scratch,
       priority: body.priority,
       maxAttempts: body.attempts,

@@ -10,6 +10,8 @@ interface SubmitOptions {
   file?: string;
   json?: boolean;
   env?: string[];
+  retryOn?: string;
+  retryDelay?: string;
   [key: string]: unknown;
 }
 
@@ -31,7 +33,11 @@ export function addSubmit(program: Command, context: CommandContext): void {
     .option('--cwd <folder>', 'where it runs')
     .option('--max-run-time <time>', 'ended after this long, like 1h')
     .option('--attempts <n>', 'how often it may be begun before a lost run cancels it', Number)
+    .option('--retry-on <codes>', 'try these exit codes again while attempts remain: any, or like 75,111')
+    .option('--retry-delay <time>', 'pause before the second attempt, twice as long before each further one')
     .option('--preemptible', 'on preemptible instances')
+    .option('--on-demand-fallback', 'on on-demand ones while there is no spot capacity')
+    .option('--supervisor', 'it starts and awaits other containers')
     .option('--idempotency-key <key>', 'the same key never makes a second container')
     .option('--json', 'print the containers as JSON')
     .addHelpText(
@@ -55,13 +61,20 @@ function lineOf({ uuid, error }: ContainerBody): string {
 
 function fromOptions(words: string[], options: SubmitOptions): Record<string, unknown> {
   if (words.length === 0) throw new ClientError('give a command after --, or --file', 2);
-  const { file: _file, json: _json, env = [], ...rest } = options;
+  const { file: _file, json: _json, env = [], retryOn, retryDelay, ...rest } = options;
   const variables = env.map((each) => {
     const split = each.indexOf('=');
     if (split < 1) throw new ClientError(`--env ${each}: write it as NAME=value`, 2);
     return [each.slice(0, split), each.slice(split + 1)];
   });
-  return { ...rest, command: words, env: Object.fromEntries(variables) as Record<string, string> };
+  const retry = retryOf(retryOn, retryDelay);
+  return { ...rest, ...retry, command: words, env: Object.fromEntries(variables) as Record<string, string> };
+}
+
+function retryOf(codes: string | undefined, delay: string | undefined): Record<string, unknown> {
+  if (codes === undefined && delay === undefined) return {};
+  const exitCodes = codes === undefined ? [] : codes === 'any' ? codes : codes.split(',').map(Number);
+  return { retry: { exitCodes, ...(delay === undefined ? {} : { delay }) } };
 }
 
 function fromFile(path: string): unknown[] {

@@ -70,6 +70,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pool,
     settings: config.scheduler,
     maxInstances: config.pool.maxInstances,
+    upkeep: config.pool,
+    typeNamed: (name) => config.instanceTypes.get(name),
     last503At: () => 0,
     observer: reporter,
   });

@@ -52,6 +52,7 @@ export async function openStorage(
     size: (container) =>
       sizeContainer(container, config.instanceTypes.values(), {
         maximumPriceFactor: scheduler.maximumPriceFactor,
+        onDemandFallback: scheduler.onDemandFallback,
         reserveExtraRamBytes: scheduler.reserveExtraRamBytes,
         localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
       }),

@@ -1,6 +1,17 @@
 import type { BootStage, Tags } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 
+/** How many idle instances of a type are kept ready, and when. */
+export interface WarmRule {
+  instanceType: string;
+  /** At least 1. */
+  idle: number;
+  /** Cron text of the minutes in which the rule holds, like `* 8-17 * * MON-FRI`; `''`: always. */
+  schedule: string;
+  /** IANA name; `''`: the one of this host. */
+  timezone: string;
+}
+
 /** How the pool treats its instances (worker-pool C-1..C-31). Durations in ms; limits of 0 mean "none". */
 export interface PoolSettings {
   tagKeyPrefix: string;
@@ -38,6 +49,14 @@ export interface PoolSettings {
   /** So many failed boots in a row stop all creations for a while (protected mode); 0: never. */
   bootFailureLimit: number;
   bootFailureHoldOffMs: number;
+  /** Idle instances that are kept ready. */
+  warm: readonly WarmRule[];
+  /** Of one type at most one instance in this time is given back for idling; 0: no such pace. */
+  coolDownMs: number;
+  /** Older instances are drained; 0: any age will do. */
+  maxInstanceAgeMs: number;
+  /** After so many containers an instance is drained; 0: no limit. */
+  maxContainersPerInstance: number;
   /** After this long at "until fewer instances", one trial create is allowed (K-10). */
   quotaRetryMs: number;
 }
@@ -61,6 +80,8 @@ export interface RunnerSettings {
 /** How containers are matched with instances (CF-1..CF-15). */
 export interface SchedulerSettings {
   maximumPriceFactor: number;
+  /** Whether preemptible containers that do not say may run on on-demand instances while there is no spot capacity. */
+  onDemandFallback: boolean;
   reserveExtraRamBytes: number;
   localKeepBlobBuffersPerVcpu: number;
   staleLockTimeoutMs: number;

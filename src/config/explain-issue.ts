@@ -80,7 +80,7 @@ function shownValue({ path, message }: z.core.$ZodIssue, file: YamlFile): string
 interface AnySchema {
   description?: string;
   shape?: Record<string, AnySchema>;
-  def?: { innerType?: AnySchema; valueType?: AnySchema; in?: AnySchema };
+  def?: { innerType?: AnySchema; valueType?: AnySchema; element?: AnySchema; in?: AnySchema };
 }
 
 /** The schema of the setting at this path, without its default. */
@@ -88,7 +88,7 @@ function schemaAt(path: readonly PropertyKey[]): AnySchema | undefined {
   let schema: AnySchema | undefined = fileSchema as unknown as AnySchema;
   for (const key of path) {
     const inner = unwrap(schema);
-    schema = inner?.shape?.[String(key)] ?? inner?.def?.valueType;
+    schema = inner?.shape?.[String(key)] ?? inner?.def?.valueType ?? inner?.def?.element;
   }
   const inner = unwrap(schema);
   return inner && { ...inner, description: schema?.description ?? inner.description, shape: inner.shape };

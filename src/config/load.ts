@@ -6,8 +6,10 @@ import { ConfigError, type ConfigProblem } from './config-error.js';
 import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
 import { readSecret, secretFields, type SecretField } from './read-secret.js';
+import { instanceTypesOf } from './instance-types.js';
+import { nearest } from './nearest.js';
 import { resolveConfig } from './resolve.js';
-import { fileSchema } from './schema.js';
+import { fileSchema, type ConfigFile } from './schema.js';
 import { YamlFile } from './yaml-file.js';
 
 export interface LoadOptions {
@@ -54,6 +56,7 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const parameters =
     options.secrets === undefined ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
   problems.push(...missingTypes(data, file));
+  if (parsed.success) problems.push(...unknownWarmTypes(parsed.data, file));
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
   return resolveConfig(parsed.data, { path, env, secrets, driverParameters: parameters });
 }
@@ -93,4 +96,17 @@ function missingTypes(data: unknown, file: YamlFile): ConfigProblem[] {
 
 function isMap(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A type that is to stand ready must be there, the preemptible twins included. */
+function unknownWarmTypes(config: ConfigFile, file: YamlFile): ConfigProblem[] {
+  const known = [...instanceTypesOf(config).types.keys()];
+  return config.pool.warm.flatMap(({ instanceType }, index) => {
+    if (known.includes(instanceType)) return [];
+    const place = ['pool', 'warm', index, 'instanceType'];
+    const hint = nearest(instanceType, known);
+    const remedy = hint === undefined ? `known are ${known.join(', ')}` : `did you mean ${hint}?`;
+    const message = `"${instanceType}" is no instance type: ${remedy}`;
+    return [{ path: place.join('.'), message, ...file.placeOf(place) }];
+  });
 }

@@ -79,6 +79,10 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     capacityHoldOffMs: pool.capacityHoldOff,
     bootFailureLimit: pool.bootFailureLimit,
     bootFailureHoldOffMs: pool.bootFailureHoldOff,
+    warm: pool.warm,
+    coolDownMs: pool.coolDown,
+    maxInstanceAgeMs: pool.maxInstanceAge,
+    maxContainersPerInstance: pool.maxContainersPerInstance,
     quotaRetryMs: pool.quotaRetry,
   };
 }
@@ -95,6 +99,7 @@ function runnerOf({ runner: { logLimit, ...runner } }: ConfigFile, base: string)
 function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {
   return {
     maximumPriceFactor: scheduler.maximumPriceFactor,
+    onDemandFallback: scheduler.onDemandFallback,
     reserveExtraRamBytes: scheduler.reserveExtraRam,
     localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
     staleLockTimeoutMs: scheduler.staleLockTimeout,

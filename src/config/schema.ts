@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import * as z from 'zod';
 import { parseDuration } from '../domain/duration.js';
 import { parseSize } from '../domain/size.js';
@@ -67,6 +68,23 @@ const bootStages = z.strictObject({
 const portRemedy = 'give a port from 1 to 65535, or ssh';
 const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536;
 
+const warmRule = z
+  .strictObject({
+    instanceType: z.string(),
+    idle: z.int().min(1).default(1),
+    schedule: z
+      .string()
+      .default('')
+      .refine(isCron, 'give five cron fields of the minutes in which it holds, like "* 8-17 * * MON-FRI"')
+      .describe('Cron text of the minutes in which it holds; empty: always.'),
+    timezone: z
+      .string()
+      .default('')
+      .refine(isTimezone, 'give a name like Europe/Berlin')
+      .describe('Empty: the one of this host.'),
+  })
+  .describe('How many idle instances of a type stand ready, and when.');
+
 const pool = z.strictObject({
   tagKeyPrefix: z
     .string()
@@ -116,6 +134,10 @@ const pool = z.strictObject({
     'Failed boots in a row after which nothing is created for a while; 0: no limit.',
   ),
   bootFailureHoldOff: wait('10m', 'The first such pause; each further one is twice as long.'),
+  warm: z.array(warmRule).default([]).describe('Idle instances that stand ready.'),
+  coolDown: duration.prefault(0).describe('Of a type one instance in this time is given back for idling.'),
+  maxInstanceAge: duration.prefault(0).describe('Older ones are drained; 0: any age will do.'),
+  maxContainersPerInstance: count(0, 'After so many an instance is drained; 0: no limit.'),
   quotaRetry: wait('10m', 'At quota, one trial create is made after this long.'),
 });
 
@@ -132,6 +154,10 @@ const runner = z.strictObject({
 
 const scheduler = z.strictObject({
   maximumPriceFactor: z.number().default(1.5),
+  onDemandFallback: z
+    .boolean()
+    .default(false)
+    .describe('Whether preemptible containers that do not say may run on on-demand instances.'),
   reserveExtraRam: size.prefault('550MiB'),
   localKeepBlobBuffersPerVcpu: count(1, 'Buffers of the storage client on instances; 0: it is not there.'),
   staleLockTimeout: wait('1m', 'How long containers locked by an earlier daemon are waited for.'),
@@ -161,6 +187,26 @@ const api = z
     path: ['tlsCertFile'],
     message: 'give both tlsCertFile and tlsKeyFile, or none',
   });
+
+function isCron(text: string): boolean {
+  if (text === '') return true;
+  try {
+    new Cron(text, { paused: true, mode: '5-part' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isTimezone(name: string): boolean {
+  if (name === '') return true;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isListenAddress(text: string): boolean {
   const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s[\]]*):(\d{1,5})$/.exec(text)?.[1];

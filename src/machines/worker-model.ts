@@ -64,6 +64,8 @@ export interface WorkerContext extends WorkerInput {
   runners: RunnerRecords;
   staleSince: Readonly<Record<string, number>>;
   lastContainerUuid: string;
+  /** Containers begun here since this process knows the instance. */
+  served: number;
   bootOutcome: BootOutcome | undefined;
 }
 
@@ -88,6 +90,8 @@ export type WorkerEvent =
   | { type: 'operator.drain'; because: string }
   | { type: 'operator.kill'; because: string }
   | { type: 'scheduler.shutdown'; because: string }
+  /** Idle as it is, the instance is to stand ready longer. */
+  | { type: 'scheduler.keep' }
   | { type: 'probe.due' }
   | { type: 'connection.established' }
   | { type: 'connection.verified' }

@@ -320,6 +320,7 @@ export const workerSetup = setup({
       const { uuid, queuedAt } = event;
       enqueue.assign({
         runners: { ...context.runners, [uuid]: { phase: 'starting', gaveUp: false, queuedAt } },
+        served: context.served + 1,
       });
       spawnRunner(enqueue, context, uuid, 'assigned');
     }),
@@ -406,6 +407,7 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     runners: {},
     staleSince: {},
     lastContainerUuid: '',
+    served: 0,
     bootOutcome: undefined,
   };
 }

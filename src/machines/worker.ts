@@ -80,6 +80,7 @@ export const workerMachine = workerSetup.createMachine({
               ],
             },
             'scheduler.shutdown': {},
+            'scheduler.keep': {},
           },
         },
         booting: {
@@ -133,6 +134,7 @@ export const workerMachine = workerSetup.createMachine({
                 { type: 'noteShutdown', params: { because: 'the boot did not succeed in time' } },
               ],
             },
+            'scheduler.keep': {},
             'scheduler.shutdown': {
               guard: 'isNotHeld',
               target: 'shutdown',
@@ -186,7 +188,7 @@ export const workerMachine = workerSetup.createMachine({
         },
         idle: {
           description:
-            'In service, no container. Ends when one is assigned or found, when it idled too long, or when it is to drain (W-15, W-16, W-20, W-21, W-25).',
+            'In service, no container. Ends when one is assigned or found, when it idled too long, or when it is to drain; being kept begins the wait anew (W-15, W-16, W-20, W-21, W-25).',
           entry: 'noteBusy',
           always: [
             { guard: 'hasRunners', target: 'running' },
@@ -231,6 +233,7 @@ export const workerMachine = workerSetup.createMachine({
                 params: { because: 'no answer for longer than the probe timeout' },
               },
             },
+            'scheduler.keep': { target: 'idle', reenter: true },
             'scheduler.shutdown': {
               guard: 'isNotHeld',
               target: 'shutdown',
@@ -270,13 +273,14 @@ export const workerMachine = workerSetup.createMachine({
               },
             },
             'scheduler.shutdown': {},
+            'scheduler.keep': {},
           },
         },
         shutdown: {
           description:
             'To be destroyed, and no way back. Ends when the instance left the list (S-1..S-8). Containers on it count as there until then.',
           initial: 'destroying',
-          on: { 'round.passed': {}, 'round.failed': {}, 'scheduler.shutdown': {} },
+          on: { 'round.passed': {}, 'round.failed': {}, 'scheduler.shutdown': {}, 'scheduler.keep': {} },
           states: {
             destroying: {
               description: 'The order to destroy is on its way to the provider.',

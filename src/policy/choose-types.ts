@@ -4,6 +4,8 @@ import { resourceNeeds, type NeedsSettings } from './resource-needs.js';
 
 export interface SizingSettings extends NeedsSettings {
   maximumPriceFactor: number;
+  /** Whether preemptible containers that do not say may run on on-demand instances; not given: no. */
+  onDemandFallback?: boolean;
 }
 
 /** What a container needs and which types fit, cheapest first; or why none does, for its owner to read. */
@@ -27,7 +29,10 @@ export function sizeContainer(
   if (!['', 'cuda', 'rocm'].includes(stack)) {
     return { needs, unsatisfiable: `gpu stack "${stack}" is not known: use "", "cuda" or "rocm"` };
   }
-  const lacks = all.map((type) => ({ type, lacks: lacksOf(type, container, needs) }));
+  const lacks = all.map((type) => ({
+    type,
+    lacks: lacksOf(type, container, needs, settings.onDemandFallback),
+  }));
   const suitable = lacks.filter((each) => each.lacks.length === 0).map(({ type }) => type);
   if (suitable.length === 0) return { needs, unsatisfiable: explainMisfit(lacks) };
   const factor = Math.max(1, settings.maximumPriceFactor);
@@ -65,9 +70,14 @@ interface Lack {
 
 const otherKind = 64;
 
-function lacksOf(type: InstanceType, container: Container, needs: ResourceNeeds): Lack[] {
+function lacksOf(
+  type: InstanceType,
+  container: Container,
+  needs: ResourceNeeds,
+  mayFallBack = false,
+): Lack[] {
   const { gpu } = container.constraints;
-  const { preemptible, onDemandFallback = false } = container.scheduling;
+  const { preemptible, onDemandFallback = mayFallBack } = container.scheduling;
   const isOtherKind = type.preemptible !== preemptible && !(onDemandFallback && preemptible);
   const lacks = [
     short('scratch', type.scratchBytes, needs.scratchBytes, gib),

@@ -22,6 +22,8 @@ export interface PlanInput {
     protection?: { because: string; until: number | undefined } | undefined;
   };
   settings: Pick<SchedulerSettings, 'supervisorFraction' | 'maxRunningContainersPerInstance'>;
+  /** How many containers an instance may have in its life; 0 or not given: any number. */
+  maxContainersPerInstance?: number;
   memory: PlanMemory;
   /** Epoch ms of the server's last overload reply; 0: never. */
   last503At: number;
@@ -88,7 +90,10 @@ class Pass {
     this.#memory = nextPlanMemory(memory, { now, running: alive, totalInstances, atQuota, last503At });
     this.#order = inOrder(entries, running);
     this.#waits = new Array<WaitReason | undefined>(this.#order.length);
-    this.#instances = new PlannedInstances(instances, entries, settings.maxRunningContainersPerInstance);
+    this.#instances = new PlannedInstances(instances, entries, {
+      atOnce: settings.maxRunningContainersPerInstance,
+      inLife: input.maxContainersPerInstance ?? 0,
+    });
     this.#maxSupervisors = supervisorLimit(this.#memory.maxContainers, settings.supervisorFraction);
     this.#trying = alive;
     const present = totalInstances + instances.filter(({ instanceId }) => instanceId === '').length;
@@ -249,6 +254,7 @@ class Pass {
   #shutDownIdle(): void {
     if (this.#overQuota.length === 0) return;
     for (const { view } of this.#instances.unused()) {
+      if (view.instanceId === '') continue;
       this.#actions.push({
         kind: 'shutdown',
         instanceId: view.instanceId,

@@ -9,6 +9,14 @@ export interface PlannedInstance {
   readonly view: InstanceView;
   readonly capacity: Capacity;
   containers: number;
+  /** How many more it may have in its life. */
+  left: number;
+}
+
+/** How many containers an instance may have; 0: any number. */
+export interface InstanceLimits {
+  atOnce: number;
+  inLife: number;
 }
 
 const usable: ReadonlySet<string> = new Set(['unknown', 'booting', 'idle', 'running']);
@@ -17,17 +25,22 @@ const usable: ReadonlySet<string> = new Set(['unknown', 'booting', 'idle', 'runn
 export class PlannedInstances {
   readonly #all: PlannedInstance[];
   readonly #byType = new Map<string, PlannedInstance[]>();
-  readonly #limit: number;
+  readonly #limits: InstanceLimits;
   /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
   readonly #hopeless = new Set<string>();
   readonly #suspects = new Map<string, string>();
 
-  constructor(views: readonly InstanceView[], entries: ReadonlyMap<string, QueueEntry>, limit: number) {
-    this.#limit = limit;
+  constructor(
+    views: readonly InstanceView[],
+    entries: ReadonlyMap<string, QueueEntry>,
+    limits: InstanceLimits,
+  ) {
+    this.#limits = limits;
     this.#all = views.map((view) => ({
       view,
       capacity: remaining(view, entries),
       containers: view.containerUuids.length,
+      left: this.#lifeOf(view),
     }));
     this.#all.sort(byPlace);
     for (const instance of this.#all) {
@@ -48,7 +61,7 @@ export class PlannedInstances {
     let best: PlannedInstance | undefined;
     for (const type of inPlaceOrder(entry.instanceTypes)) {
       for (const instance of this.#byType.get(type.name) ?? []) {
-        if (this.#limit > 0 && instance.containers >= this.#limit) continue;
+        if (instance.left < 1 || this.#isFull(instance)) continue;
         if (!accommodates(instance.capacity, entry.needs)) {
           this.#suspect(instance, entry);
           continue;
@@ -63,6 +76,7 @@ export class PlannedInstances {
   place(instance: PlannedInstance, { needs }: QueueEntry): void {
     place(instance.capacity, needs);
     instance.containers++;
+    instance.left--;
   }
 
   /** An instance that is about to be asked for, with its first container on it (SC-56). */
@@ -78,22 +92,31 @@ export class PlannedInstances {
       lastContainerUuid: '',
       lastBusyAt: 0,
       appearedAt: now,
+      served: 0,
       containerUuids: [],
     };
-    const instance = { view, capacity: capacityOf(instanceType), containers: 0 };
+    const instance = { view, capacity: capacityOf(instanceType), containers: 0, left: this.#lifeOf(view) };
     this.place(instance, entry);
     this.#all.push(instance);
     this.#index(instance);
     this.#hopeless.clear();
   }
 
-  /** Idle or booting ones without a container, real or planned, longest idle first. */
+  /** Those in service or on their way without a container, real or planned; longest idle first. */
   unused(): PlannedInstance[] {
     return this.#all
-      .filter(
-        ({ view, containers }) => view.instanceId !== '' && containers === 0 && usable.has(view.workerState),
-      )
+      .filter(({ view, containers }) => containers === 0 && usable.has(view.workerState))
       .sort((a, b) => a.view.lastBusyAt - b.view.lastBusyAt);
+  }
+
+  #isFull({ containers }: PlannedInstance): boolean {
+    const { atOnce } = this.#limits;
+    return atOnce > 0 && containers >= atOnce;
+  }
+
+  #lifeOf({ served }: InstanceView): number {
+    const { inLife } = this.#limits;
+    return inLife === 0 ? Infinity : inLife - served;
   }
 
   #suspect({ view, containers }: PlannedInstance, { container }: QueueEntry): void {

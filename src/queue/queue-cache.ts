@@ -109,7 +109,7 @@ export class QueueCache {
   }
 
   /** The owner changed the container: nothing read earlier overrides that. */
-  changed(uuid: string, change: Partial<Pick<Container, 'state' | 'priority'>>): void {
+  changed(uuid: string, change: Partial<Pick<Container, 'state' | 'priority' | 'scheduling'>>): void {
     this.#touch(uuid);
     const known = this.#entries.get(uuid);
     if (!known) return;

@@ -25,6 +25,8 @@ export interface ContainerResult {
   finishedAt: number;
   /** What the owner should know beside the exit code; `''` when nothing. */
   note: string;
+  /** It was stopped at its time limit: trying again would not help. */
+  timedOut?: boolean;
   stdout: string;
   stderr: string;
 }

@@ -37,6 +37,7 @@ const untold: Omit<WorkerFacts, 'instance' | 'appearedAt' | 'probedAt' | 'busyAt
     runners: {},
     staleSince: {},
     lastContainerUuid: '',
+    served: 0,
     bootOutcome: undefined,
   };
 const factKeys = [

@@ -42,7 +42,8 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     throw new CollectError(`the result of the runner program is damaged: ${z.prettifyError(parsed.error)}`);
   if (parsed.data.uuid !== uuid)
     throw new CollectError('the runner program printed the result of another container');
-  const { exitCode, startedAt, finishedAt, note, truncated, lost, stdoutBytes, stderrBytes } = parsed.data;
+  const { exitCode, startedAt, finishedAt, note, timedOut, truncated, lost, stdoutBytes, stderrBytes } =
+    parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
@@ -52,6 +53,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     stdout: decode(stdout, stdoutBytes),
     stderr: decode(stderr, stderrBytes),
     isLost: lost,
+    ...(timedOut ? { timedOut } : {}),
   };
 }
 

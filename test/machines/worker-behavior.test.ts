@@ -94,6 +94,21 @@ describe('the idle clock', () => {
     ]);
   });
 
+  it('begins anew when the scheduler keeps it, and only while idle', async () => {
+    const world = new WorkerWorld();
+    await world.bringUp();
+    await world.clock.advance(minute - 1);
+    await world.send({ type: 'scheduler.keep' });
+    await world.clock.advance(minute - 1);
+    expect([world.state, world.actor.getSnapshot().context.busyAt]).toEqual([
+      'idle',
+      world.clock.now() - minute + 1,
+    ]);
+    await world.clock.advance(1);
+    await world.send({ type: 'scheduler.keep' });
+    expect(world.state).toBe('shutdown');
+  });
+
   it('begins anew when the last container ended (W-18)', async () => {
     const world = new WorkerWorld();
     await world.bringUp(uuid1);

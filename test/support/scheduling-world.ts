@@ -83,6 +83,7 @@ export class SchedulingWorld {
   creatable = Infinity;
   memory: PlanMemory = initialPlanMemory({ initialQuotaEstimate: 0 }, 10);
   maxPerInstance = 0;
+  maxInLife = 0;
   supervisorFraction = 0.2;
   last503At = 0;
   now = 1_000_000;
@@ -118,6 +119,7 @@ export class SchedulingWorld {
       lastContainerUuid: '',
       lastBusyAt: this.instances.length,
       appearedAt: 0,
+      served: 0,
       containerUuids,
     };
     for (const uuid of containerUuids)
@@ -173,6 +175,7 @@ export class SchedulingWorld {
         supervisorFraction: this.supervisorFraction,
         maxRunningContainersPerInstance: this.maxPerInstance,
       },
+      maxContainersPerInstance: this.maxInLife,
       memory: this.memory,
       last503At: this.last503At,
       totalInstances: this.instances.length,

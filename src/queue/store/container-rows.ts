@@ -166,8 +166,17 @@ function isScheduling(value: unknown): value is Container['scheduling'] {
     isRecord(value) &&
     typeof value['preemptible'] === 'boolean' &&
     typeof value['supervisor'] === 'boolean' &&
-    Number.isFinite(value['maxRunTimeMs'])
+    Number.isFinite(value['maxRunTimeMs']) &&
+    isRetry(value['retry']) &&
+    ['number', 'undefined'].includes(typeof value['notBeforeAt'])
   );
+}
+
+function isRetry(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (!isRecord(value) || !Number.isFinite(value['delayMs'])) return false;
+  const codes = value['exitCodes'];
+  return codes === 'any' || (Array.isArray(codes) && codes.every(Number.isInteger));
 }
 
 function isWords(value: unknown): value is string[] {

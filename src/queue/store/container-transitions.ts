@@ -1,4 +1,4 @@
-import type { ContainerState } from '../../domain/container.js';
+import type { ContainerState, SchedulingParameters } from '../../domain/container.js';
 import { QueueError, type ContainerResult, type Placement } from '../queue.js';
 import { encodePriority, type ContainerRow } from './container-rows.js';
 
@@ -6,6 +6,8 @@ import { encodePriority, type ContainerRow } from './container-rows.js';
 export type RowChange = Partial<Omit<ContainerRow, 'uuid' | 'revision'>> | undefined;
 
 const hourMs = 3_600_000;
+/** Before the next attempt. */
+const longestPauseMs = 86_400_000;
 
 /** CR-13, CR-14. */
 export function lockRow(row: ContainerRow): RowChange {
@@ -46,14 +48,20 @@ export function loseRow(row: ContainerRow, reason: string, now: number): RowChan
   if (row.state !== 'Running') return undefined;
   const { attempts, max_attempts: most } = row;
   if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
-  const error = plainText(`attempt ${attempts} was lost: ${reason}`);
-  return { state: 'Queued', instance_id: '', started_at: null, error };
+  return againRow(row, `attempt ${attempts} was lost: ${reason}`, now);
 }
 
-/** Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. */
-export function completeRow(row: ContainerRow, result: ContainerResult): RowChange {
+/**
+ * Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. One
+ * whose retry policy names its exit code is queued again while attempts remain.
+ */
+export function completeRow(row: ContainerRow, result: ContainerResult, now: number): RowChange {
   const isOpen = row.state === 'Locked' || row.state === 'Running';
   if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
+  if (isOpen && row.attempts < row.max_attempts && isRetried(row, result)) {
+    const text = `attempt ${row.attempts} of ${row.max_attempts} exited with ${result.exitCode}`;
+    return againRow(row, text, now);
+  }
   const startedAt = result.startedAt > 0 ? result.startedAt : row.started_at;
   const hours = startedAt === null ? 0 : Math.max(0, result.finishedAt - startedAt) / hourMs;
   return {
@@ -63,6 +71,26 @@ export function completeRow(row: ContainerRow, result: ContainerResult): RowChan
     cost: hours * row.price_per_hour,
     ...(isOpen ? { state: 'Complete', error: plainText(result.note) } : {}),
   };
+}
+
+/** Queued for its next attempt, after the pause its policy asks for. */
+function againRow(row: ContainerRow, text: string, now: number): RowChange {
+  const scheduling = JSON.parse(row.scheduling) as SchedulingParameters;
+  const { delayMs = 0 } = scheduling.retry ?? {};
+  const pauseMs = Math.min(longestPauseMs, delayMs * 2 ** Math.max(0, row.attempts - 1));
+  return {
+    state: 'Queued',
+    instance_id: '',
+    started_at: null,
+    error: plainText(text),
+    ...(pauseMs > 0 ? { scheduling: JSON.stringify({ ...scheduling, notBeforeAt: now + pauseMs }) } : {}),
+  };
+}
+
+function isRetried({ scheduling }: ContainerRow, { exitCode, timedOut = false }: ContainerResult): boolean {
+  const { retry } = JSON.parse(scheduling) as SchedulingParameters;
+  if (!retry || exitCode === 0 || timedOut) return false;
+  return retry.exitCodes === 'any' || retry.exitCodes.includes(exitCode);
 }
 
 export function prioritiseRow(row: ContainerRow, priority: bigint): RowChange {

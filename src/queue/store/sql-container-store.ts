@@ -200,7 +200,7 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {
-    const decide = (row: ContainerRow): RowChange => completeRow(row, result);
+    const decide = (row: ContainerRow): RowChange => completeRow(row, result, this.#options.clock.now());
     return this.#change({ uuid, decide, output: result, epoch: this.#role.epoch });
   }
 
@@ -246,7 +246,10 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   #moved(row: ContainerRow): void {
-    this.#cache.changed(row.uuid, { state: row.state as ContainerState });
+    const state = row.state as ContainerState;
+    // Only a pause before the next attempt ever changes it.
+    const { scheduling } = row.scheduling.includes('notBeforeAt') ? readContainer(row) : {};
+    this.#cache.changed(row.uuid, { state, ...(scheduling && { scheduling }) });
   }
 
   /** After a change of the configuration they may be all. */

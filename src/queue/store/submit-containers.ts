@@ -97,6 +97,6 @@ function gpuSizes({
   return { 'gpu.deviceCount': deviceCount, 'gpu.vramBytes': vramBytes };
 }
 
-function timesOf({ maxRunTimeMs }: ContainerRequest['scheduling']): Record<string, number> {
-  return { maxRunTimeMs };
+function timesOf({ maxRunTimeMs, retry }: ContainerRequest['scheduling']): Record<string, number> {
+  return { maxRunTimeMs, 'retry.delayMs': retry?.delayMs ?? 0 };
 }

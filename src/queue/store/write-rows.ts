@@ -36,6 +36,7 @@ const changing = {
   exit_code: 'integer',
   attempts: 'integer',
   error: 'text',
+  scheduling: 'text',
   cost: 'double precision',
 } as const satisfies Partial<Record<keyof ContainerRow, string>>;
 const changingNames = Object.keys(changing) as (keyof typeof changing)[];
