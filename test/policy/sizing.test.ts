@@ -110,6 +110,28 @@ describe('choosing instance types', () => {
     expect(names({ ...costly, preemptible: true }, types, overhead)).toEqual(['best']);
   });
 
+  it('adds on-demand types after the spot ones where a container may fall back', () => {
+    const types = [
+      type('dear spot', 2.9, { preemptible: true }),
+      type('spot', 1, { preemptible: true }),
+      type('plain', 2),
+      type('dear', 3.1),
+    ];
+    const wish = { preemptible: true, onDemandFallback: true };
+    expect(names(wish, types, { maximumPriceFactor: 1.5 })).toEqual(['spot', 'plain']);
+    expect(names({ ...wish, onDemandFallback: false }, types, { onDemandFallback: true })).toEqual(['spot']);
+    expect(names({ preemptible: true }, types.slice(2), { onDemandFallback: true })).toEqual(['plain']);
+    expect(names({ preemptible: true }, types.slice(2))).toContain('is not preemptible');
+    expect(names({}, types.slice(0, 2))).toContain('is preemptible');
+  });
+
+  it('names those that come closest, not the cheapest (W-4)', () => {
+    const types = [1, 2, 4, 64].map((n) => type(`r${n}`, n, { ramBytes: n * gibibyte }));
+    expect(names({ ram: 80 * gibibyte }, types)).toMatch(
+      /closest are r64 \(RAM 64.00 GiB of .* overhead\); r4/,
+    );
+  });
+
   it('estimates the size of an image from its hash (T-33, NS-7)', () => {
     const hash = 'd5025c0f29f6eef304a7358afa82a822';
     expect(resourceNeeds(container(1, { image: `${hash}+342` }), bare).scratchBytes).toBe(805306368);

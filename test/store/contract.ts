@@ -4,6 +4,7 @@ import { systemClock } from '../../src/domain/clock.js';
 import { noConstraints } from '../../src/domain/container.js';
 import { StoreJournal } from '../../src/journal/store-journal.js';
 import type { ContainerRequest } from '../../src/queue/container-store.js';
+import type { ContainerResult } from '../../src/queue/queue.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
 import type { StoreTarget } from '../../src/queue/store/store-url.js';
@@ -162,6 +163,60 @@ export function storeContract(name: string, source: StoreSource): void {
         await store.lost(uuid, 'its instance is gone');
         expect((await store.find(uuid))?.state).toBe(state);
       }
+    });
+
+    it('tries exit codes again that its policy names, after growing pauses, while attempts remain', async () => {
+      const retry = { exitCodes: [75], delayMs: 60_000 };
+      const uuid = await submit({ maxAttempts: 3, scheduling: { ...request.scheduling, retry } });
+      const attempt = async (exitCode: number): Promise<[string | undefined, number]> => {
+        const before = Date.now();
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        await store.complete(uuid, { ...result, exitCode });
+        const { notBeforeAt = before } = store.get(uuid)!.scheduling;
+        return [(await store.find(uuid))?.state, Math.round((notBeforeAt - before) / 60_000)];
+      };
+      expect(await attempt(75)).toEqual(['Queued', 1]);
+      expect((await store.find(uuid))?.error).toBe('attempt 1 of 3 exited with 75');
+      expect(await attempt(75)).toEqual(['Queued', 2]);
+      expect((await attempt(75))[0]).toBe('Complete');
+      expect((await store.find(uuid))?.exitCode).toBe(75);
+    });
+
+    it('does not try again what its policy does not name, what succeeded, or what took too long', async () => {
+      const end = async (exitCodes: 'any' | number[], change: Partial<ContainerResult>): Promise<string> => {
+        const retry = { exitCodes, delayMs: 0 };
+        const uuid = await submit({ scheduling: { ...request.scheduling, retry } });
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        await store.complete(uuid, { ...result, ...change });
+        return (await store.find(uuid))!.state;
+      };
+      expect(await end('any', { exitCode: 1 })).toBe('Queued');
+      expect(await end([75], { exitCode: 1 })).toBe('Complete');
+      expect(await end('any', { exitCode: 0 })).toBe('Complete');
+      expect(await end('any', { exitCode: 143, timedOut: true })).toBe('Complete');
+    });
+
+    it('cancels in every state but the final ones', async () => {
+      const [queued, locked, running, complete] = [
+        await submit(),
+        await submit(),
+        await submit(),
+        await submit(),
+      ];
+      for (const uuid of [locked, running, complete]) await store.lock(uuid);
+      for (const uuid of [running, complete]) await store.started(uuid, placement, 1);
+      await store.complete(complete, result);
+      for (const uuid of [queued, locked, running]) {
+        await store.cancel(uuid, 'not wanted');
+        expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', error: 'not wanted' });
+        expect(store.get(uuid)?.state).toBe('Cancelled');
+        await expect(store.started(uuid, placement, 2)).rejects.toMatchObject({ code: 'conflict' });
+        await store.lost(uuid, 'late');
+        expect((await store.find(uuid))?.state).toBe('Cancelled');
+      }
+      await expect(store.cancel(complete, 'late')).rejects.toMatchObject({ code: 'conflict' });
     });
 
     it('passes over a late result of an attempt that was given up', async () => {
