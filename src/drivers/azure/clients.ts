@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { ComputeManagementClient } from '@azure/arm-compute';
 import { NetworkManagementClient } from '@azure/arm-network';
 import {
@@ -7,6 +8,7 @@ import {
   type TokenCredential,
 } from '@azure/identity';
 import type { Clock } from '../../domain/clock.js';
+import { DriverError } from '../driver.js';
 import { environmentOf, type AzureParameters } from './parameters.js';
 import { faultPolicy, pollPolicy } from './pipeline-policies.js';
 
@@ -15,22 +17,18 @@ export interface AzureClients {
   network: NetworkManagementClient;
 }
 
-export interface ClientOptions {
-  clock: Clock;
-  /** Pause between two looks at an operation, unless Azure names one. */
-  pollIntervalMs: number;
-  /** PEM of the authority to trust beside the usual ones. */
-  ca?: string | undefined;
+interface Transport {
+  tlsOptions?: { ca: string };
 }
 
-/** Connects nothing yet; the first call signs in. */
-export function azureClients(parameters: AzureParameters, options: ClientOptions): AzureClients {
+/** Connects nothing yet; the first call signs in. Throws {@link DriverError} `invalid` for a `caFile` that cannot be read. */
+export function azureClients(parameters: AzureParameters, clock: Clock): AzureClients {
   const { resourceManagerEndpoint: endpoint } = environmentOf(parameters);
-  const transport = transportOf(options);
+  const { subscriptionId, operationPollMs, caFile } = parameters;
+  const transport = caFile === '' ? {} : { tlsOptions: { ca: authorityIn(caFile) } };
   const credential = credentialOf(parameters, transport);
   const shared = { endpoint, ...transport, retryOptions: { maxRetries: 0 } };
   const scope = `${endpoint}/.default`;
-  const { subscriptionId } = parameters;
   const compute = new ComputeManagementClient(credential, subscriptionId, {
     ...shared,
     credentials: { scopes: [scope] },
@@ -40,18 +38,22 @@ export function azureClients(parameters: AzureParameters, options: ClientOptions
     credentialScopes: scope,
   });
   for (const { pipeline } of [compute, network]) {
-    pipeline.addPolicy(pollPolicy(options.clock, options.pollIntervalMs));
-    pipeline.addPolicy(faultPolicy);
+    pipeline.addPolicy(pollPolicy(clock, operationPollMs), { phase: 'Retry' });
+    // Inside what reads the bodies, which would throw first and keep less.
+    pipeline.addPolicy(faultPolicy, { phase: 'Retry' });
   }
   return { compute, network };
 }
 
-interface Transport {
-  tlsOptions?: { ca: string };
-}
-
-function transportOf({ ca }: ClientOptions): Transport {
-  return ca === undefined ? {} : { tlsOptions: { ca } };
+function authorityIn(caFile: string): string {
+  try {
+    return readFileSync(caFile, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DriverError('invalid', `driverParameters.caFile: ${caFile} cannot be read (${code})`, {
+      remedy: 'give the path of a PEM file that the daemon may read',
+    });
+  }
 }
 
 /**

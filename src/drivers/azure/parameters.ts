@@ -11,6 +11,18 @@ const endpoint = z
   .regex(/^$|^https:\/\/[^/?#]+\/?$/, 'give an https:// address without a path')
   .transform((address) => address.replace(/\/$/, ''))
   .default('');
+const duration = (usual: string) =>
+  z
+    .union([z.string(), z.literal(0)])
+    .default(usual)
+    .transform((value, context) => {
+      try {
+        return parseDuration(String(value));
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    });
 const clouds = Object.keys(azureEnvironments) as (keyof typeof azureEnvironments)[];
 
 const schema = z
@@ -27,6 +39,8 @@ const schema = z
     /** For clouds that are not in the list above. */
     resourceManagerEndpoint: endpoint,
     authorityHost: endpoint,
+    /** PEM file of an authority to trust beside the usual ones, for such clouds. */
+    caFile: text,
     location: z.string().min(1).default('centralus'),
     resourceGroup: needed('the resource group instances are made in'),
     /** Default: resourceGroup. */
@@ -45,17 +59,9 @@ const schema = z
       })
       .default('crunch'),
     /** How old an interface or a disk without an instance must be to be deleted. */
-    deleteDanglingResourcesAfter: z
-      .union([z.string(), z.literal(0)])
-      .default('20s')
-      .transform((value, context) => {
-        try {
-          return parseDuration(String(value));
-        } catch (error) {
-          context.addIssue({ code: 'custom', message: (error as Error).message });
-          return z.NEVER;
-        }
-      }),
+    deleteDanglingResourcesAfter: duration('20s'),
+    /** Between two looks at an operation that Azure works on, where Azure names no time. */
+    operationPollInterval: duration('2s'),
   })
   .superRefine((given, { addIssue }) => {
     const { sharedImageGalleryName: gallery, sharedImageGalleryImageVersion: version } = given;
@@ -71,9 +77,10 @@ const schema = z
     if (given.tenantId === '') refuse('tenantId', 'is needed with clientSecret');
     if (given.clientId === '') refuse('clientId', 'is needed with clientSecret');
   })
-  .transform(({ deleteDanglingResourcesAfter, ...given }) => ({
+  .transform(({ deleteDanglingResourcesAfter, operationPollInterval, ...given }) => ({
     ...given,
     deleteDanglingAfterMs: deleteDanglingResourcesAfter,
+    operationPollMs: Math.max(operationPollInterval, 1),
     networkResourceGroup: given.networkResourceGroup || given.resourceGroup,
     imageResourceGroup: given.imageResourceGroup || given.resourceGroup,
   }));

@@ -1,0 +1,137 @@
+import type { Disk } from '@azure/arm-compute';
+import type { NetworkInterface } from '@azure/arm-network';
+import { DriverError } from '../driver.js';
+import { attempt, type AzureWorld } from './azure-world.js';
+import { createdAtTag } from './resource-bodies.js';
+
+const mostAtOnce = 4;
+const diskSweepIntervalMs = 300_000;
+const retryAfterFailureMs = 60_000;
+
+/**
+ * Deletes what instances left: interfaces without a machine, found as they are listed, and disks without one, looked
+ * for every five minutes while there are listings (AZ-21, AZ-23). Only what carries this instance set's name and is old
+ * enough. Never fails: what cannot be deleted is told of, and tried again later.
+ */
+export class DanglingResources {
+  readonly #world: AzureWorld;
+  readonly #isBeingMade: (instanceName: string) => boolean;
+  readonly #controller = new AbortController();
+  readonly #background = new Set<Promise<void>>();
+  readonly #waiting: { id: string; remove: () => Promise<unknown> }[] = [];
+  readonly #taken = new Set<string>();
+  readonly #notBefore = new Map<string, number>();
+  #active = 0;
+  #pausedUntil = 0;
+  #disksSweptAt = Number.NEGATIVE_INFINITY;
+
+  constructor(world: AzureWorld, isBeingMade: (instanceName: string) => boolean) {
+    this.#world = world;
+    this.#isBeingMade = isBeingMade;
+  }
+
+  /** To be told of all interfaces after each listing. */
+  interfacesListed(nics: readonly NetworkInterface[]): void {
+    const { clients, parameters } = this.#world;
+    for (const nic of nics) {
+      const { name = '', virtualMachine, tags } = nic;
+      const createdAt = Date.parse(tags?.[createdAtTag] ?? '');
+      if (virtualMachine || !this.#isLeftOver(name, '-nic', createdAt)) continue;
+      this.#enqueue(`interface ${name}`, () =>
+        clients.network.networkInterfaces.beginDeleteAndWait(parameters.resourceGroup, name, this.#options()),
+      );
+    }
+    const now = this.#world.clock.now();
+    if (now - this.#disksSweptAt < diskSweepIntervalMs) return;
+    this.#disksSweptAt = now;
+    this.run(this.#sweepDisks());
+  }
+
+  /** Lets the work go on by itself; {@link stop} waits for it. */
+  run(work: Promise<void>): void {
+    this.#background.add(work);
+    const forget = (): void => void this.#background.delete(work);
+    work.then(forget, forget);
+  }
+
+  async stop(): Promise<void> {
+    this.#controller.abort();
+    this.#waiting.length = 0;
+    await Promise.allSettled(this.#background);
+  }
+
+  #options(): { abortSignal: AbortSignal; updateIntervalInMs: number } {
+    return {
+      abortSignal: this.#controller.signal,
+      updateIntervalInMs: this.#world.parameters.operationPollMs,
+    };
+  }
+
+  /** Not so if it has no readable time: it may be somebody else's. */
+  #isLeftOver(name: string, suffix: string, createdAt: number): boolean {
+    const { prefix, clock, parameters } = this.#world;
+    if (!name.startsWith(prefix) || !name.endsWith(suffix)) return false;
+    if (!(clock.now() - createdAt > parameters.deleteDanglingAfterMs)) return false;
+    return !this.#isBeingMade(name.slice(0, -suffix.length));
+  }
+
+  async #sweepDisks(): Promise<void> {
+    const { clients, parameters, warn } = this.#world;
+    const { resourceGroup } = parameters;
+    try {
+      const disks = clients.compute.disks.listByResourceGroup(resourceGroup, {
+        abortSignal: this.#controller.signal,
+      });
+      for await (const disk of disks) {
+        const { name = '' } = disk;
+        if (disk.diskState !== 'Unattached' || !this.#isLeftOver(name, '-os', createdAtOf(disk))) continue;
+        this.#enqueue(`disk ${name}`, () => Promise.resolve(clients.compute.disks.delete(resourceGroup, name, this.#options())));
+      }
+    } catch (error) {
+      if (this.#controller.signal.aborted) return;
+      warn('disks that instances left could not be looked for', { why: (error as Error).message });
+    }
+  }
+
+  #enqueue(id: string, remove: () => Promise<unknown>): void {
+    if (this.#taken.has(id) || (this.#notBefore.get(id) ?? 0) > this.#world.clock.now()) return;
+    this.#taken.add(id);
+    this.#waiting.push({ id, remove });
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#active < mostAtOnce && !this.#controller.signal.aborted) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      this.#active++;
+      this.run(
+        this.#remove(next.id, next.remove).finally(() => {
+          this.#active--;
+          this.#pump();
+        }),
+      );
+    }
+  }
+
+  async #remove(id: string, remove: () => Promise<unknown>): Promise<void> {
+    const { clock, warn } = this.#world;
+    try {
+      if (this.#pausedUntil > clock.now()) return;
+      await attempt(this.#world, { what: `deleting the left ${id}`, notFoundAs: 'not-found' }, remove);
+      this.#notBefore.delete(id);
+    } catch (error) {
+      const { code, message, retryAt } = error as DriverError;
+      if (code === 'not-found' || this.#controller.signal.aborted) return;
+      if (retryAt !== undefined) this.#pausedUntil = retryAt;
+      this.#notBefore.set(id, clock.now() + retryAfterFailureMs);
+      warn('what an instance left could not be deleted yet', { what: id, why: message });
+    } finally {
+      this.#taken.delete(id);
+    }
+  }
+}
+
+function createdAtOf({ timeCreated }: Disk): number {
+  return timeCreated?.getTime() ?? Number.NaN;
+}
