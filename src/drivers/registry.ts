@@ -18,6 +18,10 @@ type Factory = (context: DriverContext) => Promise<Driver>;
 
 /** Each loads its code, and its provider's library, only when it is asked for. */
 const factories: Readonly<Record<string, Factory>> = {
+  azure: async (context) => {
+    const { openAzureDriver } = await import('./azure/open-azure.js');
+    return openAzureDriver(context);
+  },
   loopback: async ({ parameters, instanceSetId, stateDir, clock }) => {
     const { LoopbackDriver } = await import('./loopback/loopback-driver.js');
     const { parseLoopbackParameters } = await import('./loopback/parameters.js');

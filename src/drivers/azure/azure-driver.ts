@@ -13,6 +13,8 @@ import { environmentOf } from './parameters.js';
 import { azureQuotaGroup } from './quota-group.js';
 import { SharedWork } from './shared-work.js';
 
+/** However long Azure takes; the caller's deadline is shorter. */
+const longestMakingMs = 1_800_000;
 const tagsApiVersion = '2021-04-01';
 
 /** Virtual machines of one resource group of Azure (AZ-1..AZ-32). */
@@ -40,7 +42,7 @@ export class AzureDriver implements Driver {
         name,
         spec,
         publicKey,
-        signal: control.signal,
+        signal: AbortSignal.any([control.signal, AbortSignal.timeout(longestMakingMs)]),
         onOrdered: control.commit,
         inBackground: (work) => this.#dangling.run(work),
       }),
@@ -83,7 +85,8 @@ export class AzureDriver implements Driver {
     return orAborted('saving the tags', signal, async () => {
       const { parameters, clients, ids } = this.#world;
       const name = virtualMachineNameOf(ids, parameters.resourceGroup, id);
-      if (name === undefined) throw new DriverError('not-found', `${id} is no instance of this resource group`);
+      if (name === undefined)
+        throw new DriverError('not-found', `${id} is no instance of this resource group`);
       const { resourceManagerEndpoint } = environmentOf(parameters);
       const path = `${ids.virtualMachine(parameters.resourceGroup, name)}/providers/Microsoft.Resources/tags/default`;
       const request = createPipelineRequest({
@@ -140,7 +143,10 @@ export class AzureDriver implements Driver {
     } catch (error) {
       if (nics.length === 0 || signal.aborted) throw error;
       this.#addresses = new Map([...this.#addresses, ...addressesIn(nics)]);
-      warn('not all network interfaces could be listed', { read: nics.length, why: (error as Error).message });
+      warn('not all network interfaces could be listed', {
+        read: nics.length,
+        why: (error as Error).message,
+      });
     }
     this.#dangling.interfacesListed(nics);
   }
@@ -148,7 +154,8 @@ export class AzureDriver implements Driver {
   #instanceOf({ name = '', hardwareProfile, networkProfile, tags }: VirtualMachine): Instance {
     const { parameters, ids } = this.#world;
     const [nic] = networkProfile?.networkInterfaces ?? [];
-    const nicId = nic?.id ?? ids.of(parameters.resourceGroup, 'Microsoft.Network', 'networkInterfaces', nicNameOf(name));
+    const nicId =
+      nic?.id ?? ids.of(parameters.resourceGroup, 'Microsoft.Network', 'networkInterfaces', nicNameOf(name));
     return {
       id: ids.virtualMachine(parameters.resourceGroup, name),
       displayName: name,
@@ -173,9 +180,13 @@ function addressesIn(nics: readonly NetworkInterface[]): ReadonlyMap<string, str
 /** The key, of what Azure can make (AZ-10, DW-18). Throws DriverError `invalid`. */
 function acceptedKeyOf({ instanceType, publicKey }: CreateSpec): string {
   if (instanceType.addedScratchBytes > 0) {
-    throw new DriverError('invalid', `instance type ${instanceType.name}: the azure driver adds no scratch disks`, {
-      remedy: 'remove addedScratch, and choose a size whose own disk is large enough as includedScratch',
-    });
+    throw new DriverError(
+      'invalid',
+      `instance type ${instanceType.name}: the azure driver adds no scratch disks`,
+      {
+        remedy: 'remove addedScratch, and choose a size whose own disk is large enough as includedScratch',
+      },
+    );
   }
   if (publicKey === undefined) {
     throw new DriverError('invalid', 'Azure makes no machine that nobody can log in to', {

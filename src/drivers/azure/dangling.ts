@@ -2,11 +2,15 @@ import type { Disk } from '@azure/arm-compute';
 import type { NetworkInterface } from '@azure/arm-network';
 import { DriverError } from '../driver.js';
 import { attempt, type AzureWorld } from './azure-world.js';
+import { isInstanceName } from './names.js';
 import { createdAtTag } from './resource-bodies.js';
 
 const mostAtOnce = 4;
 const diskSweepIntervalMs = 300_000;
 const retryAfterFailureMs = 60_000;
+const longestWorkMs = 900_000;
+
+type Remove = (options: { abortSignal: AbortSignal; updateIntervalInMs: number }) => Promise<unknown>;
 
 /**
  * Deletes what instances left: interfaces without a machine, found as they are listed, and disks without one, looked
@@ -18,7 +22,7 @@ export class DanglingResources {
   readonly #isBeingMade: (instanceName: string) => boolean;
   readonly #controller = new AbortController();
   readonly #background = new Set<Promise<void>>();
-  readonly #waiting: { id: string; remove: () => Promise<unknown> }[] = [];
+  readonly #waiting: { id: string; remove: Remove }[] = [];
   readonly #taken = new Set<string>();
   readonly #notBefore = new Map<string, number>();
   #active = 0;
@@ -37,18 +41,19 @@ export class DanglingResources {
       const { name = '', virtualMachine, tags } = nic;
       const createdAt = Date.parse(tags?.[createdAtTag] ?? '');
       if (virtualMachine || !this.#isLeftOver(name, '-nic', createdAt)) continue;
-      this.#enqueue(`interface ${name}`, () =>
-        clients.network.networkInterfaces.beginDeleteAndWait(parameters.resourceGroup, name, this.#options()),
+      this.#enqueue(`interface ${name}`, (options) =>
+        clients.network.networkInterfaces.beginDeleteAndWait(parameters.resourceGroup, name, options),
       );
     }
     const now = this.#world.clock.now();
     if (now - this.#disksSweptAt < diskSweepIntervalMs) return;
     this.#disksSweptAt = now;
-    this.run(this.#sweepDisks());
+    this.run((signal) => this.#sweepDisks(signal));
   }
 
-  /** Lets the work go on by itself; {@link stop} waits for it. */
-  run(work: Promise<void>): void {
+  /** Lets the work go on by itself for {@link longestWorkMs} at most; {@link stop} ends it. */
+  run(start: (signal: AbortSignal) => Promise<void>): void {
+    const work = start(this.#limitedSignal());
     this.#background.add(work);
     const forget = (): void => void this.#background.delete(work);
     work.then(forget, forget);
@@ -60,32 +65,30 @@ export class DanglingResources {
     await Promise.allSettled(this.#background);
   }
 
-  #options(): { abortSignal: AbortSignal; updateIntervalInMs: number } {
-    return {
-      abortSignal: this.#controller.signal,
-      updateIntervalInMs: this.#world.parameters.operationPollMs,
-    };
+  #limitedSignal(): AbortSignal {
+    return AbortSignal.any([this.#controller.signal, AbortSignal.timeout(longestWorkMs)]);
   }
 
   /** Not so if it has no readable time: it may be somebody else's. */
   #isLeftOver(name: string, suffix: string, createdAt: number): boolean {
     const { prefix, clock, parameters } = this.#world;
-    if (!name.startsWith(prefix) || !name.endsWith(suffix)) return false;
+    const instance = name.slice(0, -suffix.length);
+    if (!name.endsWith(suffix) || !isInstanceName(prefix, instance)) return false;
     if (!(clock.now() - createdAt > parameters.deleteDanglingAfterMs)) return false;
-    return !this.#isBeingMade(name.slice(0, -suffix.length));
+    return !this.#isBeingMade(instance);
   }
 
-  async #sweepDisks(): Promise<void> {
+  async #sweepDisks(abortSignal: AbortSignal): Promise<void> {
     const { clients, parameters, warn } = this.#world;
     const { resourceGroup } = parameters;
     try {
-      const disks = clients.compute.disks.listByResourceGroup(resourceGroup, {
-        abortSignal: this.#controller.signal,
-      });
+      const disks = clients.compute.disks.listByResourceGroup(resourceGroup, { abortSignal });
       for await (const disk of disks) {
         const { name = '' } = disk;
         if (disk.diskState !== 'Unattached' || !this.#isLeftOver(name, '-os', createdAtOf(disk))) continue;
-        this.#enqueue(`disk ${name}`, () => Promise.resolve(clients.compute.disks.delete(resourceGroup, name, this.#options())));
+        this.#enqueue(`disk ${name}`, (options) =>
+          clients.compute.disks.delete(resourceGroup, name, options).pollUntilDone(),
+        );
       }
     } catch (error) {
       if (this.#controller.signal.aborted) return;
@@ -93,7 +96,7 @@ export class DanglingResources {
     }
   }
 
-  #enqueue(id: string, remove: () => Promise<unknown>): void {
+  #enqueue(id: string, remove: Remove): void {
     if (this.#taken.has(id) || (this.#notBefore.get(id) ?? 0) > this.#world.clock.now()) return;
     this.#taken.add(id);
     this.#waiting.push({ id, remove });
@@ -105,8 +108,8 @@ export class DanglingResources {
       const next = this.#waiting.shift();
       if (!next) return;
       this.#active++;
-      this.run(
-        this.#remove(next.id, next.remove).finally(() => {
+      this.run((abortSignal) =>
+        this.#remove(next.id, next.remove, abortSignal).finally(() => {
           this.#active--;
           this.#pump();
         }),
@@ -114,11 +117,14 @@ export class DanglingResources {
     }
   }
 
-  async #remove(id: string, remove: () => Promise<unknown>): Promise<void> {
-    const { clock, warn } = this.#world;
+  async #remove(id: string, remove: Remove, abortSignal: AbortSignal): Promise<void> {
+    const { clock, warn, parameters } = this.#world;
+    const options = { abortSignal, updateIntervalInMs: parameters.operationPollMs };
     try {
       if (this.#pausedUntil > clock.now()) return;
-      await attempt(this.#world, { what: `deleting the left ${id}`, notFoundAs: 'not-found' }, remove);
+      await attempt(this.#world, { what: `deleting the left ${id}`, notFoundAs: 'not-found' }, () =>
+        remove(options),
+      );
       this.#notBefore.delete(id);
     } catch (error) {
       const { code, message, retryAt } = error as DriverError;

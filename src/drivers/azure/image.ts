@@ -33,6 +33,13 @@ export function imageReference(
   }
   const { imageResourceGroup: group, sharedImageGalleryName: gallery } = parameters;
   if (gallery === '') return { id: ids.of(group, 'Microsoft.Compute', 'images', imageId) };
-  const path = ['galleries', gallery, 'images', imageId, 'versions', parameters.sharedImageGalleryImageVersion];
+  const path = [
+    'galleries',
+    gallery,
+    'images',
+    imageId,
+    'versions',
+    parameters.sharedImageGalleryImageVersion,
+  ];
   return { id: ids.of(group, 'Microsoft.Compute', ...path) };
 }

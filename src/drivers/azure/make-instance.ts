@@ -14,8 +14,8 @@ export interface Making {
   signal: AbortSignal;
   /** From here on the instance may come to be, and cannot be given up any more. */
   onOrdered(): void;
-  /** Goes on by itself after the outcome is known. */
-  inBackground(work: Promise<void>): void;
+  /** Goes on by itself after the outcome is known, until the signal aborts. */
+  inBackground(work: (signal: AbortSignal) => Promise<void>): void;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function makeInstance(world: AzureWorld, making: Making): Promise<V
       return await putMachine(world, making, nicId, image, progress);
     } catch (error) {
       if (isThereAlready(error)) return getMachine(world, making);
-      making.inBackground(cleanUp(world, making.name, progress.mayBeThere));
+      making.inBackground((signal) => cleanUp(world, making.name, progress.mayBeThere, signal));
       throw error;
     }
   });
@@ -51,7 +51,9 @@ async function putInterface(world: AzureWorld, { name, spec, signal }: Making): 
     { abortSignal: signal, updateIntervalInMs: parameters.operationPollMs },
   );
   signal.throwIfAborted();
-  return nic.id ?? ids.of(parameters.resourceGroup, 'Microsoft.Network', 'networkInterfaces', nicNameOf(name));
+  return (
+    nic.id ?? ids.of(parameters.resourceGroup, 'Microsoft.Network', 'networkInterfaces', nicNameOf(name))
+  );
 }
 
 async function putMachine(
@@ -78,10 +80,7 @@ async function putMachine(
   return order.pollUntilDone();
 }
 
-function getMachine(
-  { parameters, clients }: AzureWorld,
-  { name, signal }: Making,
-): Promise<VirtualMachine> {
+function getMachine({ parameters, clients }: AzureWorld, { name, signal }: Making): Promise<VirtualMachine> {
   return clients.compute.virtualMachines.get(parameters.resourceGroup, name, { abortSignal: signal });
 }
 
@@ -90,18 +89,21 @@ async function cleanUp(
   { parameters, clients, warn }: AzureWorld,
   name: string,
   mayBeThere: boolean,
+  abortSignal: AbortSignal,
 ): Promise<void> {
   const { resourceGroup, operationPollMs: updateIntervalInMs } = parameters;
+  const options = { updateIntervalInMs, abortSignal };
   try {
     if (mayBeThere) {
-      const options = { updateIntervalInMs, forceDeletion: true };
-      await clients.compute.virtualMachines.delete(resourceGroup, name, options);
+      await clients.compute.virtualMachines.delete(resourceGroup, name, { ...options, forceDeletion: true });
     }
-    await clients.network.networkInterfaces.beginDeleteAndWait(resourceGroup, nicNameOf(name), {
-      updateIntervalInMs,
-    });
+    await clients.network.networkInterfaces.beginDeleteAndWait(resourceGroup, nicNameOf(name), options);
   } catch (error) {
-    warn('what a failed creation left could not be deleted yet', { instance: name, why: (error as Error).message });
+    if (abortSignal.aborted) return;
+    warn('what a failed creation left could not be deleted yet', {
+      instance: name,
+      why: (error as Error).message,
+    });
   }
 }
 

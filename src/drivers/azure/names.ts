@@ -27,6 +27,15 @@ export function instanceName(prefix: string, idempotencyToken: string, random: (
   return prefix + digits.map((digit) => alphabet[digit]).join('');
 }
 
+/** True for what {@link instanceName} gives; another set's prefix may begin with this one. */
+export function isInstanceName(prefix: string, name: string): boolean {
+  return (
+    name.startsWith(prefix) &&
+    /^[a-z0-9]+$/.test(name.slice(prefix.length)) &&
+    name.length === prefix.length + tailLength
+  );
+}
+
 export const nicNameOf = (instance: string): string => `${instance}-nic`;
 export const diskNameOf = (instance: string): string => `${instance}-os`;
 
@@ -51,7 +60,11 @@ export class ResourceIds {
 }
 
 /** The VM's name in its id; `undefined` when the text is no id of a VM in this resource group. */
-export function virtualMachineNameOf(ids: ResourceIds, resourceGroup: string, id: string): string | undefined {
+export function virtualMachineNameOf(
+  ids: ResourceIds,
+  resourceGroup: string,
+  id: string,
+): string | undefined {
   const folder = ids.virtualMachine(resourceGroup, '');
   const name = id.slice(folder.length);
   const isOurs = id.slice(0, folder.length).toLowerCase() === folder.toLowerCase();

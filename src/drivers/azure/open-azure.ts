@@ -15,5 +15,8 @@ export async function openAzureDriver({
   const parameters = parseAzureParameters(given);
   const clients = azureClients(parameters, clock);
   const ids = new ResourceIds(parameters.subscriptionId);
-  return new AzureDriver({ parameters, clients, ids, prefix: namePrefix(instanceSetId), clock, warn }, random);
+  return new AzureDriver(
+    { parameters, clients, ids, prefix: namePrefix(instanceSetId), clock, warn },
+    random,
+  );
 }

@@ -4,8 +4,7 @@ import { DriverError } from '../driver.js';
 import { azureEnvironments, type AzureEnvironment } from './environments.js';
 
 const text = z.string().default('');
-const needed = (what: string) =>
-  z.string({ error: () => `give ${what}` }).min(1, `give ${what}`);
+const needed = (what: string) => z.string({ error: () => `give ${what}` }).min(1, `give ${what}`);
 const endpoint = z
   .string()
   .regex(/^$|^https:\/\/[^/?#]+\/?$/, 'give an https:// address without a path')
@@ -65,7 +64,8 @@ const schema = z
   })
   .superRefine((given, { addIssue }) => {
     const { sharedImageGalleryName: gallery, sharedImageGalleryImageVersion: version } = given;
-    const refuse = (path: string, message: string): void => addIssue({ code: 'custom', path: [path], message });
+    const refuse = (path: string, message: string): void =>
+      addIssue({ code: 'custom', path: [path], message });
     if ((gallery === '') !== (version === '')) {
       refuse(
         gallery === '' ? 'sharedImageGalleryName' : 'sharedImageGalleryImageVersion',

@@ -18,7 +18,8 @@ interface Verdict extends DriverErrorOptions {
 
 const unnamedWaitMs = 20_000;
 const longestText = 600;
-const withoutRequest = /^(SkuNotAvailable|(Zonal)?AllocationFailed|Overconstrained(Zonal)?AllocationRequest)$/;
+const withoutRequest =
+  /^(SkuNotAvailable|(Zonal)?AllocationFailed|Overconstrained(Zonal)?AllocationRequest)$/;
 const credentialErrors: readonly unknown[] = [
   'AuthenticationError',
   'AuthenticationRequiredError',
@@ -108,7 +109,10 @@ function byStatus(
 /** No reply of the resource manager: the network, or the sign-in. */
 function withoutReply(error: Error, context: TranslationContext): DriverError {
   const { name, message, code, statusCode } = error as Error & { code?: unknown; statusCode?: number };
-  const isOutage = statusCode === 429 || (statusCode ?? 0) >= 500 || /ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network_error|endpoints_resolution/i.test(message);
+  const isOutage =
+    statusCode === 429 ||
+    (statusCode ?? 0) >= 500 ||
+    /ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network_error|endpoints_resolution/i.test(message);
   if (credentialErrors.includes(name) && !isOutage) {
     return new DriverError('auth', told(context, `signing in to Azure: ${message}`), {
       remedy: 'check tenantId, clientId and clientSecret, or managedIdentity, of the azure driver',
