@@ -1,4 +1,4 @@
-import { credentials, type FakeFault } from '../support/azure/fake-azure.js';
+import { credentials, token, type FakeFault } from '../support/azure/fake-azure.js';
 import { AzureTestWorld, azureSpec } from '../support/azure/azure-world.js';
 import { requireTool } from '../support/tools.js';
 import {
@@ -30,7 +30,7 @@ describeDriverContract(
       end: () => world.end(),
       reopen: () => world.raw(),
       fault: (fault) => void (world.azure.fault = faults[fault]),
-      secrets: [credentials.clientSecret, 'token-that-nobody-may-see'],
+      secrets: [credentials.clientSecret, token],
     };
   },
   {},

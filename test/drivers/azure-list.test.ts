@@ -50,7 +50,8 @@ function fill(count: number, tags: Record<string, string> = {}): void {
 }
 
 function leaveInterface(name: string, ageMs: number | undefined): void {
-  const tags = ageMs === undefined ? {} : { 'created-at': new Date(Date.now() - ageMs).toISOString() };
+  const tags: Record<string, string> = {};
+  if (ageMs !== undefined) tags['created-at'] = new Date(Date.now() - ageMs).toISOString();
   const { interfaces } = world.azure.resources;
   interfaces.set(name, { name, tags, address: '10.0.0.9', subnetId: 'subnet', machine: undefined });
 }

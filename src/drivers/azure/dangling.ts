@@ -1,6 +1,6 @@
 import type { Disk } from '@azure/arm-compute';
 import type { NetworkInterface } from '@azure/arm-network';
-import { DriverError } from '../driver.js';
+import { type DriverError } from '../driver.js';
 import { attempt, type AzureWorld } from './azure-world.js';
 import { isInstanceName } from './names.js';
 import { createdAtTag } from './resource-bodies.js';

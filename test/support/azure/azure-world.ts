@@ -38,10 +38,15 @@ export class AzureTestWorld {
   }
 
   /** Without wrappers. */
-  async raw(change: Record<string, unknown> = {}, instanceSetId = 'zzzzz-gj3su-abc'): Promise<Driver> {
+  raw(change: Record<string, unknown> = {}): Promise<Driver> {
+    return this.rawWith(this.parameters(change));
+  }
+
+  /** Of exactly these parameters. */
+  async rawWith(parameters: Record<string, unknown>): Promise<Driver> {
     const driver = await openDriver('azure', {
-      parameters: this.parameters(change),
-      instanceSetId,
+      parameters,
+      instanceSetId: 'zzzzz-gj3su-abc',
       stateDir: this.#folder,
       clock: systemClock,
       random: Math.random,

@@ -29,7 +29,8 @@ export const credentials = {
   clientSecret: 'correct~horse.battery_staple-secret',
 };
 
-const token = 'token-that-nobody-may-see';
+/** What a signed-in caller shows. */
+export const token = 'token-that-nobody-may-see';
 
 /** Azure's sign-in and resource manager on loopback, over TLS, with one resource group. */
 export class FakeAzure {
@@ -45,6 +46,8 @@ export class FakeAzure {
   };
   fault: FakeFault = () => undefined;
   isSignInRefused = false;
+  /** Tokens given. */
+  signIns = 0;
   readonly #server: Server;
   #url = '';
 
@@ -154,6 +157,7 @@ export class FakeAzure {
         },
       };
     }
+    this.signIns++;
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: token },
