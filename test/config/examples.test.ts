@@ -1,0 +1,30 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load.js';
+import { parseAzureParameters } from '../../src/drivers/azure/parameters.js';
+import { driverNames } from '../../src/drivers/registry.js';
+import { azureQuotaGroup } from '../../src/drivers/azure/quota-group.js';
+
+const folder = join(import.meta.dirname, '../../examples');
+/** What the examples take from the environment. */
+const env = new Proxy({}, { get: (_, name) => `value-of-${String(name)}` }) as NodeJS.ProcessEnv;
+
+describe('the examples', () => {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+  it.each(files)('%s is a configuration without fault', (name) => {
+    const config = loadConfig(join(folder, name), env);
+    expect(driverNames).toContain(config.driver);
+  });
+
+  it('azure.yaml is one the azure driver takes', () => {
+    const { driverParameters, instanceTypes, pool } = loadConfig(join(folder, 'azure.yaml'), env);
+    expect(parseAzureParameters(driverParameters)).toMatchObject({ managedIdentity: true });
+    for (const type of instanceTypes.values()) {
+      expect(type.addedScratchBytes).toBe(0);
+      expect(['DDSv5', 'spot']).toContain(azureQuotaGroup(type));
+    }
+    expect(pool.maxConcurrentCreates).toBe(20);
+  });
+});
