@@ -80,7 +80,7 @@ async function start(
   const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
-  const driver = await openCloud(options, instanceSetId, reporter, breakers);
+  const driver = await openCloud(options, instanceSetId, { reporter, breakers, metrics });
   releases.push(() => driver.stop());
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
@@ -141,8 +141,7 @@ function metricsOf({ config, clock }: ComposeOptions, store: Storage['store'], c
 async function openCloud(
   { config, clock, log, driver: given }: ComposeOptions,
   instanceSetId: string,
-  reporter: Reporter,
-  breakers: Breakers,
+  { reporter, breakers, metrics }: { reporter: Reporter; breakers: Breakers; metrics: Metrics },
 ): Promise<Driver> {
   const driver =
     given ??
@@ -152,6 +151,8 @@ async function openCloud(
       stateDir: config.stateDir,
       clock,
       random: Math.random,
+      resourceTags: config.pool.resourceTags,
+      registry: metrics.registry,
       warn: (message, fields) => log.warn({ component: 'driver', ...fields }, message),
     }));
   return wrapDriver(driver, {

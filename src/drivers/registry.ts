@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { Clock } from '../domain/clock.js';
+import type { Tags } from '../domain/instance.js';
 import { DriverError, type Driver, type DriverWarning } from './driver.js';
 
 export interface DriverContext {
@@ -12,6 +14,10 @@ export interface DriverContext {
   random: () => number;
   /** Something went wrong beside the calls and was dealt with. Default: a warning of the process. */
   warn?: DriverWarning;
+  /** For what a provider makes once for all instances. Default: none. */
+  resourceTags?: Tags;
+  /** Where a driver counts what only it knows. Default: nowhere. */
+  registry?: Registry;
 }
 
 type Factory = (context: DriverContext) => Promise<Driver>;
@@ -21,6 +27,12 @@ const factories: Readonly<Record<string, Factory>> = {
   azure: async (context) => {
     const { openAzureDriver } = await import('./azure/open-azure.js');
     return openAzureDriver(context);
+  },
+  ec2: async ({ parameters, clock, warn = warnOfProcess, resourceTags = {}, registry }) => {
+    const { parseEc2Parameters } = await import('./ec2/parameters.js');
+    const settings = parseEc2Parameters(parameters);
+    const { Ec2Driver } = await import('./ec2/ec2-driver.js');
+    return new Ec2Driver({ parameters: settings, clock, resourceTags, registry, warn });
   },
   loopback: async ({ parameters, instanceSetId, stateDir, clock }) => {
     const { LoopbackDriver } = await import('./loopback/loopback-driver.js');
@@ -33,6 +45,10 @@ const factories: Readonly<Record<string, Factory>> = {
     return openSimulatedDriver({ parameters, clock, random });
   },
 };
+
+function warnOfProcess(message: string, { err }: Readonly<Record<string, unknown>>): void {
+  process.emitWarning(err instanceof Error ? `${message}: ${err.message}` : message);
+}
 
 export const driverNames: readonly string[] = Object.keys(factories);
 

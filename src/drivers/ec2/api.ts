@@ -1,0 +1,94 @@
+import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
+import type { Clock } from '../../domain/clock.js';
+import { abortError } from '../abortable.js';
+import { DriverError } from '../driver.js';
+import { BackOff } from './back-off.js';
+import type { Ec2Parameters } from './parameters.js';
+import { redactor } from './redactor.js';
+import { retryAfterOf } from './retry-after.js';
+import { translateEc2Error } from './translate-error.js';
+
+/** EC2 limits the rate of each kind by itself: of instances made, of reading, of other changes (EC-70, DW-3). */
+export type RequestKind = 'create' | 'read' | 'change';
+
+export interface Request {
+  /** For the error, like `create an instance`. */
+  what: string;
+  kind: RequestKind;
+  signal: AbortSignal;
+  /** What the request holds and no error may tell. */
+  hidden?: readonly string[];
+}
+
+/**
+ * EC2 of one region. Each request is made once (EC-5) and fails with {@link DriverError} only; after a throttled one,
+ * `retryAt` grows for its kind until one succeeds.
+ */
+export class Ec2Api {
+  readonly client: EC2Client;
+  readonly #clock: Clock;
+  readonly #hidden: readonly string[];
+  readonly #backOffs: Record<RequestKind, BackOff>;
+
+  constructor(parameters: Ec2Parameters, clock: Clock) {
+    this.client = new EC2Client(clientConfig(parameters));
+    this.#clock = clock;
+    this.#hidden = [parameters.secretAccessKey, parameters.sessionToken];
+    this.#backOffs = { create: new BackOff(clock), read: new BackOff(clock), change: new BackOff(clock) };
+  }
+
+  /** What `call` resolves to; it is to hand the signal to the library. */
+  async send<T>(request: Request, call: (client: EC2Client, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { what, kind, signal, hidden = [] } = request;
+    if (signal.aborted) throw abortError(signal, what);
+    try {
+      const output = await call(this.client, signal);
+      this.#backOffs[kind].over();
+      return output;
+    } catch (error) {
+      if (signal.aborted) throw abortError(signal, what);
+      const known = translateEc2Error(error, what, redactor([...this.#hidden, ...hidden]));
+      throw this.#paced(known, kind, retryAfterOf(error, this.#clock.now()));
+    }
+  }
+
+  close(): void {
+    this.client.destroy();
+  }
+
+  /** The error with its `retryAt`. Lack of room says nothing of the rate. */
+  #paced(error: DriverError, kind: RequestKind, retryAfterAt: number): DriverError {
+    const { code, message, cause, remedy } = error;
+    if (code !== 'rate-limited') {
+      if (code !== 'quota' && code !== 'capacity') this.#backOffs[kind].over();
+      return error;
+    }
+    const retryAt = Math.max(this.#backOffs[kind].refused(), retryAfterAt);
+    return new DriverError(code, message, { cause, retryAt, ...(remedy === undefined ? {} : { remedy }) });
+  }
+}
+
+/** The settings that all clients of AWS share. */
+export function clientConfig(parameters: Ec2Parameters): EC2ClientConfig {
+  const { region, endpoint, accessKeyId, secretAccessKey, sessionToken, requestTimeout } = parameters;
+  return {
+    region,
+    maxAttempts: 1,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(accessKeyId === ''
+      ? {}
+      : {
+          credentials: {
+            accessKeyId,
+            secretAccessKey,
+            ...(sessionToken === '' ? {} : { sessionToken }),
+          },
+        }),
+    requestHandler: {
+      requestTimeout,
+      connectionTimeout: Math.min(requestTimeout, 20_000),
+      socketTimeout: requestTimeout,
+      throwOnRequestTimeout: true,
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** What stands in for EC2's reply; `silent`: none ever comes. */
+export type Ec2Answer = { status: number; body: string; headers?: Record<string, string> } | 'silent';
+
+/** One request in EC2's query protocol. */
+export interface Ec2Request {
+  action: string;
+  parameters: URLSearchParams;
+}
+
+export interface Ec2Proxy {
+  url: string;
+  /** Looks at each request first; `undefined` lets it through. */
+  intercept: (request: Ec2Request) => Ec2Answer | undefined;
+  /** All that came, in order. */
+  requests: Ec2Request[];
+  /** Called with each request for instances that succeeded, and its reply; the reply that is given on. */
+  onReply: (request: Ec2Request, body: string) => string | Promise<string>;
+  /** Instances that may live at once. */
+  maxInstances: number;
+  /** Ids of those that were made through here and not destroyed. */
+  living: Set<string>;
+  close(): Promise<void>;
+}
+
+/** An error as EC2 documents it: "API error response" in the Amazon EC2 Developer Guide. */
+export function ec2Error(status: number, code: string, message: string, headers = {}): Ec2Answer {
+  const body =
+    '<?xml version="1.0" encoding="UTF-8"?>\n' +
+    `<Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors>` +
+    '<RequestID>ea966190-f9aa-478e-9ede-example</RequestID></Response>';
+  return { status, body, headers };
+}
+
+const quotaError = ec2Error(
+  400,
+  'InstanceLimitExceeded',
+  'You have requested more instances than your current instance limit allows for the specified instance type.',
+);
+
+/**
+ * Between a driver and an emulator of EC2: puts faults in, and adds what the emulator leaves out, `ClientToken` (a known
+ * one gets the reply it had, RunInstances in the Amazon EC2 API Reference), a limit of instances, and that destroying
+ * twice succeeds (TerminateInstances there).
+ * `upstream` `undefined`: whatever is not intercepted fails.
+ */
+export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
+  const told = new Map<string, Promise<Ec2Answer>>();
+  const proxy: Ec2Proxy = {
+    url: '',
+    intercept: () => undefined,
+    requests: [],
+    onReply: (_request, body) => body,
+    maxInstances: Number.POSITIVE_INFINITY,
+    living: new Set(),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  const forward = async (
+    request: Ec2Request,
+    incoming: IncomingMessage,
+    body: string,
+  ): Promise<Ec2Answer> => {
+    if (upstream === undefined) throw new Error(`nothing answers ${request.action}`);
+    const headers = {
+      'content-type': incoming.headers['content-type'] ?? '',
+      authorization: incoming.headers.authorization ?? '',
+    };
+    const reply = await fetch(upstream, { method: 'POST', headers, body });
+    const said = await reply.text();
+    if (reply.status === 200) note(proxy.living, ended, request, said);
+    const given = reply.status === 200 ? await proxy.onReply(request, said) : said;
+    return { status: reply.status, body: given, headers: { 'content-type': 'text/xml' } };
+  };
+  const answerOf = async (incoming: IncomingMessage): Promise<Ec2Answer> => {
+    const body = await text(incoming);
+    const parameters = new URLSearchParams(body);
+    const request = { action: parameters.get('Action') ?? '', parameters };
+    proxy.requests.push(request);
+    const intercepted = proxy.intercept(request);
+    if (intercepted) return intercepted;
+    if (request.action === 'TerminateInstances') {
+      const answer = turn.then(() =>
+        ended.has(idOf(request)) ? again(request) : forward(request, incoming, body),
+      );
+      turn = answer.catch(() => {});
+      return answer;
+    }
+    if (request.action !== 'RunInstances') return forward(request, incoming, body);
+    const token = parameters.get('ClientToken') ?? '';
+    const known = told.get(token);
+    if (known) return known;
+    if (proxy.living.size + told.size - settled >= proxy.maxInstances) return quotaError;
+    const answer = forward(request, incoming, body);
+    told.set(token, answer);
+    void answer.then(
+      (reply) => {
+        settled++;
+        if (reply !== 'silent' && reply.status === 200) return;
+        told.delete(token);
+        settled--;
+      },
+      () => told.delete(token),
+    );
+    return answer;
+  };
+  let settled = 0;
+  const ended = new Set<string>();
+  let turn: Promise<unknown> = Promise.resolve();
+  const server = createServer((incoming, response) => {
+    answerOf(incoming).then(
+      (answer) => send(response, answer),
+      (error: unknown) => send(response, ec2Error(500, 'InternalError', String(error))),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return proxy;
+}
+
+function note(living: Set<string>, ended: Set<string>, request: Ec2Request, reply: string): void {
+  if (request.action === 'RunInstances') {
+    for (const [, id] of reply.matchAll(/<instanceId>(i-[0-9a-f]+)<\/instanceId>/g)) living.add(id!);
+  } else if (request.action === 'TerminateInstances') {
+    living.delete(idOf(request));
+    ended.add(idOf(request));
+  }
+}
+
+/** The driver names one instance in each request that destroys. */
+function idOf({ parameters }: Ec2Request): string {
+  return parameters.get('InstanceId.1') ?? '';
+}
+
+/** What EC2 says when an instance is destroyed once more. */
+function again(request: Ec2Request): Ec2Answer {
+  const state = '<code>48</code><name>terminated</name>';
+  const body =
+    '<TerminateInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><instancesSet><item>' +
+    `<instanceId>${idOf(request)}</instanceId><currentState>${state}</currentState>` +
+    `<previousState>${state}</previousState></item></instancesSet></TerminateInstancesResponse>`;
+  return { status: 200, body };
+}
+
+function send(response: ServerResponse, answer: Ec2Answer): void {
+  if (answer === 'silent') return;
+  response.writeHead(answer.status, { 'content-type': 'text/xml;charset=UTF-8', ...answer.headers });
+  response.end(answer.body);
+}

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { findTool } from './tools.js';
+
+/** moto's server: an emulator of EC2 in a process of its own. */
+export interface Moto {
+  url: string;
+  /** Forgets every instance. */
+  reset(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Where `scripts/test` installs it under CI. */
+const installed = fileURLToPath(new URL('../../.cache/moto/bin/moto_server', import.meta.url));
+export const missingMoto =
+  'moto_server is not installed: pip install "moto[server]", or CI=true scripts/test';
+
+/** The program, or `undefined`. */
+export function findMoto(): string | undefined {
+  return existsSync(installed) ? installed : findTool('moto_server');
+}
+
+/** Starts it on a free port of loopback; rejects when it does not answer within a minute. */
+export async function startMoto(program: string): Promise<Moto> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, AWS_DEFAULT_REGION: 'us-east-1', PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-2_000)));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  const deadlineAt = Date.now() + 60_000;
+  while (!(await answers(`${url}/moto-api/`))) {
+    if (child.exitCode !== null || Date.now() > deadlineAt) {
+      await stop();
+      throw new Error(`moto_server does not answer: ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const reset = async (): Promise<void> => {
+    const reply = await fetch(`${url}/moto-api/reset`, { method: 'POST' });
+    if (!reply.ok) throw new Error(`moto_server could not be reset: ${reply.status}`);
+  };
+  return { url, reset, stop };
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+/** A port nobody listens on: the server cannot be told to choose one. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
