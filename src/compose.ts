@@ -109,6 +109,7 @@ async function start(
     journal,
     core,
     metrics,
+    reporter,
     runner,
     live,
     breakers,

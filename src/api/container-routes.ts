@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../queue/container-store.js';
 import { containerRequestSchema } from './container-request.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
+import { orderedBy } from './who.js';
 import { containerBody } from './wire.js';
 
 const uuidParams = z.object({ uuid: z.string() });
@@ -27,7 +28,7 @@ const logQuery = z.object({
 export const containerRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
-    const { store, dispatcher } = deps;
+    const { store, dispatcher, orders } = deps;
     const body = (record: ContainerRecord): Record<string, unknown> =>
       containerBody(record, isFinal(record.state) ? undefined : dispatcher.wait(record.uuid));
 
@@ -62,7 +63,9 @@ export const containerRoutes =
         },
       },
       async (request, reply) => {
-        await store.setPriority(request.params.uuid, BigInt(request.body.priority));
+        const { uuid } = request.params;
+        await store.setPriority(uuid, BigInt(request.body.priority));
+        orders.containerOrder(uuid, `priority ${request.body.priority}`, orderedBy(request, ''));
         return reply.send(body((await store.find(request.params.uuid))!));
       },
     );
@@ -75,8 +78,9 @@ export const containerRoutes =
         },
       },
       async (request, reply) => {
-        const reason = request.body?.reason || 'no reason given';
-        await store.cancel(request.params.uuid, `cancelled by its owner: ${reason}`);
+        const because = orderedBy(request, request.body?.reason ?? '');
+        await store.cancel(request.params.uuid, because);
+        orders.containerOrder(request.params.uuid, 'cancel', because);
         return reply.send(body((await store.find(request.params.uuid))!));
       },
     );

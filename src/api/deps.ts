@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { Explanation } from '../explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
@@ -15,14 +16,6 @@ import type { WorkerWatchers } from './worker-watchers.js';
 export interface DispatchView {
   entry: QueueEntry;
   wait: WaitReason | undefined;
-}
-
-/** An account of one instance or container, for people. */
-export interface Explanation {
-  kind: 'instance' | 'container';
-  id: string;
-  /** Sentences, most important first. */
-  lines: string[];
 }
 
 /** What pages follow as it happens. */
@@ -47,6 +40,11 @@ export interface ApiDeps {
     reset(key: string): boolean;
   };
   journal: Journal;
+  /** Keeps who ordered what, and why. */
+  orders: {
+    containerOrder(uuid: string, order: string, because: string): void;
+    breakerReset(key: string, because: string): void;
+  };
   metrics: Metrics;
   explain(id: string): Promise<Explanation | undefined>;
   /** The recorded steps of an instance, the last `limit` of them, made again; `undefined` when none are kept. */

@@ -4,12 +4,14 @@ import { PoolError } from '../actors/pool.js';
 import { replayKinds } from '../replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
+import { orderedBy } from './who.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
 const replayParams = z.object({ instance: z.string() });
 const replayQuery = z.object({ limit: z.coerce.number().int().min(1).max(5_000).default(500) });
 const orderBody = z.object({ reason: z.string().max(1_000).default('') }).nullish();
+const resetBody = z.object({ key: z.string(), reason: z.string().max(1_000).default('') });
 const journalQuery = z.object({
   instance: z.string().optional(),
   container: z.string().optional(),
@@ -34,7 +36,7 @@ export const instanceRoutes =
         `/instances/:id/${order}`,
         { schema: { params: idParams, body: orderBody } },
         (request, reply) => {
-          const because = `operator: ${request.body?.reason || 'no reason given'}`;
+          const because = orderedBy(request, request.body?.reason ?? '');
           try {
             if (order === 'kill') pool.killInstance(request.params.id, because);
             else pool.setIdleBehavior(request.params.id, order, because);
@@ -67,11 +69,12 @@ export const instanceRoutes =
     app.get('/breakers', () => ({
       items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     }));
-    app.post('/breakers/reset', { schema: { body: z.object({ key: z.string() }) } }, (request, reply) =>
-      holdOffs.reset(request.body.key)
-        ? reply.send({})
-        : fail(reply, 404, `there is no breaker "${request.body.key}"`),
-    );
+    app.post('/breakers/reset', { schema: { body: resetBody } }, (request, reply) => {
+      const { key, reason } = request.body;
+      if (!holdOffs.reset(key)) return fail(reply, 404, `there is no breaker "${key}"`);
+      deps.orders.breakerReset(key, orderedBy(request, reason));
+      return reply.send({});
+    });
     app.get('/status', async () => ({
       version: deps.version,
       containers: await store.counts(),

@@ -18,8 +18,9 @@ export function addLegacyRoutes(app: FastifyInstance, deps: ApiDeps): void {
   app.post(`${root}/containers/kill`, (request, reply) => {
     const uuid = parameter(request, 'container_uuid');
     if (uuid === '') return fail(reply, 400, 'container_uuid parameter not provided');
-    const isKnown = pool.killContainer(uuid, reasonOf(request));
-    return isKnown ? reply.send() : fail(reply, 404, 'container not found');
+    if (!pool.killContainer(uuid, reasonOf(request))) return fail(reply, 404, 'container not found');
+    deps.orders.containerOrder(uuid, 'kill', reasonOf(request));
+    return reply.send();
   });
   app.get(`${root}/instances`, () => ({ items: pool.instances().map(legacyInstance) }));
   for (const order of ['hold', 'drain', 'run', 'kill'] as const) {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.js';
 
@@ -82,7 +83,10 @@ export class Client {
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const { url, token } = this.#connection;
-    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${token}`,
+      'x-longshore-actor': actor(),
+    };
     if (body !== undefined) headers['content-type'] = 'application/json';
     let response: Response;
     try {
@@ -93,6 +97,16 @@ export class Client {
     }
     if (response.ok) return response;
     throw await refusal(response);
+  }
+}
+
+/** Who gives the orders, for the journal. */
+function actor(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user without an entry in the password file.
+    return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
 }
 

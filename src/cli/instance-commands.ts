@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
-import { printJson, printTable } from './output.js';
+import { printable, printJson, printTable } from './output.js';
 import type { InstanceBody, Page } from './wire.js';
 
 const orders = {
@@ -10,6 +10,12 @@ const orders = {
   run: 'take containers again',
   kill: 'destroy the instance at once',
 } as const;
+
+interface ExplanationBody {
+  lines: string[];
+  /** `at` in epoch ms. */
+  story: { at: number; text: string }[];
+}
 
 interface BreakerBody {
   key: string;
@@ -43,9 +49,10 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
     .option('--json', 'as JSON')
     .action(async (id: string, options: { json?: boolean }, command: Command) => {
       const path = `/v1/explain/${encodeURIComponent(id)}`;
-      const explanation = await context.client(command).get<{ lines: string[] }>(path);
+      const explanation = await context.client(command).get<ExplanationBody>(path);
       if (options.json) return printJson(output, explanation);
-      output.write(`${explanation.lines.join('\n')}\n`);
+      const story = explanation.story.map(({ at, text }) => `  ${secondOf(at)}  ${text}`);
+      output.write(`${[...explanation.lines, 'What happened:', ...story].map(printable).join('\n')}\n`);
     });
   const breakers = program
     .command('breakers')
@@ -62,6 +69,10 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
     .action(async (key: string, _options: unknown, command: Command) => {
       await context.client(command).post('/v1/breakers/reset', { key });
     });
+}
+
+function secondOf(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function rowOf(each: InstanceBody): string[] {

@@ -19,11 +19,11 @@ export const processOutput: Output = {
 /** A table for people; tab-separated lines for programs that did not ask for JSON. */
 export function printTable(output: Output, head: string[], rows: readonly string[][]): void {
   if (!output.isTerminal) {
-    for (const row of [head, ...rows]) output.write(`${row.map(clean).join('\t')}\n`);
+    for (const row of [head, ...rows]) output.write(`${row.map(printable).join('\t')}\n`);
     return;
   }
   const table = new Table({ head, style: { head: process.env['NO_COLOR'] ? [] : ['bold'], border: [] } });
-  table.push(...rows.map((row) => row.map(clean)));
+  table.push(...rows.map((row) => row.map(printable)));
   output.write(`${table.toString()}\n`);
 }
 
@@ -46,8 +46,8 @@ export function startProgress(output: Output, text: string): { text: string; sto
   };
 }
 
-/** What others put into a name must not steer the terminal. */
-function clean(text: string): string {
+/** What others put into a name or a reason must not steer the terminal: control characters as `?`. */
+export function printable(text: string): string {
   return Array.from(text, (character) => (isControl(character.codePointAt(0)!) ? '?' : character)).join('');
 }
 

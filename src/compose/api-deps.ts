@@ -6,11 +6,12 @@ import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import type { Breakers } from '../drivers/wrappers/breaker.js';
-import { explain } from '../explain.js';
+import { explain } from '../explain/explain.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { pageFolder } from '../page-folder.js';
 import { replay, type Replay } from '../replay/replay.js';
 import { recordBase } from '../replay/step-record.js';
+import type { Reporter } from '../reporter.js';
 import { version } from '../version.js';
 import type { Core } from './core.js';
 import type { Storage } from './storage.js';
@@ -22,6 +23,7 @@ export interface ServedParts extends Storage {
   log: Logger;
   core: Core;
   metrics: Metrics;
+  reporter: Reporter;
   runner: RunnerProgram;
   live: LiveParts;
   /** Of the calls to the provider, beside those of the pool. */
@@ -30,7 +32,7 @@ export interface ServedParts extends Storage {
 
 /** The running parts as the API knows them. */
 export function apiDeps(parts: ServedParts): ApiDeps {
-  const { config, clock, log, store, journal, metrics, live, breakers } = parts;
+  const { config, clock, log, store, journal, metrics, reporter, live, breakers } = parts;
   const { pool, dispatch } = parts.core;
   return {
     pool,
@@ -41,6 +43,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
     },
     journal,
+    orders: reporter,
     metrics,
     explain: (id) =>
       explain(
@@ -49,6 +52,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
           journal,
           store,
           snapshot: (instanceId) => pool.snapshot(instanceId),
+          chart: (instanceId) => pool.chart(instanceId),
           wait: (uuid) => dispatch.wait(uuid),
         },
         id,

@@ -8,7 +8,6 @@ import type { JournalEntry } from './journal.js';
 const causes: Readonly<Record<string, string>> = {
   'instance.listed': 'the provider’s list showed it',
   'instance.missing': 'it left the provider’s list',
-  'container.assigned': 'a container was given to it',
   'connection.established': 'an SSH server answered',
   'connection.verified': 'the host proved to be this instance',
   'scheduler.shutdown': 'the scheduler wants it gone',
@@ -88,10 +87,18 @@ function lifecycleCause(event: EventObject, to: string, after: WorkerSnapshot): 
   if (to === 'shutdown.destroying' || to === 'shutdown') {
     const failure = context.lastFailure;
     const last = failure ? `; the last failure was: ${failure.message}` : '';
-    return `${context.shutdownBecause}${last}`;
+    const who = {
+      'operator.kill': 'an order came: ',
+      'scheduler.shutdown': 'the scheduler wants it gone: ',
+    };
+    return `${who[event.type as keyof typeof who] ?? ''}${context.shutdownBecause}${last}`;
   }
+  if (event.type === 'container.assigned')
+    return `${(event as unknown as { uuid: string }).uuid} was given to it`;
   const outcome = (event as { output?: RemoteOutcome }).output;
   const failed = outcome && outcome.ok === false ? `: ${outcome.message}` : '';
   const known = causes[event.type] ?? (event.type.startsWith('xstate.after') ? 'its time was up' : undefined);
-  return `${known ?? (event.type.startsWith('xstate.done.actor.') ? 'a container ended' : event.type)}${failed}`;
+  if (known !== undefined) return `${known}${failed}`;
+  const { actorId } = event as { actorId?: string };
+  return actorId === undefined ? event.type : `nothing is left of ${actorId} there`;
 }

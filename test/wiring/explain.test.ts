@@ -1,0 +1,158 @@
+import { expect, it } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
+import { noConstraints } from '../../src/domain/container.js';
+import { faultlessCloud, faultlessVm, type VmKnobs } from '../../src/drivers/simulated/knobs.js';
+import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
+import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
+import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
+import type { Explanation } from '../../src/explain/explanation.js';
+import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
+
+const patient = { timeout: 60_000, interval: 50 };
+const yaml = `
+managementToken: ${managementToken}
+instanceTypes: { small: { vcpus: 1, ram: 1GiB, price: 0.123 } }
+pool:
+  bootProbeCommand: ''
+  maxInstances: 2
+  probeInterval: 200ms
+  syncInterval: 300ms
+  timeoutIdle: 1s
+  timeoutShutdown: 1s
+  timeoutTerm: 2s
+  timeoutSignal: 100ms
+  maxCloudOpsPerSecond: 0`;
+
+interface Site {
+  app: InProcess;
+  /** Of the machines made so far, in their order. */
+  machines: VmKnobs[];
+  submit(name: string): Promise<string>;
+  stateOf(uuid: string): Promise<string>;
+  explain(id: string): Promise<Explanation & { text: string }>;
+}
+
+/** Containers run until they are cancelled; the third ends by itself. */
+async function startSite(): Promise<Site> {
+  const machines: VmKnobs[] = [];
+  let begun = 0;
+  const host = new SshHost({
+    clock: systemClock,
+    random: Math.random,
+    hasKnownHostKeys: true,
+    knobsOf: () => {
+      const knobs = { ...faultlessVm };
+      machines.push(knobs);
+      return knobs;
+    },
+    execute: () => {
+      const durationMs = ++begun === 3 ? 100 : 3_600_000;
+      return { durationMs, exitCode: 3, stdout: '', stderr: '' };
+    },
+  });
+  const knobs = { ...faultlessCloud };
+  const onFault = (): void => {};
+  const cloud = new SimulatedCloud({ host, clock: systemClock, random: Math.random, knobs, onFault });
+  const app = await startInProcess(yaml, { driver: new SimulatedDriver(cloud, () => cloud.close()) });
+  return {
+    app,
+    machines,
+    submit: async (name) => {
+      const [record] = await app.daemon.store.submit([
+        {
+          name,
+          command: ['true'],
+          env: {},
+          image: '',
+          cwd: '',
+          constraints: { ...noConstraints, vcpus: 1, ramBytes: 2 ** 20 },
+          scheduling: { preemptible: false, supervisor: false, maxRunTimeMs: 0 },
+          tmpMountBytes: 0,
+          priority: 1n,
+          maxAttempts: 1,
+          idempotencyKey: '',
+        },
+      ]);
+      return record!.uuid;
+    },
+    stateOf: async (uuid) => (await app.daemon.store.find(uuid))?.state ?? '',
+    explain: async (id) => {
+      const explanation = (await app.ask(`/v1/explain/${encodeURIComponent(id)}`)).json as Explanation;
+      const story = explanation.story.map(({ text }) => text);
+      return { ...explanation, text: [...explanation.lines, ...story].join('\n') };
+    },
+  };
+}
+
+it(
+  'explains a container that waits, one that was killed, an instance that idled and one that broke',
+  { timeout: 120_000 },
+  async () => {
+    const { app, machines, submit, stateOf, explain } = await startSite();
+    const story: string[] = [];
+    const expectText = async (id: string, parts: readonly string[]): Promise<void> => {
+      await expect.poll(async () => (await explain(id)).text, patient).toContain(parts[0]);
+      const { text } = await explain(id);
+      story.push(text);
+      for (const part of parts) expect(text).toContain(part);
+      expect(text).not.toMatch(/undefined|\[object|NaN|\.\.\n|because (\.|$)/);
+    };
+    try {
+      const stays = await submit('stays');
+      await expect.poll(() => stateOf(stays), patient).toBe('Running');
+      const killed = await submit('killed');
+      await expect.poll(() => stateOf(killed), patient).toBe('Running');
+      const waits = await submit('waits');
+      await expectText(waits, [
+        'It is number 1 in line: no more instances may be made at present',
+        `Container ${waits} (waits) is`,
+        'What ends that: An instance that goes, a larger quota at the provider, or a larger pool.maxInstances.',
+      ]);
+
+      const instanceOf = async (uuid: string): Promise<string> =>
+        (await app.daemon.store.find(uuid))?.instanceId ?? '';
+      const [first, second] = [await instanceOf(stays), await instanceOf(killed)];
+      const headers = { authorization: `Bearer ${managementToken}`, 'x-longshore-actor': 'ann@desk' };
+      await app.ask(`/v1/containers/${killed}/cancel`, { body: { reason: 'too slow' }, headers });
+      await expect.poll(() => stateOf(waits), patient).toBe('Complete');
+      await expectText(killed, [
+        `It ended, and its result was brought home (on ${second}).`,
+        'It was cancelled: ann@desk by the command line: too slow.',
+        'It was ordered to be cancelled: ann@desk by the command line: too slow.',
+        'Its process is to end: it is Cancelled.',
+        `The scheduler gave it to ${second}: it fits on small.`,
+      ]);
+      await expectText(waits, [
+        'It is Complete: it exited with status 3.',
+        `It ran on ${second} (small)`,
+        'It ended, and its result was brought home',
+      ]);
+
+      await expectText(second, [
+        `Instance ${second} (small) is gone since`,
+        'It was to be destroyed from',
+        'on, because it was idle for longer than the idle timeout.',
+        'It went from idle to shutdown, because it was idle for longer than the idle timeout.',
+        `It went from idle to running, because ${waits} was given to it.`,
+        'It appeared as small at $0.123 an hour: this daemon asked for it.',
+        'The provider did as told to destroy it',
+      ]);
+
+      machines[0]!.reportBrokenAfterMs = 0;
+      await expectText(first, [
+        'It drains: it takes no container, and is destroyed when none is left: the instance reported itself broken.',
+        `Instance ${first} is running since`,
+        `On it: ${stays} (running).`,
+      ]);
+      await app.ask(`/v1/instances/${encodeURIComponent(first)}/kill`, { body: { reason: 'for good' } });
+      await expectText(first, [
+        `Instance ${first} (small) is gone since`,
+        'an order came: an operator over the API: for good',
+        'It was ordered to be destroyed at once: an operator over the API: for good.',
+      ]);
+      if (process.env['LONGSHORE_TEST_OUTPUT'] !== undefined) console.log(story.join('\n\n'));
+    } finally {
+      await app.stop();
+    }
+  },
+);
