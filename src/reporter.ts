@@ -22,12 +22,25 @@ import type { ContainerResult } from './queue/queue.js';
 import type { QueueObserver } from './queue/recorded-queue.js';
 import { StepRecorder } from './replay/step-recorder.js';
 
+/** What of the metrics is told rather than asked. */
+export type ReportedMetrics = Pick<
+  Metrics,
+  | 'bootDecided'
+  | 'disappeared'
+  | 'driverOperation'
+  | 'timeToSsh'
+  | 'timeToReady'
+  | 'shutdownToGone'
+  | 'queueToStart'
+  | 'runProbe'
+>;
+
 export interface ReporterOptions {
   config: Pick<Config, 'pool'>;
   clock: Clock;
   log: Logger;
   journal: Pick<Journal, 'append'>;
-  metrics: Metrics;
+  metrics: ReportedMetrics;
 }
 
 /** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */

@@ -9,6 +9,7 @@ import type { Clock } from '../domain/clock.js';
 import { tagKeys } from '../domain/instance.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
+import type { workerMachine } from '../machines/worker.js';
 import type { Queue } from '../queue/queue.js';
 import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
@@ -35,6 +36,8 @@ export interface CoreOptions {
   publicKey: string | undefined;
   /** Told of each event a worker took, with the snapshots around it. Must not throw. */
   onWorkerStep?(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
+  /** In place of the worker's chart: a changed one shows whether a check finds the change. */
+  worker?: typeof workerMachine;
 }
 
 /** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */
@@ -48,7 +51,7 @@ export interface Core {
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { config, clock, driver, reporter, runner } = options;
+  const { config, clock, driver, reporter, runner, worker } = options;
   const queue = recordedQueue(options.queue, reporter);
   const intents = await options.journal.openIntents();
   const executors = new Executors({
@@ -61,7 +64,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner },
+    { config, clock, driver, executors, queue, runner, worker },
     intents,
   );
   const dispatch = new Dispatch({

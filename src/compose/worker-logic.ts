@@ -25,6 +25,8 @@ export interface WorkerWorld {
   executors: Executors;
   queue: Queue;
   runner: RunnerProgram;
+  /** In place of the worker's chart. */
+  worker: typeof workerMachine | undefined;
 }
 
 /** Three beats of the runner program's watch. */
@@ -66,10 +68,10 @@ function runnerLogic({ config, clock, executors, queue, runner }: WorkerWorld) {
 
 /** The worker machine with its effects: commands by way of the executors, calls by way of the driver. */
 export function workerLogic(world: WorkerWorld): typeof workerMachine {
-  const { config, clock, driver, executors, runner } = world;
+  const { config, clock, driver, executors, runner, worker = workerMachine } = world;
   const { pool, clusterId } = config;
   const timeoutMs = pool.commandTimeoutMs;
-  return workerMachine.provide({
+  return worker.provide({
     actors: {
       runner: runnerLogic(world),
       bootProbe: bootProbeWith({

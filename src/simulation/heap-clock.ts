@@ -32,7 +32,8 @@ export class HeapClock implements Clock {
 
   setTimeout(callback: () => void, delayMs: number): unknown {
     const timer: Timer = {
-      dueAt: this.#now + Math.max(0, delayMs || 0),
+      // Whole milliseconds, as the system's clock shows them.
+      dueAt: this.#now + Math.max(0, Math.ceil(delayMs || 0)),
       order: this.#order++,
       callback,
       cancelled: false,

@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.js';
 import type { MemoryHost } from '../drivers/simulated/memory-host.js';
+import type { StubAnswer, StubVm } from '../drivers/simulated/stub-vm.js';
 import {
   ExecutorError,
   type CommandResult,
@@ -11,12 +12,32 @@ import {
   type HostVerifier,
   type RunOptions,
 } from '../ssh/executor.js';
+import type { Lifeline } from './lifeline.js';
+import { LineQueue } from './line-queue.js';
+
+/** What lies between the daemon and the machines. */
+export interface SimulatedNetwork {
+  /** `silent`: nothing comes back, not even a refusal. */
+  state(address: string): 'up' | 'refused' | 'silent';
+  /** The answer to this command is lost: the connection breaks after the command had its effect. */
+  losesAnswer(address: string): boolean;
+  /** The answer to a command, as the machine tells it: it may lie. */
+  told(address: string, command: string, answer: StubAnswer): StubAnswer;
+  /** Asked when a channel that stays open is made; `broke` is called if the network takes it away. Returns its end. */
+  attach(address: string, broke: () => void): () => void;
+}
 
 export interface SimulatedExecutorOptions {
   host: MemoryHost;
   clock: Clock;
   /** From a command to its start on the machine. */
   latencyMs: number;
+  /** Default: one without faults. */
+  network?: SimulatedNetwork;
+  /** The process that commands come from; default: one that never dies. */
+  lifeline?: Pick<Lifeline, 'call' | 'onCut'>;
+  /** Told of each command that reaches a machine. */
+  onCommand?(instanceId: string, command: string): void;
 }
 
 /** Executors without sockets, for machines in memory: same verification, errors and deadlines as over SSH. */
@@ -24,13 +45,30 @@ export function createSimulatedExecutorFactory(options: SimulatedExecutorOptions
   return (target, verifyHost, observer) => new SimulatedExecutor(target, verifyHost, observer, options);
 }
 
+interface Machine {
+  id: string;
+  vm: StubVm;
+  hostKey: Uint8Array;
+}
+
+const immortal: Pick<Lifeline, 'call' | 'onCut'> = { call: (effect) => effect(), onCut: () => () => {} };
+const faultless: SimulatedNetwork = {
+  state: () => 'up',
+  losesAnswer: () => false,
+  told: (_address, _command, answer) => answer,
+  attach: () => () => {},
+};
+
 class SimulatedExecutor implements Executor {
   readonly #options: SimulatedExecutorOptions;
+  readonly #network: SimulatedNetwork;
+  readonly #lifeline: Pick<Lifeline, 'call' | 'onCut'>;
   readonly #verifyHost: HostVerifier;
   readonly #observer: ExecutorObserver;
-  readonly #closing = new AbortController();
+  readonly #closers = new Set<() => void>();
+  #isClosed = false;
   #target: ExecutorTarget;
-  #verified: { address: string; done: Promise<void> } | undefined;
+  #verified: { address: string; done: Promise<void> | undefined } | undefined;
 
   constructor(
     target: ExecutorTarget,
@@ -42,55 +80,53 @@ class SimulatedExecutor implements Executor {
     this.#verifyHost = verifyHost;
     this.#observer = observer;
     this.#options = options;
+    this.#network = options.network ?? faultless;
+    this.#lifeline = options.lifeline ?? immortal;
   }
 
-  async run(command: string, { stdin, timeoutMs, signal }: RunOptions): Promise<CommandResult> {
+  run(command: string, { stdin, timeoutMs, signal }: RunOptions): Promise<CommandResult> {
     const { clock } = this.#options;
-    let timer: unknown;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = clock.setTimeout(
+    return this.#orEnded(signal, (reject) => {
+      const timer = clock.setTimeout(
         () => reject(new ExecutorError('timeout', `the command did not end within ${timeoutMs} ms`)),
         timeoutMs,
       );
+      return {
+        answer: this.#run(command, stdin ?? '', signal),
+        release: () => clock.clearTimeout(timer),
+      };
     });
-    try {
-      return await Promise.race([this.#orEnded(signal, () => this.#run(command, stdin ?? '', signal)), late]);
-    } finally {
-      clock.clearTimeout(timer);
-    }
   }
 
   async open(command: string, { signal }: { signal: AbortSignal }): Promise<CommandStream> {
-    const vm = await this.#orEnded(signal, () => this.#machine(signal));
-    const queue: string[] = [];
-    let exitCode: number | undefined;
-    let wake = (): void => {};
-    let isClosed = false;
-    const stop = vm.watch(command, {
-      onLine: (line) => (queue.push(line), wake()),
-      onEnd: (code) => ((exitCode = code), wake()),
-    });
+    const machine = await this.#orEnded(signal, () => ({ answer: this.#machine(signal), release: () => {} }));
+    const { address } = this.#target;
+    const queue = new LineQueue();
     const close = (): void => {
-      isClosed = true;
       signal.removeEventListener('abort', close);
-      this.#closing.signal.removeEventListener('abort', close);
+      this.#closers.delete(close);
+      forget();
+      detach();
       stop();
-      wake();
+      queue.close();
     };
+    const forget = this.#lifeline.onCut(close);
+    const detach = this.#network.attach(address, () => {
+      queue.fail(new ExecutorError('closed', 'the connection broke'));
+      close();
+    });
+    const stop = machine.vm.watch(command, {
+      onLine: (line) => {
+        if (this.#network.state(address) === 'up') queue.push(line);
+      },
+      onEnd: (exitCode) => {
+        if (exitCode === 0) return queue.close();
+        queue.fail(new ExecutorError('exit', `the command exited with status ${exitCode}`, { exitCode }));
+      },
+    });
     signal.addEventListener('abort', close, { once: true });
-    this.#closing.signal.addEventListener('abort', close, { once: true });
-    async function* lines(): AsyncGenerator<string> {
-      for (;;) {
-        yield* queue.splice(0);
-        if (queue.length > 0) continue;
-        if (isClosed || exitCode === 0) return;
-        if (exitCode !== undefined) {
-          throw new ExecutorError('exit', `the command exited with status ${exitCode}`, { exitCode });
-        }
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
-    }
-    return { lines: lines(), close };
+    this.#closers.add(close);
+    return { lines: queue.lines(), close };
   }
 
   setTarget(target: ExecutorTarget): void {
@@ -98,44 +134,55 @@ class SimulatedExecutor implements Executor {
   }
 
   close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const close of [...this.#closers]) close();
     return Promise.resolve();
   }
 
   async #run(command: string, stdin: string | Uint8Array, signal: AbortSignal): Promise<CommandResult> {
-    const vm = await this.#machine(signal);
-    const { exitCode, stdout, stderr } = await vm.interpret(command, stdin);
-    if (exitCode === 0) return { stdout, stderr };
-    throw new ExecutorError('exit', `the command exited with status ${exitCode}: ${stderr.trim()}`, {
-      exitCode,
-      stdout,
-      stderr,
-    });
+    const { id, vm } = await this.#machine(signal);
+    const { address } = this.#target;
+    this.#options.onCommand?.(id, command);
+    const answer = await this.#lifeline.call(() => vm.interpret(command, stdin));
+    if (this.#network.losesAnswer(address)) {
+      this.#verified = undefined;
+      throw new ExecutorError('closed', 'the connection broke before the command ended');
+    }
+    if (this.#network.state(address) === 'silent') await never;
+    return resultOf(this.#network.told(address, command, answer));
   }
 
-  async #machine(signal: AbortSignal) {
+  /** The machine that answers, once it proved to be the right one. */
+  async #machine(signal: AbortSignal): Promise<Machine> {
     const { host, clock, latencyMs } = this.#options;
     if (latencyMs > 0) await new Promise<void>((resolve) => void clock.setTimeout(resolve, latencyMs));
     const { address } = this.#target;
     if (address === '') throw new ExecutorError('no-address', 'instance has no address');
-    const machine = host.at(address);
+    const state = this.#network.state(address);
+    if (state === 'silent') await never;
+    const machine = state === 'up' ? host.at(address) : undefined;
     if (!machine) throw new ExecutorError('refused', `nothing answers at ${address}`);
-    if (this.#verified?.address !== address) {
-      this.#observer.connected();
-      const done = this.#verify(machine, signal);
-      this.#verified = { address, done };
-      done.catch(() => (this.#verified = undefined));
-    }
-    await this.#verified.done;
-    return machine.vm;
+    if (this.#verified?.address !== address) this.#begin(machine, signal);
+    if (this.#verified?.done) await this.#verified.done;
+    return machine;
   }
 
-  async #verify(machine: NonNullable<ReturnType<MemoryHost['at']>>, signal: AbortSignal): Promise<void> {
-    const run = async (command: string): Promise<CommandResult> => {
-      const { exitCode, stdout, stderr } = await machine.vm.interpret(command, '');
-      if (exitCode === 0) return { stdout, stderr };
-      throw new ExecutorError('exit', `the command exited with status ${exitCode}`, { exitCode, stderr });
-    };
+  #begin(machine: Machine, signal: AbortSignal): void {
+    this.#observer.connected();
+    const connection = { address: this.#target.address, done: undefined as Promise<void> | undefined };
+    this.#verified = connection;
+    connection.done = this.#verify(machine, signal);
+    connection.done.then(
+      () => (connection.done = undefined),
+      () => {
+        if (this.#verified === connection) this.#verified = undefined;
+      },
+    );
+  }
+
+  async #verify(machine: Machine, signal: AbortSignal): Promise<void> {
+    const run = async (command: string): Promise<CommandResult> =>
+      resultOf(await machine.vm.interpret(command, ''));
     try {
       await this.#verifyHost(machine.hostKey, run, signal);
     } catch (error) {
@@ -145,22 +192,45 @@ class SimulatedExecutor implements Executor {
     this.#observer.verified();
   }
 
-  /** What the call resolves to, unless the caller or the executor ends first. */
-  #orEnded<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  /** What the call resolves to, unless the caller, the deadline or the executor ends first. */
+  #orEnded<T>(
+    signal: AbortSignal,
+    begin: (reject: (error: ExecutorError) => void) => { answer: Promise<T>; release(): void },
+  ): Promise<T> {
+    if (this.#isClosed) {
+      return Promise.reject(new ExecutorError('closed', 'the executor was closed'));
+    }
+    if (signal.aborted) return Promise.reject(new ExecutorError('aborted', 'the command was given up'));
     return new Promise((resolve, reject) => {
-      const closing = this.#closing.signal;
-      const onAbort = (): void => reject(new ExecutorError('aborted', 'the command was given up'));
-      const onClose = (): void => reject(new ExecutorError('closed', 'the executor was closed'));
-      if (closing.aborted) return onClose();
-      if (signal.aborted) return onAbort();
+      const settle = (): void => {
+        release();
+        signal.removeEventListener('abort', onAbort);
+        this.#closers.delete(onClose);
+      };
+      const fail = (error: unknown): void => {
+        settle();
+        reject(error);
+      };
+      const onAbort = (): void => fail(new ExecutorError('aborted', 'the command was given up'));
+      const onClose = (): void => fail(new ExecutorError('closed', 'the executor was closed'));
       signal.addEventListener('abort', onAbort, { once: true });
-      closing.addEventListener('abort', onClose, { once: true });
-      call()
-        .then(resolve, reject)
-        .finally(() => {
-          signal.removeEventListener('abort', onAbort);
-          closing.removeEventListener('abort', onClose);
-        });
+      this.#closers.add(onClose);
+      const { answer, release } = begin(fail);
+      answer.then((value) => {
+        settle();
+        resolve(value);
+      }, fail);
     });
   }
+}
+
+const never = new Promise<never>(() => {});
+
+function resultOf({ exitCode, stdout, stderr }: StubAnswer): CommandResult {
+  if (exitCode === 0) return { stdout, stderr };
+  throw new ExecutorError('exit', `the command exited with status ${exitCode}: ${stderr.trim()}`, {
+    exitCode,
+    stdout,
+    stderr,
+  });
 }

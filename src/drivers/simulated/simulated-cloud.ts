@@ -14,6 +14,10 @@ export interface SimulatedCloudOptions {
   knobs?: Partial<CloudKnobs>;
   /** Looks at each order that passed all else, and may refuse it by throwing a {@link DriverError}. */
   admit?: (spec: CreateSpec) => void;
+  /** An instance exists from now on, whoever is told of it. */
+  onCreated?(id: string, spec: CreateSpec): void;
+  /** It is being taken away: nothing runs on it any more and nobody pays for it. */
+  onRetired?(id: string): void;
   /** An instance could not be started or stopped. */
   onFault(instanceId: string, error: unknown): void;
 }
@@ -135,6 +139,12 @@ export class SimulatedCloud {
     this.#later(record, interruptionNoticeMs, () => void (record.retiring ??= this.#retire(record)));
   }
 
+  /** The provider takes an instance away without a word. */
+  vanish(id: string): void {
+    const record = this.#living(id);
+    record.retiring ??= this.#retire(record);
+  }
+
   /** Ends all machines, timers and sockets: the end of the simulation. */
   async close(): Promise<void> {
     for (const record of this.#records.values()) this.#clearTimers(record);
@@ -175,6 +185,7 @@ export class SimulatedCloud {
       timers: new Set(),
     };
     this.#records.set(record.id, record);
+    this.#options.onCreated?.(record.id, spec);
     const { addressDelayMs, interruptionsPerHour } = this.knobs;
     if (addressDelayMs > 0) this.#later(record, addressDelayMs, () => this.#start(record, spec));
     else this.#start(record, spec);
@@ -199,6 +210,7 @@ export class SimulatedCloud {
 
   async #retire(record: CloudRecord): Promise<void> {
     this.#clearTimers(record);
+    this.#options.onRetired?.(record.id);
     await this.#options.host
       .stop(record.id)
       .catch((error: unknown) => this.#options.onFault(record.id, error));

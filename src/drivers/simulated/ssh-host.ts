@@ -53,10 +53,13 @@ export class SshHost implements SimulatedHost {
   }
 
   async #start(id: string, spec: CreateSpec, hostKey: string): Promise<Machine> {
+    const { knobsOf, onStarted, onEnded } = this.#options;
     const vm = new StubVm({
       ...this.#options,
-      knobs: this.#options.knobsOf(id, spec),
+      knobs: knobsOf(id, spec),
       initCommand: spec.initCommand,
+      onStarted: (uuid) => onStarted?.(uuid, id),
+      onEnded: (uuid, outcome) => onEnded?.(uuid, outcome, id),
     });
     const server = await startSshServer({
       host: '127.0.0.1',

@@ -1,0 +1,161 @@
+import type { EventObject } from 'xstate';
+import { type RunnerProgram } from '../actors/runner-program.js';
+import type { WorkerSnapshot } from '../actors/roster.js';
+import { startCore, type Core, type CoreOptions } from '../compose/core.js';
+import { wrapDriver } from '../drivers/wrappers/wrap.js';
+import type { JournalEntry } from '../journal/journal.js';
+import { createLog } from '../log.js';
+import type { workerMachine } from '../machines/worker.js';
+import { sizeContainer } from '../policy/choose-types.js';
+import { Reporter, type ReportedMetrics } from '../reporter.js';
+import type { ContainerRequest } from '../queue/container-store.js';
+import { Lifeline } from './lifeline.js';
+import { MemoryQueue } from './memory-queue.js';
+import { createSimulatedExecutorFactory } from './simulated-executor.js';
+import { troubledDriver, type CallObserver } from './troubled-driver.js';
+import type { World } from './world.js';
+
+/** Told of all that one daemon process does. */
+export interface DaemonObserver extends CallObserver {
+  step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
+  entry(entry: JournalEntry): void;
+  command(instanceId: string, command: string): void;
+  /** The process is gone, by a crash or in good order. */
+  ended(): void;
+}
+
+export interface DaemonOptions {
+  world: World;
+  /** How many processes there were before. */
+  number: number;
+  runner: RunnerProgram;
+  observer: DaemonObserver;
+  /** In place of the worker's chart: only to see whether the rules find a mistake. */
+  worker: typeof workerMachine | undefined;
+}
+
+const log = createLog('silent');
+const unmeasured: ReportedMetrics = {
+  bootDecided: () => {},
+  disappeared: () => {},
+  driverOperation: () => {},
+  timeToSsh: () => {},
+  timeToReady: () => {},
+  shutdownToGone: () => {},
+  queueToStart: () => {},
+  runProbe: () => {},
+};
+
+/** One process of the real daemon: its core between simulated edges, until it ends or dies. */
+export class SimulatedDaemon {
+  readonly lifeline: Lifeline;
+  readonly queue: MemoryQueue;
+  readonly #options: DaemonOptions;
+  #core: Core | undefined;
+
+  constructor(options: DaemonOptions) {
+    const { world, observer } = options;
+    const { config, trouble } = world;
+    this.#options = options;
+    this.lifeline = new Lifeline(
+      world.clock,
+      () => trouble.skewMs,
+      () => {
+        world.clock.setTimeout(() => this.#core?.stop(), 0);
+        observer.ended();
+      },
+    );
+    const { scheduler } = config;
+    this.queue = new MemoryQueue({
+      rows: world.rows,
+      lifeline: this.lifeline,
+      clock: this.lifeline.clock,
+      size: (container) =>
+        sizeContainer(container, config.instanceTypes.values(), {
+          maximumPriceFactor: scheduler.maximumPriceFactor,
+          reserveExtraRamBytes: scheduler.reserveExtraRamBytes,
+          localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
+        }),
+      maxDispatchAttempts: scheduler.maxDispatchAttempts,
+      isDown: () => trouble.isOn('store-outage'),
+    });
+  }
+
+  /** `undefined` until it is up. */
+  get core(): Core | undefined {
+    return this.lifeline.isCut ? undefined : this.#core;
+  }
+
+  /** Begins; rejects only for a fault of the simulation itself. */
+  async start(): Promise<void> {
+    const core = await startCore(this.#coreOptions());
+    this.#core = core;
+    if (this.lifeline.isCut) core.stop();
+  }
+
+  /** Ends in good order. */
+  stop(): void {
+    this.#core?.stop();
+    this.lifeline.cut();
+  }
+
+  submit(requests: readonly [ContainerRequest, Uint8Array][]): Promise<string[]> {
+    return this.queue.submit(this.#options.world.config.clusterId, requests);
+  }
+
+  #coreOptions(): CoreOptions {
+    const { world, runner, observer, worker, number } = this.#options;
+    const { config, settings } = world;
+    const { lifeline, queue } = this;
+    const { clock } = lifeline;
+    const chance = world.random.fork(`daemon ${number}`);
+    const secrets = world.random.fork(`secrets ${number}`);
+    const reporter = new Reporter({ clock, log, metrics: unmeasured, journal: this.#journal() });
+    return {
+      config,
+      clock,
+      random: () => chance.next(),
+      newSecret: () => secrets.hex(40),
+      driver: wrapDriver(troubledDriver(world, lifeline, observer), {
+        clock,
+        resourceTags: config.pool.resourceTags,
+        opsPerSecond: config.pool.maxCloudOpsPerSecond,
+        timeoutMs: config.pool.cloudCallTimeoutMs,
+        observe: (call) => reporter.driverCall(call),
+      }),
+      executorFactory: createSimulatedExecutorFactory({
+        host: world.host,
+        clock,
+        latencyMs: settings.commandLatencyMs,
+        network: world.trouble,
+        lifeline,
+        onCommand: (instanceId, command) => observer.command(instanceId, command),
+      }),
+      queue,
+      journal: {
+        openIntents: () => lifeline.call(async () => world.journal.openIntents()),
+        recordIntent: (intent) => lifeline.call(async () => world.journal.recordIntent(intent)),
+        settleIntent: (fingerprint) => lifeline.call(async () => world.journal.settleIntent(fingerprint)),
+      },
+      reporter,
+      runner,
+      instanceSetId: 'simulated',
+      publicKey: undefined,
+      onWorkerStep: (event, before, after) => {
+        if (!lifeline.isCut) observer.step(event, before, after);
+      },
+      ...(worker ? { worker } : {}),
+    };
+  }
+
+  #journal(): { append(entry: JournalEntry): void } {
+    const { world, observer } = this.#options;
+    return {
+      append: (entry) => {
+        if (this.lifeline.isCut) return;
+        world.journal.append(entry);
+        observer.entry(entry);
+      },
+    };
+  }
+}

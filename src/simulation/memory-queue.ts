@@ -1,0 +1,169 @@
+import type { Clock } from '../domain/clock.js';
+import type { Container, ContainerState } from '../domain/container.js';
+import type { ContainerRequest } from '../queue/container-store.js';
+import { QueueCache, type Misfit, type SizeContainer } from '../queue/queue-cache.js';
+import {
+  QueueError,
+  type ContainerResult,
+  type ContainerWork,
+  type Placement,
+  type Queue,
+  type QueueSnapshot,
+} from '../queue/queue.js';
+import { containerOf, recordOf, type ContainerRow } from '../queue/store/container-rows.js';
+import {
+  cancelRow,
+  completeRow,
+  lockRow,
+  loseRow,
+  prioritiseRow,
+  startRow,
+  unlockRow,
+  type RowChange,
+} from '../queue/store/container-transitions.js';
+import type { Lifeline } from './lifeline.js';
+import type { MemoryRows } from './memory-rows.js';
+
+export interface MemoryQueueOptions {
+  rows: MemoryRows;
+  lifeline: Lifeline;
+  clock: Clock;
+  size: SizeContainer;
+  maxDispatchAttempts: number;
+  /** Whether the store refuses all calls at present. */
+  isDown(): boolean;
+}
+
+/** One daemon process's view of the containers: the real cache and the real transitions over rows in memory. */
+export class MemoryQueue implements Queue {
+  readonly #options: MemoryQueueOptions;
+  readonly #cache: QueueCache;
+  #seenRevision: number | undefined;
+
+  constructor(options: MemoryQueueOptions) {
+    const { rows, clock, size } = options;
+    this.#options = options;
+    this.#cache = new QueueCache({
+      fetch: () => {
+        const seen = this.#seenRevision;
+        const upTo = rows.revision;
+        const changed = seen === undefined ? openRows(rows) : rows.changedSince(seen);
+        return {
+          batches: only(changed.map(containerOf)),
+          isComplete: seen === undefined,
+          applied: () => (this.#seenRevision = upTo),
+        };
+      },
+      size,
+      turn: () => Promise.resolve(),
+      now: () => clock.now(),
+      onMisfits: (misfits) => this.#cancelMisfits(misfits),
+      onFault: (_uuid, error) => {
+        throw error as Error;
+      },
+    });
+  }
+
+  /** Resolves to the ids, in the order of the requests. */
+  async submit(clusterId: string, requests: readonly [ContainerRequest, Uint8Array][]): Promise<string[]> {
+    const { clock, rows } = this.#options;
+    const fresh = await this.#call(() =>
+      requests.map(([request, random]) => rows.add(clusterId, request, random, clock.now())),
+    );
+    this.#cancelMisfits(await this.#cache.absorb(fresh.map(containerOf)));
+    return fresh.map(({ uuid }) => uuid);
+  }
+
+  async setPriority(uuid: string, priority: bigint): Promise<void> {
+    const row = await this.#call(() =>
+      this.#options.rows.revise(uuid, (before) => prioritiseRow(before, priority)),
+    );
+    this.#cache.changed(uuid, { priority });
+    if (!this.#cache.get(uuid)) this.#cancelMisfits(await this.#cache.absorb([containerOf(row)]));
+  }
+
+  async update(): Promise<void> {
+    await this.#call(() => undefined);
+    await this.#cache.update();
+  }
+
+  entries(): QueueSnapshot {
+    const { entries, threshold } = this.#cache.snapshot();
+    return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
+  }
+
+  get(uuid: string): Container | undefined {
+    return this.#cache.get(uuid)?.container;
+  }
+
+  lock(uuid: string): Promise<void> {
+    return this.#change(uuid, lockRow);
+  }
+
+  unlock(uuid: string): Promise<void> {
+    const { maxDispatchAttempts, clock } = this.#options;
+    return this.#change(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+  }
+
+  cancel(uuid: string, reason: string): Promise<void> {
+    return this.#change(uuid, (row) => cancelRow(row, reason, this.#options.clock.now()));
+  }
+
+  lost(uuid: string, reason: string): Promise<void> {
+    return this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now()));
+  }
+
+  started(uuid: string, where: Placement, at: number): Promise<void> {
+    return this.#change(uuid, (row) => startRow(row, where, at));
+  }
+
+  complete(uuid: string, result: ContainerResult): Promise<void> {
+    return this.#change(uuid, (row) => completeRow(row, result));
+  }
+
+  forget(uuid: string): void {
+    this.#cache.forget(uuid);
+  }
+
+  work(uuid: string): Promise<ContainerWork | undefined> {
+    return this.#call(() => recordOf(this.#options.rows.get(uuid)));
+  }
+
+  subscribe(listener: () => void): () => void {
+    return this.#cache.subscribe(listener);
+  }
+
+  stop(): Promise<void> {
+    return this.#cache.stop();
+  }
+
+  async #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
+    const row = await this.#call(() => this.#options.rows.revise(uuid, decide));
+    this.#cache.changed(uuid, { state: row.state as ContainerState });
+  }
+
+  #call<T>(effect: () => T): Promise<T> {
+    return this.#options.lifeline.call(async () => {
+      if (this.#options.isDown()) throw new QueueError('unavailable', 'the store does not answer');
+      return effect();
+    });
+  }
+
+  #cancelMisfits(misfits: readonly Misfit[]): void {
+    for (const { container, reason } of misfits) {
+      this.#change(container.uuid, (row) =>
+        row.state === 'Queued' || row.state === 'Locked'
+          ? cancelRow(row, reason, this.#options.clock.now())
+          : undefined,
+      ).catch(() => (this.#seenRevision = undefined));
+    }
+  }
+}
+
+function openRows(rows: MemoryRows): ContainerRow[] {
+  return [...rows.values()].filter(({ state }) => state !== 'Complete' && state !== 'Cancelled');
+}
+
+async function* only<T>(batch: T): AsyncGenerator<T> {
+  yield batch;
+}

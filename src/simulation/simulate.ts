@@ -1,0 +1,129 @@
+import { RunnerProgram } from '../actors/runner-program.js';
+import type { Config } from '../config/config.js';
+import type { JournalEntry } from '../journal/journal.js';
+import type { workerMachine } from '../machines/worker.js';
+import type { Fault } from './faults.js';
+import { settle } from './heap-clock.js';
+import type { ContainerLife, InstanceLife } from './ledger.js';
+import { Rules, type Violation } from './rules.js';
+import { Story } from './story.js';
+import type { Workload } from './workload.js';
+import { World, epochMs, type CallCount } from './world.js';
+import { usualWorld, type WorldSettings } from './world-settings.js';
+
+export interface SimulateOptions {
+  /** The operator's own; driver, secrets, store and state folder in it are not used. */
+  config: Config;
+  workload: Workload;
+  /** The same seed and options give the same journal, byte by byte. */
+  seed: number;
+  hours: number;
+  /** Over {@link usualWorld}. */
+  world?: Partial<WorldSettings>;
+  /** Default: none. */
+  faults?: readonly Fault[];
+  /** Go on after the hours, without faults, until all containers ended and all instances are gone. Default false. */
+  untilDone?: boolean;
+  /** End with the first violation. Default false. */
+  failFast?: boolean;
+  /** Told about a hundred times, in the order of time. */
+  onProgress?(progress: { elapsedMs: number; untilMs: number }): void;
+  /** Told of each journal entry. */
+  onEntry?(entry: JournalEntry): void;
+  signal?: AbortSignal;
+  /** In place of the worker's chart: only to see whether the rules find a mistake. */
+  worker?: typeof workerMachine;
+}
+
+/** What really happened. Times in ms since the start. */
+export interface SimulationResult {
+  seed: number;
+  /** How far it went. */
+  elapsedMs: number;
+  /** How long it took. */
+  wallMs: number;
+  /** SHA-256 of the journal, hex. */
+  journalHash: string;
+  journalEntries: number;
+  violations: readonly Violation[];
+  containers: readonly ContainerLife[];
+  instances: readonly InstanceLife[];
+  /** Calls to the provider, by minute; minutes without any are missing. */
+  calls: ReadonlyMap<number, CallCount>;
+  /** Daemon processes there were. */
+  daemons: number;
+}
+
+/**
+ * Runs the real daemon core against a simulated provider, machines, network and store, on a simulated clock. Rejects
+ * with the signal's reason, or for a fault of the simulation itself; what the daemon does wrong is in the result.
+ */
+export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
+  const { seed, hours, workload, faults = [], onProgress, signal } = options;
+  const startedAt = performance.now();
+  const config = simulatedConfig(options.config);
+  const runner = new RunnerProgram(config.runner);
+  await runner.load();
+  const settings = { ...usualWorld, ...options.world };
+  const world = new World({ config, settings, seed, onEntry: options.onEntry });
+  const rules = new Rules(world);
+  const story = new Story({ world, runner, rules, workload, faults, worker: options.worker });
+  const untilMs = hours * 3_600_000;
+  const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
+  const stepMs = Math.max(60_000, untilMs / 100);
+  story.begin();
+  for (let toMs = stepMs; toMs <= untilMs && !isOver(); toMs += stepMs) {
+    await advance(world, toMs, isOver, signal);
+    onProgress?.({ elapsedMs: toMs, untilMs });
+  }
+  if (options.untilDone === true && !isOver()) {
+    story.calm();
+    const { lastMs } = story;
+    for (let toMs = untilMs; toMs < lastMs && !story.isDone() && !isOver(); toMs += 60_000) {
+      await advance(world, toMs, isOver, signal);
+    }
+    if (!isOver()) rules.atEnd();
+  }
+  story.end();
+  await settle();
+  return {
+    seed,
+    elapsedMs: world.elapsedMs,
+    wallMs: performance.now() - startedAt,
+    journalHash: world.journal.hash(),
+    journalEntries: world.journal.entries,
+    violations: rules.violations,
+    containers: [...world.ledger.containers.values()],
+    instances: [...world.ledger.instances.values()],
+    calls: world.calls,
+    daemons: story.daemons,
+  };
+}
+
+async function advance(
+  { clock }: World,
+  toMs: number,
+  isOver: () => boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const toAt = epochMs + toMs;
+  for (let next = clock.nextAt(); next !== undefined && next <= toAt && !isOver(); next = clock.nextAt()) {
+    clock.step();
+    await settle();
+    signal?.throwIfAborted();
+  }
+  if (!isOver()) await clock.advance(Math.max(0, toAt - clock.now()));
+}
+
+/** Longshore's own runner program, no secret, nothing on disk. */
+function simulatedConfig(config: Config): Config {
+  return {
+    ...config,
+    driver: 'simulated',
+    driverParameters: {},
+    systemRootToken: 'simulated',
+    managementToken: '',
+    dispatchPrivateKey: '',
+    runner: { ...config.runner, deploy: 'built-in' },
+  };
+}

@@ -1,0 +1,123 @@
+import type { MemoryHost } from '../drivers/simulated/memory-host.js';
+import type { StubAnswer } from '../drivers/simulated/stub-vm.js';
+import type { Fault, FaultKind } from './faults.js';
+import type { HeapClock } from './heap-clock.js';
+import type { SeededRandom } from './seeded-random.js';
+import type { SimulatedNetwork } from './simulated-executor.js';
+
+/** A fault that goes on, and whom it hit; `''`: everybody. */
+interface Active {
+  fault: Fault;
+  subject: string;
+}
+
+/** So long an SSH client waits for a sign of life before it gives a connection up. */
+const keepaliveMs = 30_000;
+
+/** What is wrong at present: the faults that go on, as those see them that they hit. */
+export class Trouble implements SimulatedNetwork {
+  /** The daemon's clock is wrong by so much. */
+  skewMs = 0;
+  readonly #clock: HeapClock;
+  readonly #random: SeededRandom;
+  readonly #host: MemoryHost;
+  readonly #active = new Map<FaultKind, Active[]>();
+  readonly #channels = new Map<string, Set<() => void>>();
+
+  constructor(clock: HeapClock, random: SeededRandom, host: MemoryHost) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#host = host;
+  }
+
+  begin(fault: Fault, subject: string): void {
+    const active: Active = { fault, subject };
+    const list = this.#active.get(fault.kind);
+    if (list) list.push(active);
+    else this.#active.set(fault.kind, [active]);
+    this.#clock.setTimeout(() => this.#end(active), fault.forMs);
+    if (fault.kind === 'silence' || fault.kind === 'blackout') this.#breakChannels(active);
+  }
+
+  /** All is well from now on. */
+  endAll(): void {
+    this.#active.clear();
+    this.skewMs = 0;
+  }
+
+  /** The worst of that kind at present; 0: none goes on. */
+  amount(kind: FaultKind, subject = ''): number {
+    let worst = 0;
+    for (const active of this.#active.get(kind) ?? []) {
+      if (active.subject === '' || active.subject === subject) worst = Math.max(worst, active.fault.amount);
+    }
+    return worst;
+  }
+
+  isOn(kind: FaultKind, subject = ''): boolean {
+    const list = this.#active.get(kind);
+    if (list === undefined) return false;
+    return list.some((active) => active.subject === '' || active.subject === subject);
+  }
+
+  /** Whether a fault of that kind, whose amount is a share, strikes now. */
+  strikes(kind: FaultKind, subject = ''): boolean {
+    const share = this.amount(kind, subject);
+    return share > 0 && this.#random.chance(share);
+  }
+
+  /** From 0 to the amount of the worst fault of that kind. */
+  upTo(kind: FaultKind): number {
+    const most = this.amount(kind);
+    return most > 0 ? Math.round(most * this.#random.next()) : 0;
+  }
+
+  // The network.
+
+  state(address: string): 'up' | 'silent' {
+    if (this.isOn('blackout')) return 'silent';
+    if (!this.#active.has('silence')) return 'up';
+    return this.isOn('silence', this.#host.at(address)?.id ?? '-') ? 'silent' : 'up';
+  }
+
+  losesAnswer(): boolean {
+    return this.#active.has('lost-answers') && this.strikes('lost-answers');
+  }
+
+  /** A machine may say that a start failed though it did not. */
+  told(address: string, command: string, answer: StubAnswer): StubAnswer {
+    if (!this.#active.has('lying-starts') || !command.includes(' --detach ')) return answer;
+    if (!this.strikes('lying-starts', this.#host.at(address)?.id)) return answer;
+    return { exitCode: 1, stdout: '', stderr: 'something went wrong\n' };
+  }
+
+  attach(address: string, broke: () => void): () => void {
+    const channels = this.#channels.get(address) ?? new Set();
+    this.#channels.set(address, channels.add(broke));
+    return () => {
+      channels.delete(broke);
+      if (channels.size === 0 && this.#channels.get(address) === channels) this.#channels.delete(address);
+    };
+  }
+
+  /** What was open when the line went silent is given up by the client, or reset when the silence ends before. */
+  #breakChannels(active: Active): void {
+    const open = [...this.#channels].flatMap(([address, channels]) => {
+      const isHit = active.subject === '' || this.#host.at(address)?.id === active.subject;
+      return isHit ? [...channels].map((broke) => ({ channels, broke })) : [];
+    });
+    this.#clock.setTimeout(
+      () => {
+        for (const { channels, broke } of open) if (channels.has(broke)) broke();
+      },
+      Math.min(keepaliveMs, active.fault.forMs),
+    );
+  }
+
+  #end(active: Active): void {
+    const { kind } = active.fault;
+    const rest = (this.#active.get(kind) ?? []).filter((each) => each !== active);
+    if (rest.length > 0) this.#active.set(kind, rest);
+    else this.#active.delete(kind);
+  }
+}
