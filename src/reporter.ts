@@ -33,6 +33,7 @@ export type ReportedMetrics = Pick<
   | 'shutdownToGone'
   | 'queueToStart'
   | 'runProbe'
+  | 'invariantViolated'
 >;
 
 export interface ReporterOptions {

@@ -2,6 +2,7 @@ import type { EventObject } from 'xstate';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../compose/core.js';
+import { Breakers } from '../drivers/wrappers/breaker.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { createLog } from '../log.js';
@@ -44,6 +45,7 @@ const unmeasured: ReportedMetrics = {
   shutdownToGone: () => {},
   queueToStart: () => {},
   runProbe: () => {},
+  invariantViolated: () => {},
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */
@@ -110,7 +112,7 @@ export class SimulatedDaemon {
     const { clock } = lifeline;
     const chance = world.random.fork(`daemon ${number}`);
     const secrets = world.random.fork(`secrets ${number}`);
-    const reporter = new Reporter({ clock, log, metrics: unmeasured, journal: this.#journal() });
+    const reporter = new Reporter({ config, clock, log, metrics: unmeasured, journal: this.#journal() });
     return {
       config,
       clock,
@@ -121,6 +123,8 @@ export class SimulatedDaemon {
         resourceTags: config.pool.resourceTags,
         opsPerSecond: config.pool.maxCloudOpsPerSecond,
         timeoutMs: config.pool.cloudCallTimeoutMs,
+        secrets: [],
+        breakers: new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs }),
         observe: (call) => reporter.driverCall(call),
       }),
       executorFactory: createSimulatedExecutorFactory({

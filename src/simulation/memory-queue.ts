@@ -118,7 +118,7 @@ export class MemoryQueue implements Queue {
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {
-    return this.#change(uuid, (row) => completeRow(row, result));
+    return this.#change(uuid, (row) => completeRow(row, result, this.#options.clock.now()));
   }
 
   forget(uuid: string): void {

@@ -1,3 +1,4 @@
+import type { JournalEntry } from '../journal/journal.js';
 import type { World } from './world.js';
 
 /** A rule that was broken. */
@@ -28,8 +29,14 @@ export class Rules {
     });
   }
 
+  /** The daemon's own monitor speaks by the journal. */
+  entry({ kind, to = '', instance, container, because = '' }: JournalEntry): void {
+    if (kind === 'invariant.violated') this.#add(to, container ?? instance ?? '', because);
+    if (kind === 'worker.broke') this.#add('no worker breaks', instance ?? '', because);
+  }
+
   report(rule: string, subject: string, what: string): void {
-    this.violations.push({ atMs: this.#world.elapsedMs, rule, subject, what });
+    this.#add(rule, subject, what);
     this.#world.note('simulation.violation', { because: `${rule}: ${what}` });
   }
 
@@ -42,5 +49,9 @@ export class Rules {
     for (const { id, endedAtMs } of instances.values()) {
       if (endedAtMs === undefined) this.report('every instance goes', id, 'it is still there');
     }
+  }
+
+  #add(rule: string, subject: string, what: string): void {
+    this.violations.push({ atMs: this.#world.elapsedMs, rule, subject, what });
   }
 }

@@ -162,7 +162,7 @@ export class Story {
         asked: () => {},
         listed: () => {},
         step: () => {},
-        entry: () => {},
+        entry: (entry) => rules.entry(entry),
         command: () => {},
         ended: () => {
           this.#daemon = undefined;
