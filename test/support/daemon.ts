@@ -13,6 +13,7 @@ export class DaemonProcess {
   readonly folder: string;
   readonly token = 'test-token';
   #child: ChildProcess | undefined;
+  readonly #others = new Set<ChildProcess>();
   #log = '';
 
   private constructor(folder: string) {
@@ -65,9 +66,15 @@ api: { listen: '127.0.0.1:0' }
   /** Another one on the same folder; its exit code and what it said. */
   async startAnother(): Promise<{ code: number | null; said: string }> {
     const child = this.spawn();
+    this.#others.add(child);
     let said = '';
     child.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })));
+    return new Promise((resolve) =>
+      child.on('close', (code) => {
+        this.#others.delete(child);
+        resolve({ code, said });
+      }),
+    );
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
@@ -94,6 +101,11 @@ api: { listen: '127.0.0.1:0' }
   }
 
   async remove(): Promise<void> {
+    for (const other of this.#others) {
+      const ended = new Promise((resolve) => other.on('close', resolve));
+      other.kill('SIGKILL');
+      await ended;
+    }
     if (this.#child?.exitCode === null && this.#child.signalCode === null) await this.end('SIGKILL');
     await endProcessesOf(this.folder);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

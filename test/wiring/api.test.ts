@@ -204,7 +204,10 @@ pool: { bootProbeCommand: 'true', maxInstances: 2, timeoutIdle: 5m, timeoutSigna
 
 it('refuses everyone while no token is configured (T-76, H-1)', async () => {
   const app = await startInProcess('pool: { maxInstances: 1 }');
-  const reply = await app.ask('/metrics');
-  expect([reply.status, reply.text]).toEqual([403, 'Management API authentication is not configured']);
-  await app.stop();
+  try {
+    const reply = await app.ask('/metrics');
+    expect([reply.status, reply.text]).toEqual([403, 'Management API authentication is not configured']);
+  } finally {
+    await app.stop();
+  }
 });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DaemonProcess } from '../support/daemon.js';
@@ -66,13 +66,23 @@ describe('the daemon as a process', { timeout: 150_000 }, () => {
     });
 
     it('stops on SIGTERM with exit code 0, while containers go on and are adopted by the next one', async () => {
-      const [uuid] = await submit([`sleep 3; echo done`]);
+      const [pidFile, goOn] = [daemon.path('pid'), daemon.path('go-on')];
+      const [uuid] = await submit([`echo $$ >${pidFile}; until [ -e ${goOn} ]; do sleep 0.1; done; exit 7`]);
       await expect.poll(async () => (await instances())[0]?.containers, patient).toEqual([uuid]);
+      await expect.poll(() => readFile(pidFile, 'utf8').catch(() => ''), patient).toMatch(/^\d+\n$/);
+      const pid = Number(await readFile(pidFile, 'utf8'));
+      const commandOf = (): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      const before = commandOf();
+      expect(before).toContain(goOn);
       expect(await daemon.end('SIGTERM')).toBe(0);
+      expect(commandOf()).toBe(before);
       await daemon.start();
+      await expect.poll(async () => (await instances())[0]?.containers, patient).toEqual([uuid]);
+      expect(commandOf()).toBe(before);
+      await writeFile(goOn, '');
       await expect
         .poll(async () => (await containers())[0], patient)
-        .toMatchObject({ state: 'Complete', exitCode: 0 });
+        .toMatchObject({ state: 'Complete', exitCode: 7 });
     });
 
     it('keeps an instance on hold over a restart, as its tag says (T-2, I-9)', async () => {
