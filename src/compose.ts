@@ -80,7 +80,9 @@ async function start(
   const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
-  const driver = await openCloud(options, instanceSetId, { reporter, breakers, metrics });
+  const executorFactory = options.executorFactory ?? sshExecutors(config, clock);
+  const edges = { reporter, breakers, metrics };
+  const driver = await openCloud({ ...options, executorFactory }, instanceSetId, edges);
   releases.push(() => driver.stop());
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
@@ -91,7 +93,7 @@ async function start(
     random: Math.random,
     newSecret: () => randomBytes(20).toString('hex'),
     driver,
-    executorFactory: options.executorFactory ?? sshExecutors(config, clock),
+    executorFactory,
     queue: store,
     journal,
     reporter,
@@ -140,7 +142,13 @@ function metricsOf({ config, clock }: ComposeOptions, store: Storage['store'], c
 }
 
 async function openCloud(
-  { config, clock, log, driver: given }: ComposeOptions,
+  {
+    config,
+    clock,
+    log,
+    driver: given,
+    executorFactory,
+  }: ComposeOptions & { executorFactory: ExecutorFactory },
   instanceSetId: string,
   { reporter, breakers, metrics }: { reporter: Reporter; breakers: Breakers; metrics: Metrics },
 ): Promise<Driver> {
@@ -154,6 +162,7 @@ async function openCloud(
       random: Math.random,
       resourceTags: config.pool.resourceTags,
       registry: metrics.registry,
+      executors: executorFactory,
       warn: (message, fields) => log.warn({ component: 'driver', ...fields }, message),
     }));
   return wrapDriver(driver, {

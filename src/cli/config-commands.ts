@@ -24,7 +24,8 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
           `  ${type.name}: ${type.vcpus} VCPUs, ${formatSize(type.ramBytes)} RAM, $${type.price} an hour\n`,
         );
       }
-      if (loaded.managementToken === '') output.write('  no managementToken: the API refuses everyone\n');
+      if (loaded.managementToken === '' && !loaded.makesManagementToken)
+        output.write('  no managementToken: the API refuses everyone\n');
     });
   config
     .command('show')

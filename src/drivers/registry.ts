@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../domain/clock.js';
 import type { Tags } from '../domain/instance.js';
+import type { ExecutorFactory } from '../ssh/executor.js';
 import { DriverError, type Driver, type DriverWarning } from './driver.js';
+import { readDurable, writeDurable } from './durable-file.js';
 
 export interface DriverContext {
   parameters: unknown;
@@ -12,6 +14,8 @@ export interface DriverContext {
   clock: Clock;
   /** From 0 up to, not including, 1. */
   random: () => number;
+  /** Logs in to instances, for drivers that have to. */
+  executors?: ExecutorFactory;
   /** Something went wrong beside the calls and was dealt with. Default: a warning of the process. */
   warn?: DriverWarning;
   /** For what a provider makes once for all instances. Default: none. */
@@ -37,8 +41,19 @@ const factories: Readonly<Record<string, Factory>> = {
   loopback: async ({ parameters, instanceSetId, stateDir, clock }) => {
     const { LoopbackDriver } = await import('./loopback/loopback-driver.js');
     const { parseLoopbackParameters } = await import('./loopback/parameters.js');
-    const folder = join(stateDir, 'loopback', instanceSetId.replaceAll(/[^A-Za-z0-9-]/g, '_'));
+    const folder = folderOf(stateDir, 'loopback', instanceSetId);
     return new LoopbackDriver({ parameters: parseLoopbackParameters(parameters), folder, clock });
+  },
+  static: async ({ parameters, instanceSetId, stateDir, executors }) => {
+    if (!executors) throw new DriverError('invalid', 'the static driver has to log in to its hosts');
+    const { StaticDriver } = await import('./static/static-driver.js');
+    const { parseStaticParameters } = await import('./static/parameters.js');
+    const path = join(folderOf(stateDir, 'static', instanceSetId), 'hosts.json');
+    const record = {
+      load: async () => readDurable(path),
+      save: async (text: string) => writeDurable(path, text),
+    };
+    return new StaticDriver({ parameters: parseStaticParameters(parameters), record, executors });
   },
   simulated: async ({ parameters, clock, random }) => {
     const { openSimulatedDriver } = await import('./simulated/open-simulated.js');
@@ -59,4 +74,9 @@ export async function openDriver(name: string, context: DriverContext): Promise<
     throw new DriverError('invalid', `driver: "${name}" is not known: use ${driverNames.join(' or ')}`);
   }
   return factory(context);
+}
+
+/** Of one instance set alone. */
+function folderOf(stateDir: string, driver: string, instanceSetId: string): string {
+  return join(stateDir, driver, instanceSetId.replaceAll(/[^A-Za-z0-9-]/g, '_'));
 }

@@ -1,17 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Instance } from '../../src/domain/instance.js';
-import type { Executor, HostVerifier } from '../../src/ssh/executor.js';
+import type { Executor, ExecutorFactory, HostVerifier } from '../../src/ssh/executor.js';
 import { createExecutorFactory } from '../../src/ssh/ssh-executor.js';
 import { loginKey } from './contract.js';
 
 const observer = { connected: () => {}, verified: () => {}, lost: () => {} };
 
-export function login(
-  instance: Instance,
-  privateKey = loginKey.privateKey,
-  verify: HostVerifier = () => Promise.resolve(),
-): Executor {
-  return createExecutorFactory({
+export const executorsWith = (privateKey: string): ExecutorFactory =>
+  createExecutorFactory({
     privateKey,
     defaultPort: '22',
     connectTimeoutMs: 5_000,
@@ -19,7 +16,18 @@ export function login(
     clock: systemClock,
     maxHandshakes: 4,
     maxChannels: 4,
-  })({ address: instance.address, remoteUser: instance.remoteUser }, verify, observer);
+  });
+
+export function login(
+  instance: Instance,
+  privateKey = loginKey.privateKey,
+  verify: HostVerifier = () => Promise.resolve(),
+): Executor {
+  return executorsWith(privateKey)(
+    { address: instance.address, remoteUser: instance.remoteUser },
+    verify,
+    observer,
+  );
 }
 
 /** The host key that answers at the instance's address. */
@@ -32,4 +40,13 @@ export async function presentedKey(instance: Instance): Promise<Uint8Array> {
   await executor.run('true', { timeoutMs: 5_000, signal: new AbortController().signal });
   await executor.close();
   return seen;
+}
+
+/** False also for one that ended and was not yet waited for. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

@@ -12,7 +12,7 @@ import { generateKeyPair } from '../../src/ssh/keys.js';
 import { type ExecutorError, type Executor } from '../../src/ssh/executor.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
 import { describeDriverContract, errorOf, never, spec, type, wrapped } from './contract.js';
-import { login, presentedKey } from './login.js';
+import { isAlive, login, presentedKey } from './login.js';
 
 const options = { signal: never };
 const within = { timeoutMs: 10_000, signal: never };
@@ -40,15 +40,6 @@ function shellOn(instance: Instance): (command: string) => Promise<string> {
   const executor = login(instance);
   executors.push(executor);
   return async (command) => (await executor.run(command, within)).stdout;
-}
-
-/** False also for one that ended and was not yet waited for. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 const none = 'no provider stands behind it';

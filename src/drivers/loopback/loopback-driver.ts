@@ -204,9 +204,9 @@ export class LoopbackDriver implements Driver {
   #saveOr(undo: () => void): void {
     try {
       writeState(this.#statePath, this.#state);
-    } catch (cause) {
+    } catch (error) {
       undo();
-      throw new DriverError('unavailable', `${this.#statePath} cannot be written`, { cause });
+      throw error;
     }
   }
 }

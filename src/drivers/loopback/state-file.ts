@@ -1,7 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import * as z from 'zod';
 import { DriverError } from '../driver.js';
+import { readDurable, writeDurable } from '../durable-file.js';
 
 const record = z.object({
   id: z.string(),
@@ -22,13 +21,8 @@ export type LoopbackState = z.infer<typeof file>;
 
 /** The instances as last written; none when there is no file. Throws {@link DriverError} `invalid` for a damaged one. */
 export function readState(path: string): LoopbackState {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { nextNumber: 1, instances: [] };
-    throw new DriverError('unavailable', `${path} cannot be read`, { cause: error });
-  }
+  const text = readDurable(path);
+  if (text === undefined) return { nextNumber: 1, instances: [] };
   try {
     return file.parse(JSON.parse(text));
   } catch (error) {
@@ -39,22 +33,7 @@ export function readState(path: string): LoopbackState {
   }
 }
 
-/** Whole or not at all, and on the disk when it returns. */
+/** Whole or not at all, and on the disk when it returns. Throws {@link DriverError} `unavailable`. */
 export function writeState(path: string, state: LoopbackState): void {
-  const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const draft = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    writeFileSync(draft, JSON.stringify(state));
-    fsyncSync(draft);
-  } finally {
-    closeSync(draft);
-  }
-  renameSync(`${path}.new`, path);
-  const entries = openSync(folder, 'r');
-  try {
-    fsyncSync(entries);
-  } finally {
-    closeSync(entries);
-  }
+  writeDurable(path, JSON.stringify(state));
 }

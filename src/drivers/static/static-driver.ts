@@ -1,0 +1,199 @@
+import type { Instance, Tags } from '../../domain/instance.js';
+import type { ExecutorFactory } from '../../ssh/executor.js';
+import { orAborted } from '../abortable.js';
+import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../driver.js';
+import { readAssignments, writeAssignments, type Assignment, type Assignments } from './assignments.js';
+import type { StaticHost, StaticParameters } from './parameters.js';
+import { releaseHost } from './release-host.js';
+
+/** Keeps one text that must outlive the daemon. Rejects with {@link DriverError}. */
+export interface DriverRecord {
+  load(): Promise<string | undefined>;
+  /** Resolves when it would survive a crash. */
+  save(text: string): Promise<void>;
+}
+
+export interface StaticOptions {
+  parameters: StaticParameters;
+  record: DriverRecord;
+  /** Logs in to a host that is released. */
+  executors: ExecutorFactory;
+}
+
+/**
+ * Hosts that are there anyway, as a fleet: creating assigns one, destroying ends what runs on it and releases it. Nothing
+ * is installed: the login key must be on the host, and the host's key in the inventory. A host that left the inventory stays in use until
+ * it is released, and is not assigned again.
+ */
+export class StaticDriver implements Driver {
+  readonly name = 'static';
+  readonly #hosts: readonly StaticHost[];
+  readonly #options: StaticOptions;
+  #assignments: Assignments | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: StaticOptions) {
+    this.#hosts = options.parameters.hosts;
+    this.#options = options;
+  }
+
+  create(spec: CreateSpec, { signal }: CallOptions): Promise<Instance> {
+    return orAborted('create', signal, () =>
+      this.#inTurn(signal, async (now) => {
+        const { providerType } = spec.instanceType;
+        const known = now.assigned.find(({ wish }) => wish !== '' && wish === spec.idempotencyToken);
+        if (known) return this.#instance(known);
+        const host = this.#free(providerType, now);
+        const assignment: Assignment = {
+          id: `static-${now.nextNumber}-${nameOf(host)}`,
+          address: host.address,
+          user: host.user,
+          type: host.type,
+          hostKeys: host.hostKey,
+          tags: { ...spec.tags },
+          wish: spec.idempotencyToken,
+        };
+        await this.#save({
+          nextNumber: now.nextNumber + 1,
+          assigned: [...now.assigned, assignment],
+          released: now.released.filter((address) => address !== host.address),
+        });
+        return this.#instance(assignment);
+      }),
+    );
+  }
+
+  list(_tags: Tags, { signal }: CallOptions): Promise<Instance[]> {
+    return orAborted('list', signal, () =>
+      this.#inTurn(signal, async ({ assigned }) => assigned.map((each) => this.#instance(each))),
+    );
+  }
+
+  destroy(id: string, { signal }: CallOptions): Promise<void> {
+    return orAborted('destroy', signal, async () => {
+      const assignment = await this.#inTurn(signal, async ({ assigned }) =>
+        assigned.find((each) => each.id === id),
+      );
+      if (!assignment) return;
+      await this.#release(assignment, signal);
+      await this.#inTurn(signal, async (now) => {
+        if (!now.assigned.some((each) => each.id === id)) return;
+        await this.#save({
+          ...now,
+          assigned: now.assigned.filter((each) => each.id !== id),
+          released: [...now.released, assignment.address],
+        });
+      });
+    });
+  }
+
+  setTags(id: string, tags: Tags, { signal }: CallOptions): Promise<void> {
+    return orAborted('setTags', signal, () =>
+      this.#inTurn(signal, async (now) => {
+        if (!now.assigned.some((each) => each.id === id)) {
+          throw new DriverError('not-found', `there is no instance ${id}`);
+        }
+        const assigned = now.assigned.map((each) => (each.id === id ? { ...each, tags: { ...tags } } : each));
+        await this.#save({ ...now, assigned });
+      }),
+    );
+  }
+
+  verifyHostKey(instance: Instance, key: Uint8Array, { signal }: CallOptions): Promise<boolean> {
+    return orAborted('verifyHostKey', signal, () =>
+      this.#inTurn(signal, async ({ assigned }) => {
+        const assignment = assigned.find((each) => each.id === instance.id);
+        return (
+          assignment !== undefined && this.#keysOf(assignment).includes(Buffer.from(key).toString('base64'))
+        );
+      }),
+    );
+  }
+
+  priceHistory(): readonly [] {
+    return [];
+  }
+
+  quotaGroup(): string {
+    return '';
+  }
+
+  async stop(): Promise<void> {
+    await this.#turn;
+  }
+
+  /** The host of this type that has rested longest. Throws when there is none. */
+  #free(type: string, { assigned, released }: Assignments): StaticHost {
+    const used = new Set(assigned.map(({ address }) => address));
+    const fitting = this.#hosts.filter((host) => host.type === type);
+    const free = fitting.filter(({ address }) => !used.has(address));
+    const [best] = free.toSorted((a, b) => released.indexOf(a.address) - released.indexOf(b.address));
+    if (best) return best;
+    if (fitting.length === 0) {
+      const types = [...new Set(this.#hosts.map((host) => host.type))].join(', ');
+      throw new DriverError('invalid', `no host of the inventory has type ${type}`, {
+        remedy: `use one of ${types} as the providerType of the instance type, or add a host`,
+      });
+    }
+    const isFull = this.#hosts.every(({ address }) => used.has(address));
+    if (isFull) throw new DriverError('quota', `all ${this.#hosts.length} hosts are in use`);
+    const text = `all ${fitting.length} hosts of type ${type} are in use`;
+    throw new DriverError('capacity', text, { scope: 'type' });
+  }
+
+  /** A host that cannot be reached may run containers still, so it is not free; unless the operator took it away. */
+  async #release(assignment: Assignment, signal: AbortSignal): Promise<void> {
+    const { executors, parameters } = this.#options;
+    const { releaseCommand: command } = parameters;
+    if (command === '') return;
+    const { address } = assignment;
+    const login = {
+      address,
+      user: this.#instance(assignment).remoteUser,
+      hostKeys: this.#keysOf(assignment),
+    };
+    const isReleased = await releaseHost(login, { executors, command }, signal);
+    if (isReleased || !this.#hosts.some((host) => host.address === address)) return;
+    throw new DriverError('unavailable', `host ${address} cannot be logged in to, so it stays in use`, {
+      remedy: 'bring it back, or take it out of driverParameters.hosts',
+    });
+  }
+
+  /** As the inventory says now, while the host is in it. */
+  #keysOf({ address, hostKeys }: Assignment): readonly string[] {
+    return this.#hosts.find((host) => host.address === address)?.hostKey ?? hostKeys;
+  }
+
+  #instance({ id, address, user, type, tags }: Assignment): Instance {
+    const remoteUser = this.#hosts.find((host) => host.address === address)?.user ?? user;
+    return {
+      id,
+      displayName: id,
+      providerType: type,
+      address,
+      remoteUser,
+      tags: { ...tags },
+      priceHistory: [],
+    };
+  }
+
+  /** One call after the other, each with what the one before it left. */
+  #inTurn<T>(signal: AbortSignal, call: (now: Assignments) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      signal.throwIfAborted();
+      this.#assignments ??= readAssignments(await this.#options.record.load());
+      return call(this.#assignments);
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #save(next: Assignments): Promise<void> {
+    await this.#options.record.save(writeAssignments(next));
+    this.#assignments = next;
+  }
+}
+
+function nameOf({ name, address }: StaticHost): string {
+  return (name ?? address).replaceAll(/[^A-Za-z0-9.-]+/g, '-');
+}
