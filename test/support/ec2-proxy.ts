@@ -26,13 +26,15 @@ export interface Ec2Proxy {
   close(): Promise<void>;
 }
 
+const requestId = 'ea966190-f9aa-478e-9ede-example';
+
 /** An error as EC2 documents it: "API error response" in the Amazon EC2 Developer Guide. */
 export function ec2Error(status: number, code: string, message: string, headers = {}): Ec2Answer {
   const body =
     '<?xml version="1.0" encoding="UTF-8"?>\n' +
     `<Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors>` +
-    '<RequestID>ea966190-f9aa-478e-9ede-example</RequestID></Response>';
-  return { status, body, headers };
+    `<RequestID>${requestId}</RequestID></Response>`;
+  return { status, body, headers: { 'x-amzn-requestid': requestId, ...headers } };
 }
 
 const quotaError = ec2Error(
