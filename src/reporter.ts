@@ -86,6 +86,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
       );
     }
+    if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
+      log.warn(fields, 'instance of this set that nobody recorded, and that never answered');
+    }
     const effect = /^xstate\.done\.actor\.(bootProbe|copyRunner|runProbe|destroyInstance|saveTags)$/.exec(
       event.type,
     )?.[1];

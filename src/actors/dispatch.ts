@@ -161,14 +161,14 @@ export class Dispatch implements DispatchPort {
     for (const action of this.#plan.actions) this.#carryOut(action);
     this.#upkeep.run(this.#plan, instances);
     this.#noteSuspects(this.#plan.suspects);
-    const hasUnknownWorkers = counts.unknown > 0;
+    const hasUnknownWorkers = pool.hasUnknownWorkers();
     for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers }))
       this.#reconcile(action, running.has(action.uuid));
   }
 
   mayHaveStaleLocks(): boolean {
     const { queue, pool } = this.#options;
-    return pool.countWorkers().unknown > 0 && staleLocks(queue.entries(), pool.running()).length > 0;
+    return pool.hasUnknownWorkers() && staleLocks(queue.entries(), pool.running()).length > 0;
   }
 
   unlockStale(): void {

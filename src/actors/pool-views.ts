@@ -19,6 +19,7 @@ export function workerStateOf(snapshot: WorkerSnapshot): WorkerState {
   const { lifecycle } = snapshot.value;
   if (typeof lifecycle !== 'string') return 'booting' in lifecycle ? 'booting' : 'shutdown';
   if (lifecycle === 'appearing') return snapshot.context.expected ? 'booting' : 'unknown';
+  if (lifecycle === 'orphaned') return 'unknown';
   return lifecycle === 'gone' ? 'shutdown' : lifecycle;
 }
 
@@ -31,14 +32,22 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     address: context.instance.address,
     instanceType: context.instanceType,
     workerState,
+    isOrphan: snapshot.value.lifecycle === 'orphaned',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
     idleBehavior: context.idleBehavior,
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
     appearedAt: context.appearedAt,
+    createdAt: context.createdAt ?? context.appearedAt,
     served: context.served,
     containerUuids: Object.keys(context.runners).sort(),
   };
+}
+
+export function countStates(snapshots: readonly WorkerSnapshot[]): Record<WorkerState, number> {
+  const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
+  for (const snapshot of snapshots) counts[workerStateOf(snapshot)]++;
+  return counts;
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
@@ -73,6 +82,7 @@ export function viewOfLaunch(launch: PendingLaunch): InstanceView {
     address: '',
     instanceType: launch.instanceType,
     workerState: 'booting',
+    isOrphan: false,
     bootStage: 'requested',
     idleBehavior: 'run',
     lastContainerUuid: '',

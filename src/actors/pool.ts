@@ -11,6 +11,8 @@ export interface InstanceView {
   address: string;
   instanceType: InstanceType;
   workerState: WorkerState;
+  /** Nobody recorded that it was asked for, and it never answered: it may belong to somebody else. */
+  isOrphan?: boolean;
   /** While booting. */
   bootStage: BootStage | undefined;
   idleBehavior: IdleBehavior;
@@ -18,6 +20,8 @@ export interface InstanceView {
   /** Epoch ms; 0 for a creation. */
   lastBusyAt: number;
   appearedAt: number;
+  /** When it was asked for, or first seen where that is not known; epoch ms. */
+  createdAt?: number;
   /** How many containers were begun on it since this process knows it. */
   served: number;
   /** Sorted; those that start included (L-30). */
@@ -51,6 +55,8 @@ export interface Pool {
   running(): ReadonlyMap<string, RunningView>;
   /** Without creations under way. */
   countWorkers(): Record<WorkerState, number>;
+  /** What runs on some worker is not known yet; one that is taken for an orphan does not count. */
+  hasUnknownWorkers(): boolean;
   atQuota(): boolean;
   atCapacity(type: InstanceType): boolean;
   /** How many more create calls would be accepted now, by quota, pace and what is under way; `Infinity` without limit. */

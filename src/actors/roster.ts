@@ -8,10 +8,19 @@ import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker
 export type WorkerActor = ActorRefFrom<typeof workerMachine>;
 export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
 
+/** What is known of how an instance came to be. */
+export interface InstanceOrigin {
+  /** False: nothing says that it was asked for. */
+  recorded: boolean;
+  /** Epoch ms. */
+  createdAt?: number | undefined;
+}
+
 /** One instance the pool knows, and the actor that lives its life. */
 export interface WorkerEntry {
   instance: Instance;
   readonly instanceType: InstanceType;
+  readonly origin?: InstanceOrigin;
   actor: WorkerActor;
   /** The number of the list call that was under way, or the last one, when it appeared. */
   readonly appearedInList: number;
@@ -89,9 +98,9 @@ export class WorkerRoster {
   }
 
   /** The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). */
-  see(instance: Instance, expected: boolean): WorkerEntry {
+  see(instance: Instance, expected: boolean, origin: InstanceOrigin = { recorded: true }): WorkerEntry {
     const known = this.#entries.get(instance.id);
-    if (!known) return this.#add(instance, expected);
+    if (!known) return this.#add(instance, expected, origin);
     known.missed = 0;
     known.instance = instance;
     if (isSameSighting(known.actor.getSnapshot().context.instance, instance)) return known;
@@ -128,12 +137,13 @@ export class WorkerRoster {
     this.#entries.clear();
   }
 
-  #add(instance: Instance, expected: boolean): WorkerEntry {
+  #add(instance: Instance, expected: boolean, origin: InstanceOrigin): WorkerEntry {
     const { connections, observer, settings, typeNamed } = this.#options;
     const { type } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
     const entry = {
       instance,
       instanceType: type,
+      origin,
       appearedInList: this.#listNumber,
       missed: 0,
       breakdowns: 0,
@@ -150,7 +160,17 @@ export class WorkerRoster {
     const { clock, machine, observer, settings, typeNamed } = this.#options;
     const { instance, instanceType } = entry;
     const { isConfigured } = typeNamed(instanceType.name);
-    const input = { clock, settings, instance, instanceType, typeIsConfigured: isConfigured, expected };
+    const { recorded = true, createdAt } = entry.origin ?? {};
+    const input = {
+      clock,
+      settings,
+      instance,
+      instanceType,
+      typeIsConfigured: isConfigured,
+      expected,
+      recorded,
+      ...(createdAt === undefined ? {} : { createdAt }),
+    };
     const actor = createActor(machine, { id: instance.id, clock: clock, input });
     actor.on('*', (fact) => observer.fact(entry, fact));
     actor.subscribe({

@@ -11,10 +11,12 @@ import type { WorkerEvent } from '../machines/worker-model.js';
 import { chartStateOf, type ChartState } from './chart-state.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { HoldOffView } from './hold-offs.js';
+import { Launches, type LaunchesOptions } from './launches.js';
 import { Notifier } from './notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
 import {
   byInstanceThenType,
+  countStates,
   gaugeOf,
   runningViews,
   viewOfLaunch,
@@ -33,7 +35,7 @@ export interface PoolObserver {
   order(instanceId: string, order: string, because: string): void;
 }
 
-export interface WorkerPoolOptions {
+export interface WorkerPoolOptions extends LaunchesOptions {
   clock: Clock;
   /** With its effects provided. */
   supervisor: typeof supervisorMachine;
@@ -45,8 +47,6 @@ export interface WorkerPoolOptions {
   newSecret(): string;
   observer: PoolObserver;
   secretTagKey: string;
-  /** Create calls of an earlier process that may have succeeded unheard; by fingerprint. */
-  openIntents: ReadonlySet<string>;
   syncIntervalMs: number;
   hastySyncIntervalMs: number;
   replaceDelayMs: number;
@@ -55,17 +55,17 @@ export interface WorkerPoolOptions {
 /** The worker pool: workers, create calls under way, and containers that lately ended (V-5). */
 export class WorkerPool implements Pool, Roster {
   readonly #options: WorkerPoolOptions;
-  readonly #pending = new Map<string, PendingLaunch>();
+  readonly #launches: Launches;
   readonly #exited = new Map<string, { instanceId: string; at: number }>();
   readonly #notifier = new Notifier();
   readonly #supervisor: ActorRefFrom<typeof supervisorMachine>;
   readonly #loaded: Promise<void>;
   #announceLoaded: () => void = () => {};
   #isLoaded = false;
-  #launches = 0;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#launches = new Launches(options);
     this.#loaded = new Promise((resolve) => (this.#announceLoaded = resolve));
     const { syncIntervalMs, hastySyncIntervalMs, replaceDelayMs } = options;
     this.#supervisor = createActor(options.supervisor, {
@@ -94,11 +94,10 @@ export class WorkerPool implements Pool, Roster {
   }
 
   reconcile(instances: readonly Instance[]): void {
-    const { roster, limits, observer, secretTagKey, openIntents } = this.#options;
+    const { roster, limits, observer, secretTagKey } = this.#options;
     for (const instance of instances) {
-      const fingerprint = instance.tags[secretTagKey] ?? '';
-      const launch = this.#launchOf(fingerprint);
-      roster.see(instance, launch !== undefined || openIntents.has(fingerprint));
+      const { expected, launch, ...origin } = this.#launches.recognise(instance.tags[secretTagKey] ?? '');
+      roster.see(instance, expected, origin);
       if (launch) launch.isListed = true;
     }
     roster.retireMissing(new Set(instances.map((instance) => instance.id)));
@@ -118,8 +117,11 @@ export class WorkerPool implements Pool, Roster {
   settleLaunch(output: LaunchOutput): void {
     const { roster, limits, observer } = this.#options;
     const { outcome } = output;
-    if (outcome.ok) roster.see(outcome.instance, true);
-    this.#pending.delete(output.launchId);
+    if (outcome.ok) {
+      const launch = this.#launches.get(output.launchId);
+      roster.see(outcome.instance, true, { recorded: true, createdAt: launch?.startedAt });
+    }
+    this.#launches.end(output.launchId);
     if (outcome.ok) limits.succeeded(output);
     else limits.createRefused(output, outcome.error, this.#counts());
     observer.launchSettled(output);
@@ -127,15 +129,10 @@ export class WorkerPool implements Pool, Roster {
   }
 
   launchBroke(launchId: string, error: unknown): void {
-    const launch = this.#pending.get(launchId);
+    const launch = this.#launches.get(launchId);
     if (!launch) return;
-    const failure: CloudFailure = { code: 'unavailable', message: String(error) };
-    this.settleLaunch({
-      launchId,
-      instanceType: launch.instanceType,
-      zone: launch.zone,
-      outcome: { ok: false, error: failure },
-    });
+    const failure = { code: 'unavailable' as const, message: String(error) };
+    this.settleLaunch({ ...launch, outcome: { ok: false, error: failure } });
   }
 
   replace(instanceId: string): void {
@@ -144,11 +141,10 @@ export class WorkerPool implements Pool, Roster {
   }
 
   awaitsNews(): boolean {
-    for (const { actor } of this.#options.roster.entries()) {
-      const snapshot = actor.getSnapshot();
-      if (snapshot.context.instance.address === '' || workerStateOf(snapshot) === 'shutdown') return true;
-    }
-    return false;
+    const snapshots = this.#options.roster.snapshots();
+    return snapshots.some(
+      (each) => each.context.instance.address === '' || workerStateOf(each) === 'shutdown',
+    );
   }
 
   listHoldMs(): number {
@@ -194,7 +190,7 @@ export class WorkerPool implements Pool, Roster {
 
   /** Creations that have not returned, and that the list does not show yet. */
   launches(): InstanceView[] {
-    return [...this.#pending.values()].filter(({ isListed }) => !isListed).map(viewOfLaunch);
+    return this.#launches.views();
   }
 
   chart(instanceId: string): ChartState | undefined {
@@ -207,9 +203,11 @@ export class WorkerPool implements Pool, Roster {
   }
 
   countWorkers(): Record<WorkerState, number> {
-    const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
-    for (const { actor } of this.#options.roster.entries()) counts[workerStateOf(actor.getSnapshot())]++;
-    return counts;
+    return countStates(this.#options.roster.snapshots());
+  }
+
+  hasUnknownWorkers(): boolean {
+    return this.#options.roster.snapshots().some(({ value }) => value.lifecycle === 'unknown');
   }
 
   gauges(): WorkerGaugeView[] {
@@ -261,20 +259,22 @@ export class WorkerPool implements Pool, Roster {
     if (limits.atQuota(this.#counts())) return 'quota';
     if (limits.creatable(this.#counts()) < 1) return 'throttled';
     const secret = newSecret();
-    const fingerprint = secretFingerprint(secret);
-    const launchId = `launch-${++this.#launches}`;
-    const launch = {
-      launchId,
+    const launch = this.#launches.begin({
       instanceType: type,
       zone,
-      fingerprint,
+      fingerprint: secretFingerprint(secret),
       startedAt: clock.now(),
-      isListed: false,
-    };
-    this.#pending.set(launch.launchId, launch);
+    });
     limits.tried(launch);
     observer.launchRequested(launch, because);
-    this.#supervisor.send({ type: 'launch.requested', launchId, instanceType: type, zone, secret, because });
+    this.#supervisor.send({
+      type: 'launch.requested',
+      launchId: launch.launchId,
+      instanceType: type,
+      zone,
+      secret,
+      because,
+    });
     return viewOfLaunch(launch);
   }
 
@@ -339,15 +339,8 @@ export class WorkerPool implements Pool, Roster {
   }
 
   #counts(): InstanceCounts {
-    const inFlight = this.#pending.size;
-    let pending = inFlight;
-    for (const launch of this.#pending.values()) if (launch.isListed) pending--;
-    return { workers: this.#options.roster.size, pending, inFlight };
-  }
-
-  #launchOf(fingerprint: string): PendingLaunch | undefined {
-    for (const launch of this.#pending.values()) if (launch.fingerprint === fingerprint) return launch;
-    return undefined;
+    const pending = this.#launches.unlisted().length;
+    return { workers: this.#options.roster.size, pending, inFlight: this.#launches.size };
   }
 
   #entryWith(uuid: string): WorkerEntry | undefined {

@@ -85,6 +85,7 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
     providerType: view.instanceType.providerType,
     state: view.workerState,
     bootStage: view.bootStage ?? null,
+    isOrphan: view.isOrphan ?? false,
     idleBehavior: view.idleBehavior,
     price: view.instanceType.price,
     containers: view.containerUuids,

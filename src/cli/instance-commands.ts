@@ -30,9 +30,11 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
   program
     .command('instances')
     .description('the instances there are')
+    .option('--orphans', 'only those nobody recorded, and that never answered')
     .option('--json', 'as JSON')
-    .action(async (options: { json?: boolean }, command: Command) => {
-      const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
+    .action(async (options: { json?: boolean; orphans?: boolean }, command: Command) => {
+      const page = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
+      const items = options.orphans ? page.items.filter(({ isOrphan }) => isOrphan) : page.items;
       if (options.json) return printJson(output, items);
       printTable(
         output,
@@ -76,7 +78,8 @@ function secondOf(at: number): string {
 }
 
 function rowOf(each: InstanceBody): string[] {
-  const state = each.bootStage === null ? each.state : `${each.state} (${each.bootStage})`;
+  const remark = each.isOrphan ? 'orphan' : each.bootStage;
+  const state = remark === null ? each.state : `${each.state} (${remark})`;
   return [
     each.instance || '(being created)',
     state,

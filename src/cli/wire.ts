@@ -19,6 +19,7 @@ export interface InstanceBody {
   providerType: string;
   state: string;
   bootStage: string | null;
+  isOrphan: boolean;
   idleBehavior: string;
   price: number;
   containers: string[];

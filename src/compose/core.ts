@@ -28,7 +28,7 @@ export interface CoreOptions {
   driver: Driver;
   executorFactory: ExecutorFactory;
   queue: Queue;
-  journal: Pick<Journal, 'openIntents' | 'recordIntent' | 'settleIntent'>;
+  journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
   reporter: Reporter;
   runner: RunnerProgram;
   instanceSetId: string;
@@ -53,7 +53,8 @@ export interface Core {
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, clock, driver, reporter, runner, worker } = options;
   const queue = recordedQueue(options.queue, reporter);
-  const intents = await options.journal.openIntents();
+  const open = await options.journal.openIntents();
+  const recorded = await options.journal.recordedIntents();
   const executors = new Executors({
     driver,
     tagKeys: tagKeys(config.pool.tagKeyPrefix),
@@ -65,7 +66,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const { pool, roster, pacing } = assembleFleet(
     options,
     { config, clock, driver, executors, queue, runner, worker },
-    intents,
+    { open, recorded },
   );
   const dispatch = new Dispatch({
     clock,

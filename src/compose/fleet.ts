@@ -25,6 +25,12 @@ export interface Fleet {
   pacing: ProbePacing;
 }
 
+/** Create calls that earlier processes recorded: those whose outcome nobody knows, and all that are still kept. */
+export interface KnownIntents {
+  open: readonly LaunchIntent[];
+  recorded: readonly LaunchIntent[];
+}
+
 const longestHastySyncMs = 2_000;
 const replaceDelayMs = 5_000;
 const longestBootProbeIntervalMs = 1_000;
@@ -33,14 +39,15 @@ const longestBootProbeIntervalMs = 1_000;
 export function assembleFleet(
   options: CoreOptions,
   world: WorkerWorld,
-  intents: readonly LaunchIntent[],
+  { open, recorded }: KnownIntents,
 ): Fleet {
   const { config, clock, reporter, random } = options;
   const { pool: settings } = config;
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
     before.context.runners !== after.context.runners ||
     before.context.idleBehavior !== after.context.idleBehavior ||
-    workerStateOf(before) !== workerStateOf(after);
+    workerStateOf(before) !== workerStateOf(after) ||
+    (before.value.lifecycle === 'orphaned') !== (after.value.lifecycle === 'orphaned');
   const roster: WorkerRoster = new WorkerRoster({
     clock,
     machine: observed(workerLogic(world), clock, (event, before, after, step) => {
@@ -100,7 +107,8 @@ export function assembleFleet(
     newSecret: options.newSecret,
     observer: reporter,
     secretTagKey: tagKeys(settings.tagKeyPrefix).instanceSecret,
-    openIntents: new Set(intents.map(({ secretFingerprint: fingerprint }) => fingerprint)),
+    openIntents: new Set(open.map(({ secretFingerprint }) => secretFingerprint)),
+    recorded: new Map(recorded.map(({ secretFingerprint, at }) => [secretFingerprint, at])),
     syncIntervalMs: settings.syncIntervalMs,
     hastySyncIntervalMs: Math.min(settings.syncIntervalMs, longestHastySyncMs),
     replaceDelayMs,

@@ -16,6 +16,8 @@ export function workerSettings({ pool }: Config, collects: boolean): WorkerSetti
     timeoutProbeMs: pool.timeoutProbeMs,
     timeoutShutdownMs: pool.timeoutShutdownMs,
     timeoutStaleRunLockMs: pool.timeoutStaleRunLockMs,
+    orphanGraceMs: pool.orphanGraceMs,
+    removesOrphans: pool.removeOrphans,
     tagRetryMs,
     watchRetryMs,
     collects,

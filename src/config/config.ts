@@ -49,6 +49,9 @@ export interface PoolSettings {
   /** So many failed boots in a row stop all creations for a while (protected mode); 0: never. */
   bootFailureLimit: number;
   bootFailureHoldOffMs: number;
+  /** Whether instances of this set that nobody recorded, and that never answer, are destroyed after a grace time. */
+  removeOrphans: boolean;
+  orphanGraceMs: number;
   /** Idle instances that are kept ready. */
   warm: readonly WarmRule[];
   /** Of one type at most one instance in this time is given back for idling; 0: no such pace. */

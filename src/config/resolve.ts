@@ -79,6 +79,8 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     capacityHoldOffMs: pool.capacityHoldOff,
     bootFailureLimit: pool.bootFailureLimit,
     bootFailureHoldOffMs: pool.bootFailureHoldOff,
+    removeOrphans: pool.removeOrphans,
+    orphanGraceMs: pool.orphanGrace,
     warm: pool.warm,
     coolDownMs: pool.coolDown,
     maxInstanceAgeMs: pool.maxInstanceAge,

@@ -134,6 +134,11 @@ const pool = z.strictObject({
     'Failed boots in a row after which nothing is created for a while; 0: no limit.',
   ),
   bootFailureHoldOff: wait('10m', 'The first such pause; each further one is twice as long.'),
+  removeOrphans: z
+    .boolean()
+    .default(false)
+    .describe('Destroys instances of this set that nobody recorded and that never answer.'),
+  orphanGrace: wait('1h', 'How long they are only reported, from the end of timeoutBooting on.'),
   warm: z.array(warmRule).default([]).describe('Idle instances that stand ready.'),
   coolDown: duration.prefault(0).describe('Of a type one instance in this time is given back for idling.'),
   maxInstanceAge: duration.prefault(0).describe('Older ones are drained; 0: any age will do.'),

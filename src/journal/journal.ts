@@ -49,4 +49,6 @@ export interface Journal {
   /** The instance is known, or the call failed for sure. */
   settleIntent(secretFingerprint: string, outcome: string): Promise<void>;
   openIntents(): Promise<LaunchIntent[]>;
+  /** Settled and open ones, newest first; the latest 100,000. */
+  recordedIntents(): Promise<LaunchIntent[]>;
 }

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import type { Clock } from '../domain/clock.js';
 import type { Store } from '../queue/store/database.js';
 import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
-import type { JournalTable } from '../queue/store/schema.js';
+import type { IntentTable, JournalTable } from '../queue/store/schema.js';
 import { guarded } from '../queue/store/store-error.js';
 import type { Journal, JournalEntry, JournalFilter, LaunchIntent } from './journal.js';
 import { trimJournal } from './trim-journal.js';
@@ -29,6 +29,7 @@ const longestBuffer = 50_000;
 const retryMs = 1_000;
 const trimIntervalMs = 3_600_000;
 const pageSize = 1_000;
+const mostIntents = 100_000;
 
 /** The journal in the store: appended in batches, so that no event waits for the disk. */
 export class StoreJournal implements Journal {
@@ -122,11 +123,14 @@ export class StoreJournal implements Journal {
     const rows = await guarded('the journal cannot be read', () =>
       this.#options.db.selectFrom('intents').selectAll().where('outcome', 'is', null).orderBy('at').execute(),
     );
-    return rows.map((row) => ({
-      secretFingerprint: row.fingerprint,
-      instanceType: row.instance_type,
-      at: Number(row.at),
-    }));
+    return rows.map(intentOf);
+  }
+
+  async recordedIntents(): Promise<LaunchIntent[]> {
+    const rows = await guarded('the journal cannot be read', () =>
+      this.#options.db.selectFrom('intents').selectAll().orderBy('at', 'desc').limit(mostIntents).execute(),
+    );
+    return rows.map(intentOf);
   }
 
   /** Deletes what is beyond the limits; also done by itself from time to time. */
@@ -205,6 +209,10 @@ export class StoreJournal implements Journal {
     const { clock, maxEntries } = this.#options;
     return this.#writtenSinceTrim >= maxEntries / 10 || clock.now() - this.#trimmedAt >= trimIntervalMs;
   }
+}
+
+function intentOf(row: Selectable<IntentTable>): LaunchIntent {
+  return { secretFingerprint: row.fingerprint, instanceType: row.instance_type, at: Number(row.at) };
 }
 
 /** As it is now, whatever becomes of the entry. Throws for one that is not plain JSON. */

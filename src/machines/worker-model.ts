@@ -15,6 +15,10 @@ export interface WorkerSettings {
   timeoutProbeMs: number;
   timeoutShutdownMs: number;
   timeoutStaleRunLockMs: number;
+  /** How long an instance that others made, and that never answers, is only reported. */
+  orphanGraceMs?: number;
+  /** Destroys it then; not given: never. */
+  removesOrphans?: boolean;
   tagRetryMs: number;
   watchRetryMs: number;
   /** False for a runner program that reports results itself. */
@@ -31,6 +35,10 @@ export interface WorkerInput {
   typeIsConfigured: boolean;
   /** True: this process asked for the instance (W-1). */
   expected: boolean;
+  /** False: it carries the id of this instance set, but nothing says that it was asked for; not given: true. */
+  recorded?: boolean;
+  /** When it was asked for, where that is known; epoch ms. */
+  createdAt?: number;
 }
 
 /** One visit to the instance (V-12). */

@@ -138,8 +138,12 @@ export const workerSetup = setup({
     isNotHeld: not(isHeld),
     acceptsContainers: stateIn({ idleBehavior: 'run' }),
     isShuttingDown: stateIn({ lifecycle: 'shutdown' }),
-    isBooting: or([stateIn({ lifecycle: 'booting' }), stateIn({ lifecycle: 'unknown' })]),
-    isAdopting: stateIn({ lifecycle: 'unknown' }),
+    isBooting: or([
+      stateIn({ lifecycle: 'booting' }),
+      stateIn({ lifecycle: 'unknown' }),
+      stateIn({ lifecycle: 'orphaned' }),
+    ]),
+    isAdopting: or([stateIn({ lifecycle: 'unknown' }), stateIn({ lifecycle: 'orphaned' })]),
     isInService: or([stateIn({ lifecycle: 'idle' }), stateIn({ lifecycle: 'running' })]),
     drainsWithOnlyLostRunners: and([
       isDraining,
@@ -151,6 +155,15 @@ export const workerSetup = setup({
     idledTooLong: and([
       not(isHeld),
       ({ context }) => context.clock.now() - context.busyAt >= context.settings.timeoutIdleMs,
+    ]),
+    isUnrecorded: ({ context }) => context.recorded === false,
+    orphanIsOverdue: and([
+      not(isHeld),
+      ({ context }) => {
+        const { removesOrphans = false, orphanGraceMs = 0, timeoutBootingMs } = context.settings;
+        const ageMs = context.clock.now() - context.appearedAt;
+        return removesOrphans && ageMs >= timeoutBootingMs + orphanGraceMs;
+      },
     ]),
     neverAnsweredInTime: and([
       not(isHeld),
@@ -168,6 +181,8 @@ export const workerSetup = setup({
           context.round.startedAt - context.bootStageAt >=
             context.settings.bootStageTimeoutsMs[context.bootStage]),
     ]),
+    isAbandonedOrphan: and(['isUnrecorded', not(isDraining), 'neverAnsweredInTime']),
+    isOverdueOrphan: and(['isUnrecorded', not(isDraining), 'bootIsOverdue']),
     isUnresponsive: and([
       not(isHeld),
       ({ context }) => context.round.startedAt - context.probedAt >= context.settings.timeoutProbeMs,
@@ -376,6 +391,7 @@ export const workerSetup = setup({
     bootedTimeout: ({ context }) => context.settings.bootStageTimeoutsMs.booted,
     copiedTimeout: ({ context }) => context.settings.bootStageTimeoutsMs.copied,
     bootTimeout: ({ context }) => context.settings.timeoutBootingMs,
+    orphanGrace: ({ context }) => context.settings.orphanGraceMs ?? 0,
     idleTimeout: ({ context }) => context.settings.timeoutIdleMs,
     shutdownTimeout: ({ context }) => context.settings.timeoutShutdownMs,
     tagRetry: ({ context }) => context.settings.tagRetryMs,

@@ -40,14 +40,17 @@ export const workerMachine = workerSetup.createMachine({
             'Found in the list; maybe in service for an earlier process. Ends in service when a whole probe round succeeds, or in shutdown when a round fails after the boot timeout, one more than that being begun at once (W-12..W-14, W-23, W-24). Draining waits until it is known what runs here (I-1).',
           after: { bootTimeout: { actions: 'hastenProbe' } },
           on: {
-            'behavior.changed': {
-              guard: 'neverAnsweredInTime',
-              target: 'shutdown',
-              actions: [
-                { type: 'decideBoot', params: { outcome: 'aborted' } },
-                { type: 'noteShutdown', params: { because: 'never answered within the boot timeout' } },
-              ],
-            },
+            'behavior.changed': [
+              { guard: 'isAbandonedOrphan', target: 'orphaned' },
+              {
+                guard: 'neverAnsweredInTime',
+                target: 'shutdown',
+                actions: [
+                  { type: 'decideBoot', params: { outcome: 'aborted' } },
+                  { type: 'noteShutdown', params: { because: 'never answered within the boot timeout' } },
+                ],
+              },
+            ],
             'round.passed': [
               { guard: 'roundWasOvertaken', actions: ['reportBroken', 'noteProbed'] },
               { guard: 'bootFailed', actions: ['reportBroken', 'noteProbed', 'applyListing'] },
@@ -71,14 +74,72 @@ export const workerMachine = workerSetup.createMachine({
                 ],
               },
             ],
-            'round.failed': {
-              guard: 'bootIsOverdue',
-              target: 'shutdown',
-              actions: [
-                { type: 'decideBoot', params: { outcome: 'failure' } },
-                { type: 'noteShutdown', params: { because: 'the boot did not succeed in time' } },
-              ],
-            },
+            'round.failed': [
+              { guard: 'isOverdueOrphan', target: 'orphaned' },
+              {
+                guard: 'bootIsOverdue',
+                target: 'shutdown',
+                actions: [
+                  { type: 'decideBoot', params: { outcome: 'failure' } },
+                  { type: 'noteShutdown', params: { because: 'the boot did not succeed in time' } },
+                ],
+              },
+            ],
+            'scheduler.shutdown': {},
+            'scheduler.keep': {},
+          },
+        },
+        orphaned: {
+          description:
+            'Carries the id of this instance set, but nobody recorded that it was asked for, and it never answered: it may belong to somebody else. Reported. Ends when it answers after all, by an order to drain or kill it, or after a grace time where the operator allows that.',
+          entry: 'hastenProbe',
+          after: { orphanGrace: { actions: 'raiseBehaviorChanged' } },
+          on: {
+            'behavior.changed': [
+              {
+                guard: 'isDraining',
+                target: 'shutdown',
+                actions: [
+                  { type: 'decideBoot', params: { outcome: 'aborted' } },
+                  { type: 'noteShutdown', params: { because: 'draining, and it never answered' } },
+                ],
+              },
+              {
+                guard: 'orphanIsOverdue',
+                target: 'shutdown',
+                actions: [
+                  { type: 'decideBoot', params: { outcome: 'aborted' } },
+                  {
+                    type: 'noteShutdown',
+                    params: { because: 'nobody recorded that it was asked for, and it never answered' },
+                  },
+                ],
+              },
+            ],
+            'round.passed': [
+              { guard: 'roundWasOvertaken', actions: ['reportBroken', 'noteProbed'] },
+              { guard: 'bootFailed', actions: ['reportBroken', 'noteProbed', 'applyListing'] },
+              {
+                guard: 'listsContainers',
+                target: 'running',
+                actions: [
+                  'reportBroken',
+                  { type: 'decideBoot', params: { outcome: 'success' } },
+                  'noteProbed',
+                  'applyListing',
+                ],
+              },
+              {
+                target: 'idle',
+                actions: [
+                  'reportBroken',
+                  { type: 'decideBoot', params: { outcome: 'success' } },
+                  'noteProbed',
+                  'applyListing',
+                ],
+              },
+            ],
+            'round.failed': {},
             'scheduler.shutdown': {},
             'scheduler.keep': {},
           },

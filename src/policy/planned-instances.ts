@@ -44,8 +44,8 @@ export class PlannedInstances {
     }));
     this.#all.sort(byPlace);
     for (const instance of this.#all) {
-      if (usable.has(instance.view.workerState) && instance.view.idleBehavior === 'run')
-        this.#index(instance);
+      const { workerState, idleBehavior, isOrphan } = instance.view;
+      if (usable.has(workerState) && idleBehavior === 'run' && !isOrphan) this.#index(instance);
     }
   }
 
@@ -105,7 +105,7 @@ export class PlannedInstances {
   /** Those in service or on their way without a container, real or planned; longest idle first. */
   unused(): PlannedInstance[] {
     return this.#all
-      .filter(({ view, containers }) => containers === 0 && usable.has(view.workerState))
+      .filter(({ view, containers }) => containers === 0 && usable.has(view.workerState) && !view.isOrphan)
       .sort((a, b) => a.view.lastBusyAt - b.view.lastBusyAt);
   }
 

@@ -65,13 +65,13 @@ function retirements({ now, instances, settings }: UpkeepInput): UpkeepAction[] 
   const { maxInstanceAgeMs, maxContainersPerInstance } = settings;
   const actions: UpkeepAction[] = [];
   for (const view of instances) {
-    const { instanceId, workerState, idleBehavior, appearedAt, served } = view;
+    const { instanceId, workerState, idleBehavior, appearedAt, createdAt = appearedAt, served } = view;
     if ((workerState !== 'idle' && workerState !== 'running') || idleBehavior !== 'run') continue;
-    const isOld = maxInstanceAgeMs > 0 && now - appearedAt >= ageLimit(instanceId, maxInstanceAgeMs);
+    const isOld = maxInstanceAgeMs > 0 && now - createdAt >= ageLimit(instanceId, maxInstanceAgeMs);
     const isWorn = maxContainersPerInstance > 0 && served >= maxContainersPerInstance;
     if (!isOld && !isWorn) continue;
     const because = isOld
-      ? `it is ${formatDuration(now - appearedAt)} old, and none may be older than ${formatDuration(maxInstanceAgeMs)}`
+      ? `it is ${formatDuration(now - createdAt)} old, and none may be older than ${formatDuration(maxInstanceAgeMs)}`
       : `it has had ${served} containers, and none may have more`;
     actions.push({ kind: 'retire', instanceId, because });
   }

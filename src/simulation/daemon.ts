@@ -138,6 +138,7 @@ export class SimulatedDaemon {
       queue,
       journal: {
         openIntents: () => lifeline.call(async () => world.journal.openIntents()),
+        recordedIntents: () => lifeline.call(async () => world.journal.recordedIntents()),
         recordIntent: (intent) => lifeline.call(async () => world.journal.recordIntent(intent)),
         settleIntent: (fingerprint) => lifeline.call(async () => world.journal.settleIntent(fingerprint)),
       },

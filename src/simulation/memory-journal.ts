@@ -5,6 +5,7 @@ import type { JournalEntry, LaunchIntent } from '../journal/journal.js';
 export class MemoryJournal {
   readonly #hash = createHash('sha256');
   readonly #intents = new Map<string, LaunchIntent>();
+  readonly #recorded = new Map<string, LaunchIntent>();
   readonly #tell: ((entry: JournalEntry) => void) | undefined;
   #text = '';
   #entries = 0;
@@ -26,6 +27,7 @@ export class MemoryJournal {
 
   recordIntent(intent: LaunchIntent): void {
     this.#intents.set(intent.secretFingerprint, intent);
+    this.#recorded.set(intent.secretFingerprint, intent);
   }
 
   settleIntent(secretFingerprint: string): void {
@@ -34,6 +36,10 @@ export class MemoryJournal {
 
   openIntents(): LaunchIntent[] {
     return [...this.#intents.values()];
+  }
+
+  recordedIntents(): LaunchIntent[] {
+    return [...this.#recorded.values()];
   }
 
   /** SHA-256 over the entries as lines of JSON, hex. No entry can follow. */

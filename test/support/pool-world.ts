@@ -27,6 +27,8 @@ export interface PoolWorldOptions {
   maxInstances?: number;
   maxConcurrentCreates?: number;
   openIntents?: string[];
+  recorded?: ReadonlyMap<string, number>;
+  removesOrphans?: boolean;
   quotaGroup?: (type: InstanceType) => string;
   zones?: string[];
   bootFailureLimit?: number;
@@ -56,6 +58,8 @@ export class PoolWorld {
     maxInstances = 0,
     maxConcurrentCreates = 0,
     openIntents = [],
+    recorded,
+    removesOrphans = false,
     quotaGroup,
     zones = [],
     bootFailureLimit = 0,
@@ -70,7 +74,7 @@ export class PoolWorld {
         this.sabotage(after.context.instance.id);
         this.pool.changed();
       }),
-      settings: workerSettings,
+      settings: { ...workerSettings, removesOrphans, orphanGraceMs: 600_000 },
       connections: { add: () => {}, update: () => {}, remove: () => {} },
       typeNamed,
       observer: {
@@ -120,6 +124,7 @@ export class PoolWorld {
       },
       secretTagKey: workerSettings.tagKeys.instanceSecret,
       openIntents: new Set(openIntents),
+      recorded,
       syncIntervalMs: 60_000,
       hastySyncIntervalMs: 5_000,
       replaceDelayMs: 5_000,
