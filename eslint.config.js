@@ -63,7 +63,7 @@ const mayImport = {
     'metrics/',
     'config/config.js',
   ],
-  cli: ['domain/', 'config/'],
+  cli: ['domain/', 'config/', 'replay/replay.js'],
 };
 
 const zones = Object.entries(mayImport).flatMap(([folder, allowed]) => {

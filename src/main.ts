@@ -41,6 +41,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     copy: (configPath, from, progress) =>
       copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
   },
+  replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
   version,
   output: processOutput,
   env: process.env,

@@ -60,6 +60,7 @@ export class Monitor {
   stepped(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, at: number): void {
     const { instance, runners, idleBehavior, probedAt } = after.context;
     if (before.context.probedAt !== probedAt) this.model.heard(at, instance.id);
+    if (event.type === 'scheduler.keep') this.model.kept(at, instance.id);
     const isNews =
       before.context.runners !== runners ||
       before.context.idleBehavior !== idleBehavior ||

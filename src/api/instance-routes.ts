@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { PoolError } from '../actors/pool.js';
+import type { JournalEntry } from '../journal/journal.js';
 import { replayKinds } from '../replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
@@ -20,6 +22,12 @@ const journalQuery = z.object({
   steps: z.enum(['0', '1']).default('0').describe('1: with the steps that are kept for replay.'),
   limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
 });
+
+const exportQuery = journalQuery.extend({ limit: z.coerce.number().int().min(1).optional() });
+
+async function* linesOf(pages: AsyncIterable<readonly JournalEntry[]>): AsyncGenerator<string> {
+  for await (const entries of pages) yield entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+}
 
 /** What operators do with instances, and how they find out why things are as they are. */
 export const instanceRoutes =
@@ -65,6 +73,12 @@ export const instanceRoutes =
       const { steps, ...filter } = request.query;
       const without = steps === '1' || filter.kind !== undefined ? undefined : replayKinds;
       return { items: await journal.read({ ...filter, without }) };
+    });
+    app.get('/journal/export', { schema: { querystring: exportQuery } }, (request, reply) => {
+      const { steps, limit, ...filter } = request.query;
+      const without = steps === '1' || filter.kind !== undefined ? undefined : replayKinds;
+      const pages = journal.pages({ ...filter, without, ...(limit === undefined ? {} : { limit }) });
+      return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(linesOf(pages)));
     });
     app.get('/breakers', () => ({
       items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),

@@ -6,6 +6,8 @@ import { addContainerCommands } from './container-commands.js';
 import type { CommandContext } from './context.js';
 import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
+import { addReplay, type ReplayFile } from './replay-command.js';
+import { addJournalCommands } from './journal-commands.js';
 import { addStoreCommands, type StoreCommands } from './store-commands.js';
 import { addSubmit } from './submit.js';
 
@@ -15,6 +17,7 @@ export interface ProgramDeps {
   /** Throws with the names there are when there is no such machine. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
+  replayFile: ReplayFile;
   version: string;
   output: Output;
   env: NodeJS.ProcessEnv;
@@ -56,6 +59,8 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addContainerCommands(program, context);
   addInstanceCommands(program, context);
   addConfigCommands(program, context);
+  addJournalCommands(program, context);
+  addReplay(program, context, deps.replayFile);
   addStoreCommands(program, context, deps);
   program
     .command('machine')

@@ -18,7 +18,6 @@ export interface Storage {
 }
 
 const journalFlushMs = 50;
-const longestJournal = 1_000_000;
 const storePatienceMs = 5_000;
 
 /** Opens the store of this daemon alone. What has to be released again is pushed on `releases` as soon as it is held. */
@@ -39,7 +38,7 @@ export async function openStorage(
     db,
     clock,
     flushMs: journalFlushMs,
-    maxEntries: longestJournal,
+    ...config.journal,
     onFault: (err, dropped) => log.error({ component: 'journal', err, dropped }, 'journal entries were lost'),
   });
   releases.push(() => journal.flush());

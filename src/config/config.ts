@@ -95,6 +95,14 @@ export interface SchedulerSettings {
   maxRunningContainersPerInstance: number;
 }
 
+/** How much of what happened is kept. */
+export interface JournalSettings {
+  /** The oldest go when there are more. */
+  maxEntries: number;
+  /** Older ones go. */
+  maxAgeMs: number;
+}
+
 export interface ApiSettings {
   /** `host:port`; port 0 lets the system choose. */
   listen: string;
@@ -128,6 +136,7 @@ export interface Config {
   pool: PoolSettings;
   runner: RunnerSettings;
   scheduler: SchedulerSettings;
+  journal: JournalSettings;
   api: ApiSettings;
   /** What is odd but works; sentences for the operator, to be logged by who starts the daemon. */
   warnings: readonly string[];

@@ -38,6 +38,7 @@ export function resolveConfig(
     pool: poolOf(file),
     runner: runnerOf(file, base),
     scheduler: schedulerOf(file),
+    journal: { maxEntries: file.journal.maxEntries, maxAgeMs: file.journal.maxAge },
     api: {
       listen: file.api.listen,
       tlsCertFile: file.api.tlsCertFile && absolute(file.api.tlsCertFile, base),

@@ -178,6 +178,15 @@ const scheduler = z.strictObject({
     .describe('Above 0: adds a preemptible twin of each type.'),
 });
 
+const journal = z.strictObject({
+  maxEntries: z
+    .int()
+    .min(1_000, 'give at least 1000, or nothing can be explained')
+    .default(1_000_000)
+    .describe('The oldest go when there are more. An entry takes about 500 bytes. Default 1000000.'),
+  maxAge: wait('30d', 'Older entries go.'),
+});
+
 const api = z
   .strictObject({
     listen: z
@@ -264,6 +273,7 @@ export const fileSchema = z.strictObject({
   pool: pool.prefault({}),
   runner: runner.prefault({}),
   scheduler: scheduler.prefault({}),
+  journal: journal.prefault({}),
   api: api.prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });

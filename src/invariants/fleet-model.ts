@@ -94,6 +94,12 @@ export class FleetModel {
     if (state === 'shutdown' && (!isSame || isOrdered)) this.cloud.isLeaving(instance, since);
   }
 
+  /** Idle as it is, the instance is to stand ready longer. */
+  kept(at: number, instance: string): void {
+    const worker = this.#workers.get(instance);
+    if (worker?.state === 'idle') worker.since = this.#time.at(at);
+  }
+
   /** The instance answered a visit. */
   heard(at: number, instance: string): void {
     const worker = this.#workers.get(instance);

@@ -61,7 +61,7 @@ export function isWorthKeeping(event: EventObject, before: WorkerSnapshot, after
     before.value.watch !== after.value.watch ||
     before.value.tags !== after.value.tags ||
     !isSameState(before.value.lifecycle, after.value.lifecycle) ||
-    /^(operator|scheduler|container)\./.test(event.type)
+    /^(operator|container)\.|^scheduler\.shutdown$/.test(event.type)
   );
 }
 

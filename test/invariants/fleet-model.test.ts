@@ -263,6 +263,18 @@ describe('the reference model of a fleet', () => {
     expect(new Set(broken())).toEqual(new Set(['waits-end']));
   });
 
+  it('lets an idle instance stand ready for as long as it is told to', () => {
+    began();
+    stepped({});
+    for (let minute = 0; minute < 60; minute++) {
+      pass(60_000);
+      model.kept(now, 'i-1');
+    }
+    expect(broken()).toEqual([]);
+    pass(600_000);
+    expect(new Set(broken())).toEqual(new Set(['waits-end']));
+  });
+
   it('lets what answers run for as long as it likes', () => {
     began();
     stepped({ state: 'running', containers: ['c1'], event: 'container.assigned' });

@@ -26,6 +26,7 @@ describe('the store commands', () => {
     return runProgram(['--config', join(folder, 'longshore.yaml'), 'store', ...argv], {
       serve: () => Promise.resolve(0),
       machineChart: () => '',
+      replayFile: () => Promise.reject(new Error('not here')),
       stores: {
         migrate: (path) => migrateConfigured(loadConfig(path)),
         copy: (path, from, progress) => copyToConfigured(loadConfig(path), from, progress),

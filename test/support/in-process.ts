@@ -54,7 +54,7 @@ ${yaml}`;
         body: body === undefined ? undefined : isText ? body : JSON.stringify(body),
       });
       const text = await response.text();
-      const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+      const isJson = response.headers.get('content-type')?.includes('application/json') ?? false;
       return {
         status: response.status,
         text,

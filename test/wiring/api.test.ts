@@ -194,6 +194,23 @@ pool: { bootProbeCommand: 'true', maxInstances: 2, timeoutIdle: 5m, timeoutSigna
     expect(steps.map(({ kind }: { kind: string }) => kind)).toContain('worker.step');
   });
 
+  it('exports the journal as JSON lines', async () => {
+    const lines = async (query: string): Promise<{ kind: string; instance?: string }[]> => {
+      const { status, text, headers } = await app.ask(`/v1/journal/export${query}`);
+      expect([status, headers.get('content-type')]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { kind: string });
+    };
+    const kinds = (await lines('')).map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['worker.transition', 'cloud.Create', 'plan.start']));
+    expect(kinds).not.toContain('worker.step');
+    expect((await lines('?steps=1')).map(({ kind }) => kind)).toContain('worker.step');
+    expect(await lines('?kind=plan.start&limit=1')).toHaveLength(1);
+    expect((await app.ask('/v1/journal/export?limit=none')).status).toBe(400);
+  });
+
   it('describes itself', async () => {
     const { json } = await app.ask('/docs/json');
     expect(Object.keys(json.paths)).toEqual(

@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { emitKeypressEvents, type Key } from 'node:readline';
+import type { Command } from 'commander';
+import type { Replay } from '../replay/replay.js';
+import { ClientError } from './client.js';
+import type { CommandContext } from './context.js';
+import { printJson, type Output } from './output.js';
+import { overviewLine, paint, plainly, stepLines, verdictOf } from './replay-view.js';
+
+/** Makes the steps of a worker again from a journal in a file. Rejects with what is wrong with it. */
+export type ReplayFile = (path: string, instance: string | undefined) => Promise<Replay>;
+
+interface ReplayOptions {
+  instance?: string;
+  limit: string;
+  all?: true;
+  json?: true;
+}
+
+const keysHelp = 'space next · b back · d next difference · g first · G last · l list · q quit';
+
+/** replay. */
+export function addReplay(program: Command, context: CommandContext, replayFile: ReplayFile): void {
+  const { output } = context;
+  program
+    .command('replay')
+    .description('make the steps of a worker again with this version’s statechart, one by one')
+    .argument('<journal|instance>', 'a journal in JSON lines, or an instance that the daemon knows')
+    .option('--instance <id>', 'which of the instances in the journal')
+    .option('--limit <n>', 'the last so many steps the daemon has', '5000')
+    .option('--all', 'print all steps in full instead of stepping')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nIn a terminal: ${keysHelp}.\nNothing is carried out: no command, no call to the provider.\nExits with 1 when a step comes out otherwise than recorded.\n\nExamples:\n  longshore replay i-0123456789abcdef0\n  longshore replay incident.jsonl --instance i-0123456789abcdef0`,
+    )
+    .action(async (subject: string, options: ReplayOptions, command: Command) => {
+      const replay = existsSync(subject)
+        ? await replayFile(subject, options.instance)
+        : await context
+            .client(command)
+            .get<Replay>(
+              `/v1/replay/${encodeURIComponent(subject)}?limit=${encodeURIComponent(options.limit)}`,
+            );
+      if (replay.steps.length === 0) throw new ClientError(`no step of ${replay.instance} is recorded`, 1);
+      if (options.json) printJson(output, replay);
+      else if (options.all) printAll(output, replay);
+      else if (output.isTerminal && process.stdin.isTTY) await stepThrough(output, replay, process.stdin);
+      else
+        for (const [index, step] of replay.steps.entries())
+          output.write(`${overviewLine(step, index + 1)}\n`);
+      output.error(`${verdictOf(replay)}\n`);
+      context.setExitCode(replay.steps.every(({ matches }) => matches) ? 0 : 1);
+    });
+}
+
+function printAll(output: Output, replay: Replay): void {
+  const color = output.isTerminal ? paint : plainly;
+  for (let index = 0; index < replay.steps.length; index++) {
+    output.write(`${stepLines(replay, index, color).join('\n')}\n\n`);
+  }
+}
+
+/** Where in the story a person is, and where a key leads. */
+export class StepThrough {
+  readonly #replay: Replay;
+  index = 0;
+  isOver = false;
+  isList = false;
+
+  constructor(replay: Replay) {
+    this.#replay = replay;
+  }
+
+  press({ name, sequence, ctrl }: Key): void {
+    const { steps } = this.#replay;
+    const last = steps.length - 1;
+    this.isList = name === 'l';
+    if (name === 'q' || name === 'escape' || (ctrl && (name === 'c' || name === 'd'))) this.isOver = true;
+    else if (sequence === 'G' || name === 'end') this.index = last;
+    else if (name === 'g' || name === 'home') this.index = 0;
+    else if (name === 'd') this.index = this.#nextDifference();
+    else if (['b', 'p', 'left', 'up', 'backspace'].includes(name ?? ''))
+      this.index = Math.max(0, this.index - 1);
+    else if (['space', 'n', 'return', 'right', 'down'].includes(name ?? '')) {
+      this.index = Math.min(last, this.index + 1);
+    }
+  }
+
+  /** What is on the screen. */
+  screen(): string {
+    const { steps, instance } = this.#replay;
+    const lines = this.isList
+      ? steps.map((step, index) => overviewLine(step, index + 1))
+      : stepLines(this.#replay, this.index, paint);
+    return `${paint('bold', instance)}\n${lines.join('\n')}\n\n${paint('dim', keysHelp)}\n`;
+  }
+
+  #nextDifference(): number {
+    const next = this.#replay.steps.findIndex(({ matches }, index) => index > this.index && !matches);
+    return next === -1 ? this.index : next;
+  }
+}
+
+/** Resolves when the person has seen enough. */
+async function stepThrough(output: Output, replay: Replay, input: NodeJS.ReadStream): Promise<void> {
+  const view = new StepThrough(replay);
+  const draw = (): void => output.write(`\x1b[2J\x1b[H${view.screen()}`);
+  emitKeypressEvents(input);
+  input.setRawMode(true);
+  input.resume();
+  draw();
+  await new Promise<void>((resolve) => {
+    const onKey = (_text: string | undefined, key: Key): void => {
+      view.press(key);
+      if (!view.isOver) return draw();
+      input.off('keypress', onKey);
+      resolve();
+    };
+    input.on('keypress', onKey);
+  });
+  input.setRawMode(false);
+  input.pause();
+}

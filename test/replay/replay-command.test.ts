@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Key } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram, type ProgramDeps } from '../../src/cli/program.js';
+import { StepThrough } from '../../src/cli/replay-command.js';
+import { replayFile } from '../../src/replay/replay-file.js';
+import type { Replay } from '../../src/replay/replay.js';
+import { StepRecorder } from '../../src/replay/step-recorder.js';
+import { uuid1, WorkerWorld } from '../support/worker-world.js';
+
+let folder: string;
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'longshore-replay-'))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The journal of a worker that boots, runs a container and is held. */
+async function recordedLines(): Promise<string[]> {
+  const lines: string[] = [];
+  const recorder = new StepRecorder();
+  const world: WorkerWorld = new WorkerWorld({
+    observe: (event, before, after, step) => {
+      const entry = recorder.step(event, before, after, step);
+      if (entry) lines.push(JSON.stringify(entry));
+    },
+  });
+  lines.unshift(JSON.stringify(recorder.begun(world.actor.getSnapshot(), world.clock.now())));
+  await world.probe();
+  await world.assign(uuid1);
+  await world.send({ type: 'operator.hold', because: 'to look at it' });
+  return lines;
+}
+
+function write(name: string, lines: readonly string[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const never = (): Promise<never> => Promise.reject(new Error('not asked for here'));
+  const deps: ProgramDeps = {
+    serve: never,
+    machineChart: () => '',
+    stores: { migrate: never, copy: never },
+    replayFile,
+    version: '0',
+    output: { write: (text) => (out += text), error: (text) => (err += text), isTerminal: false },
+    env: {},
+  };
+  return { code: await runProgram(argv, deps), out, err };
+}
+
+describe('longshore replay', () => {
+  it('prints the steps of a journal, one a line, and exits with 0 when all come out the same', async () => {
+    const path = write('whole.jsonl', await recordedLines());
+    const { code, out, err } = await run('replay', path);
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/^i-1: \d+ steps made again, all with the recorded outcome\n$/),
+    ]);
+    expect(out).toMatch(/container\.assigned: .*lifecycle idle → running/);
+    expect(out).toMatch(/operator\.hold: .*idleBehavior run → hold/);
+    const { steps } = JSON.parse((await run('replay', path, '--json')).out) as Replay;
+    expect(out.trim().split('\n')).toHaveLength(steps.length);
+    const full = (await run('replay', path, '--all')).out;
+    expect(full).toContain(`step 1 of ${steps.length}`);
+    expect(full).toContain('to look at it');
+  });
+
+  it('shows where a step comes out otherwise, and exits with 1', async () => {
+    const lines = (await recordedLines()).map((line) =>
+      line.includes('"event":"operator.hold"')
+        ? line.replace('"idleBehavior":"hold"', '"idleBehavior":"drain"')
+        : line,
+    );
+    const { code, out, err } = await run('replay', write('changed.jsonl', lines), '--all');
+    expect([code, err]).toEqual([1, expect.stringContaining('1 with another outcome')]);
+    expect(out).toContain('state.idleBehavior: recorded "drain", now "hold"');
+  });
+
+  it('says what is wrong with a journal', async () => {
+    const lines = await recordedLines();
+    const other = lines.map((line) => line.replace('"instance":"i-1"', '"instance":"i-2"'));
+    const fails = async (name: string, content: readonly string[], ...argv: string[]): Promise<string> => {
+      const { code, err } = await run('replay', write(name, content), ...argv);
+      expect(code).toBe(1);
+      return err;
+    };
+    expect(await fails('no.jsonl', ['{"at":1}'])).toContain('line 1: this is no journal entry');
+    expect(await fails('text.jsonl', [lines[0]!, 'hello'])).toContain('line 2: this is no journal entry');
+    expect(await fails('bare.jsonl', ['{"at":1,"kind":"plan.lock"}'])).toContain('journal export --steps');
+    expect(await fails('two.jsonl', [...lines, ...other])).toMatch(/2 instances.*i-1 \(\d+ steps\), i-2/);
+    expect(await fails('two.jsonl', [...lines, ...other], '--instance', 'i-3')).toContain('nothing of i-3');
+    expect(await fails('headless.jsonl', lines.slice(1))).toContain('does not say what i-1 was begun with');
+    expect((await run('replay', write('two.jsonl', [...lines, ...other]), '--instance', 'i-2')).code).toBe(0);
+  });
+
+  it('steps to and fro by keys', async () => {
+    const lines = await recordedLines();
+    const replay = await replayFile(write('keys.jsonl', lines), undefined);
+    replay.steps[3] = { ...replay.steps[3]!, matches: false };
+    const view = new StepThrough(replay);
+    const press = (key: Partial<Key>): number => {
+      view.press(key);
+      return view.index;
+    };
+    const last = replay.steps.length - 1;
+    expect([press({ name: 'space' }), press({ name: 'right' }), press({ name: 'b' })]).toEqual([1, 2, 1]);
+    expect([press({ name: 'd' }), press({ name: 'd' })]).toEqual([3, 3]);
+    expect([press({ sequence: 'G', name: 'g' }), press({ name: 'n' })]).toEqual([last, last]);
+    expect([press({ name: 'g' }), press({ name: 'b' })]).toEqual([0, 0]);
+    expect(view.screen()).toContain(`step 1 of ${replay.steps.length}`);
+    press({ name: 'l' });
+    expect(view.screen()).toContain('operator.hold');
+    expect(view.isOver).toBe(false);
+    press({ name: 'q' });
+    expect(view.isOver).toBe(true);
+  });
+});
