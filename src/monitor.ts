@@ -73,6 +73,7 @@ export class Monitor {
       event: event.type,
       state: workerStateOf(after),
       behavior: idleBehavior,
+      isOrphan: after.value.lifecycle === 'orphaned',
       containers: Object.keys(runners),
     });
   }

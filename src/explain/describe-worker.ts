@@ -50,6 +50,8 @@ function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
   const held = context.idleBehavior === 'hold';
   switch (workerStateOf(snapshot)) {
     case 'unknown':
+      if (snapshot.value.lifecycle === 'orphaned')
+        return orphanSentences(snapshot, timer('lifecycle.orphaned'), now);
       return [
         'It was in the list when the daemon began, or nobody here asked for it; it comes into service when it answers, and what runs there goes on.',
         held
@@ -78,6 +80,20 @@ function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
     case 'shutdown':
       return shutdownSentences(snapshot, timer('lifecycle.shutdown'), now);
   }
+}
+
+function orphanSentences(
+  { context }: WorkerSnapshot,
+  timer: PendingTimer | undefined,
+  now: number,
+): string[] {
+  const removes = context.settings.removesOrphans && timer;
+  return [
+    'Its tags say that it is one of this set, nothing here says that it was asked for, and it never answered.',
+    removes
+      ? `It is destroyed at ${futureText(timer.firesAt, now)} unless it answers.`
+      : 'It is left alone; kill it if nobody needs it, or set pool.removeOrphans.',
+  ];
 }
 
 function shutdownSentences(

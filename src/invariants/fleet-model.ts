@@ -29,6 +29,8 @@ export interface WorkerSight {
   event: string;
   state: WorkerState;
   behavior: IdleBehavior;
+  /** Nobody knows whose it is: it is reported, and left alone until somebody decides. */
+  isOrphan?: boolean;
   /** All that have, or may have, a process there. */
   containers: readonly string[];
 }
@@ -88,7 +90,7 @@ export class FleetModel {
       if (!containers.includes(uuid)) this.containers.left(uuid, instance);
     }
     const isSame = before.state === state && before.behavior === behavior;
-    Object.assign(before, { at, state, behavior, containers });
+    Object.assign(before, { at, state, behavior, containers, isOrphan: sight.isOrphan ?? false });
     if (!isSame) before.since = since;
     const isOrdered = sight.event === 'operator.kill';
     if (state === 'shutdown' && (!isSame || isOrdered)) this.cloud.isLeaving(instance, since);
@@ -178,10 +180,10 @@ export class FleetModel {
   }
 
   /** The longest a worker may stay as it is, and since when; a shutdown is judged by its destroy calls. */
-  #boundOf({ state, behavior, since, heardAt }: Known): { fromAt: number; boundMs: number } {
+  #boundOf({ state, behavior, isOrphan, since, heardAt }: Known): { fromAt: number; boundMs: number } {
     const { timeoutBootingMs, timeoutIdleMs, timeoutProbeMs, longestRoundMs, maxProbesPerSecond } =
       this.#limits;
-    if (behavior === 'hold' || state === 'shutdown') return { fromAt: since, boundMs: Infinity };
+    if (behavior === 'hold' || state === 'shutdown' || isOrphan) return { fromAt: since, boundMs: Infinity };
     if (state === 'idle') {
       return { fromAt: since, boundMs: (behavior === 'drain' ? 0 : timeoutIdleMs) + graceMs };
     }

@@ -5,7 +5,7 @@ import type { WorkerContext, WorkerInput } from '../machines/worker-model.js';
 
 /** The part of a worker's context that changes in its life. */
 export type WorkerFacts = Omit<WorkerContext, 'clock' | 'settings' | keyof FixedFacts>;
-type FixedFacts = Pick<WorkerInput, 'instanceType' | 'typeIsConfigured' | 'expected'>;
+type FixedFacts = Pick<WorkerInput, 'instanceType' | 'typeIsConfigured' | 'expected' | 'recorded'>;
 
 /** What a worker was begun with, as plain data: with it, any of its steps can be made again. */
 export type WorkerBase = FixedFacts & Pick<WorkerInput, 'settings' | 'instance'>;
@@ -103,8 +103,8 @@ export function recordStep(
 
 /** What a worker began with, and where its first states took it. */
 export function recordBase({ context }: WorkerSnapshot): WorkerBase {
-  const { settings, instance, instanceType, typeIsConfigured, expected } = context;
-  return { settings, instance, instanceType, typeIsConfigured, expected };
+  const { settings, instance, instanceType, typeIsConfigured, expected, recorded } = context;
+  return { settings, instance, instanceType, typeIsConfigured, expected, recorded };
 }
 
 /** The facts a record begins with. */

@@ -241,6 +241,8 @@ describe('the reference model of a fleet', () => {
       stepped({ instance: state, state, containers: state === 'running' ? ['c1'] : [] });
     }
     began('held', { behavior: 'hold', state: 'idle' });
+    began('orphan', { state: 'unknown' });
+    stepped({ instance: 'orphan', state: 'unknown', isOrphan: true });
     began('draining', { behavior: 'drain', state: 'idle' });
     model.cloud.createAsked(now, 'never answered');
     violations.length = 0;
