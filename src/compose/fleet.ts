@@ -144,6 +144,8 @@ function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
       listInstances: listInstancesWith({
         driver,
         tags: { [keys.instanceSetId]: instanceSetId },
+        typeOf: ({ tags: { [keys.instanceType]: name = '' } }) =>
+          config.instanceTypes.get(name) ?? unknownInstanceType(name),
         onListed: (instances) => reporter.listed(instances.map(({ id }) => id)),
       }),
       launch: launchMachine.provide({

@@ -107,18 +107,30 @@ describe('creating an instance', () => {
 });
 
 describe('listing instances', () => {
+  const typeOf = () => smallType;
+
+  it('tells what a spot instance costs as the type it was made as (DI-13)', async () => {
+    const driver = new ScriptedDriver();
+    driver.instances.set('i-1', instanceOf({ priceHistory: [{ startAt: 1, price: 0.5 }] }));
+    driver.instances.set('i-2', instanceOf({ id: 'i-2' }));
+    driver.priceHistory = () => [{ startAt: 1, price: 0.5 + smallType.price }];
+    const outcome = await runEffect(listInstancesWith({ driver, tags: {}, typeOf }), undefined);
+    const prices = outcome.ok ? outcome.instances.map(({ priceHistory }) => priceHistory) : [];
+    expect(prices).toEqual([[{ startAt: 1, price: 0.5 + smallType.price }], []]);
+  });
+
   it('asks for those with the tags (L-22)', async () => {
     const driver = new ScriptedDriver();
     driver.instances.set('i-1', instanceOf({ tags: { set: 'a' } }));
     driver.instances.set('i-2', instanceOf({ id: 'i-2', tags: { set: 'b' } }));
-    const outcome = await runEffect(listInstancesWith({ driver, tags: { set: 'a' } }), undefined);
+    const outcome = await runEffect(listInstancesWith({ driver, tags: { set: 'a' }, typeOf }), undefined);
     expect(outcome).toMatchObject({ ok: true, instances: [{ id: 'i-1' }] });
   });
 
   it('tells a failure as data', async () => {
     const driver = new ScriptedDriver();
     driver.fail('list', new DriverError('auth', 'no', { remedy: 'renew the key' }));
-    const outcome = await runEffect(listInstancesWith({ driver, tags: {} }), undefined);
+    const outcome = await runEffect(listInstancesWith({ driver, tags: {}, typeOf }), undefined);
     expect(outcome).toMatchObject({ ok: false, error: { code: 'auth', remedy: 'renew the key' } });
   });
 });

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.js';
 import { parseAzureParameters } from '../../src/drivers/azure/parameters.js';
+import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
+import { quotaGroupOf } from '../../src/drivers/ec2/quota-group.js';
 import { driverNames } from '../../src/drivers/registry.js';
 import { azureQuotaGroup } from '../../src/drivers/azure/quota-group.js';
 
@@ -16,6 +18,14 @@ describe('the examples', () => {
   it.each(files)('%s is a configuration without fault', (name) => {
     const config = loadConfig(join(folder, name), env);
     expect(driverNames).toContain(config.driver);
+  });
+
+  it('ec2.yaml is one the ec2 driver takes', () => {
+    const { driverParameters, instanceTypes } = loadConfig(join(folder, 'ec2.yaml'), env);
+    const { instanceTypeQuotaGroups, subnetId } = parseEc2Parameters(driverParameters);
+    expect(subnetId).toHaveLength(2);
+    const groups = [...instanceTypes.values()].map((type) => quotaGroupOf(type, instanceTypeQuotaGroups));
+    expect(new Set(groups)).toEqual(new Set(['standard', 'standard-spot']));
   });
 
   it('azure.yaml is one the azure driver takes', () => {

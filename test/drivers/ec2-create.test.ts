@@ -311,4 +311,22 @@ describe('subnets', () => {
     expect(tokens[0]).not.toBe(tokens[1]);
     expect(tokens.every((token) => token.length <= 64)).toBe(true);
   });
+
+  it('are named as zones, and an order for one of them stays there (DW-13)', async () => {
+    world = await ec2World({ subnetId: ['full', 'broken', 'good'] }, bySubnet({ full, broken }));
+    const small = wish().instanceType;
+    expect(world.driver.zones(small)).toEqual(['full', 'broken', 'good']);
+    for (const zone of ['full', 'broken']) {
+      const error = await errorOf(world.driver.create({ ...wish(), zone }, options));
+      expect(error).toMatchObject({ code: 'capacity', scope: 'zone' });
+    }
+    await world.driver.create({ ...wish(), zone: 'good' }, options);
+    expect(subnets()).toEqual(['full', 'broken', 'good']);
+    expect(world.driver.zones(small)).toEqual(['good', 'full', 'broken']);
+  });
+
+  it('are no choice when there is one of them', async () => {
+    world = await ec2World({ subnetId: 'only' });
+    expect(world.driver.zones(wish().instanceType)).toEqual([]);
+  });
 });

@@ -125,6 +125,10 @@ export class Ec2Driver implements Driver {
     return quotaGroupOf(type, this.#options.parameters.instanceTypeQuotaGroups);
   }
 
+  zones(type: InstanceType): readonly string[] {
+    return this.#launcher.zones(type);
+  }
+
   stop(): Promise<void> {
     this.#prices.stop();
     this.#api.close();

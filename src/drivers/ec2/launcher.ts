@@ -1,6 +1,7 @@
 import { RunInstancesCommand, type Instance as Ec2Instance } from '@aws-sdk/client-ec2';
 import type { Clock } from '../../domain/clock.js';
 import type { Tags } from '../../domain/instance.js';
+import type { InstanceType } from '../../domain/instance-type.js';
 import { DriverError, type CreateSpec, type DriverWarning } from '../driver.js';
 import type { Ec2Api } from './api.js';
 import { KeyPairs } from './key-pairs.js';
@@ -34,10 +35,24 @@ export class Launcher {
     this.#subnets = new SubnetRotation(options.parameters.subnetId, options.clock);
   }
 
-  /** One instance. Rejects with {@link DriverError}: the last lack of capacity if there was one, else the last error (EC-24). */
+  /** Where the type can be made: the subnets, the one of the last try first; empty for one or none, as there is no choice. */
+  zones(type: InstanceType): readonly string[] {
+    return this.#options.parameters.subnetId.length > 1 ? this.#subnets.order(type) : [];
+  }
+
+  /**
+   * One instance: in the subnet that the order names, else in the first one that takes it. Rejects with
+   * {@link DriverError}: the last lack of capacity if there was one, else the last error (EC-24).
+   */
   async launch(spec: CreateSpec, signal: AbortSignal): Promise<ListedInstance> {
-    const { publicKey, instanceType, idempotencyToken } = spec;
+    const { publicKey, instanceType, idempotencyToken, zone } = spec;
     const keyName = publicKey === undefined ? undefined : await this.#keyPairs.nameOf(publicKey, signal);
+    if (zone !== undefined) {
+      this.#subnets.trying(instanceType, idempotencyToken, zone);
+      return this.#launchIn(zone, spec, keyName, signal).catch((error: unknown) => {
+        throw isSubnetSpecific(error) ? inZone(error as DriverError) : error;
+      });
+    }
     const order = this.#subnets.order(instanceType, idempotencyToken);
     let lacking: unknown;
     for (const [index, subnetId] of order.entries()) {
@@ -66,7 +81,7 @@ export class Launcher {
   ): Promise<ListedInstance> {
     const { api, parameters, meters } = this.#options;
     const command = new RunInstancesCommand(runInstancesInput(spec, parameters, { subnetId, keyName }));
-    const hidden = [userData(spec.initCommand), ...secretsIn(spec.initCommand)];
+    const hidden = [userData(spec.initCommand), ...secretsIn(spec.initCommand), ...(spec.secrets ?? [])];
     const where = subnetId === '' ? '' : ` in ${subnetId}`;
     const what = `create a ${spec.instanceType.providerType} instance${where}`;
     try {
@@ -82,6 +97,14 @@ export class Launcher {
       throw error;
     }
   }
+}
+
+/** What is wrong with one subnet leaves the others as they are: a lack of capacity there, whatever EC2 calls it. */
+function inZone(error: DriverError): DriverError {
+  if (error.code === 'capacity') return error;
+  const { message, cause, remedy } = error;
+  const scope = hasEc2Code(error, 'Unsupported') ? 'type' : 'zone';
+  return new DriverError('capacity', message, { cause, scope, ...(remedy === undefined ? {} : { remedy }) });
 }
 
 /** Throws {@link DriverError} for a reply that tells of no instance (EC-19, DW-4) or of one that has ended already. */

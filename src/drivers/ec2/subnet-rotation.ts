@@ -23,16 +23,18 @@ export class SubnetRotation {
   }
 
   /** Each subnet once. */
-  order(type: InstanceType, wish: string): string[] {
+  order(type: InstanceType, wish?: string): string[] {
     const favourite = this.#favourites.get(keyOf(type));
     const isFresh = favourite !== undefined && this.#clock.now() - favourite.at < favouriteMs;
-    const first = this.#wishes.get(wish) ?? (isFresh ? favourite.index : 0);
+    const first =
+      (wish === undefined ? undefined : this.#wishes.get(wish)) ?? (isFresh ? favourite.index : 0);
     return [...this.#subnets.slice(first), ...this.#subnets.slice(0, first)];
   }
 
   /** A request with this subnet is about to be made. */
   trying(type: InstanceType, wish: string, subnetId: string): void {
     const index = this.#subnets.indexOf(subnetId);
+    if (index === -1) return;
     this.#favourites.set(keyOf(type), { index, at: this.#clock.now() });
     this.#wishes.delete(wish);
     this.#wishes.set(wish, index);
