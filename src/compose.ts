@@ -152,12 +152,15 @@ async function openCloud(
   instanceSetId: string,
   { reporter, breakers, metrics }: { reporter: Reporter; breakers: Breakers; metrics: Metrics },
 ): Promise<Driver> {
+  const secrets = driverSecretsOf(config.driverParameters);
   const driver =
     given ??
     (await openDriver(config.driver, {
       parameters: config.driverParameters,
       instanceSetId,
       stateDir: config.stateDir,
+      folder: config.folder,
+      secrets,
       clock,
       random: Math.random,
       resourceTags: config.pool.resourceTags,
@@ -170,7 +173,7 @@ async function openCloud(
     resourceTags: config.pool.resourceTags,
     opsPerSecond: config.pool.maxCloudOpsPerSecond,
     timeoutMs: config.pool.cloudCallTimeoutMs,
-    secrets: driverSecretsOf(config.driverParameters),
+    secrets,
     breakers,
     observe: (call) => reporter.driverCall(call),
   });

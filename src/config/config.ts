@@ -120,6 +120,8 @@ export interface Config {
   makesManagementToken: boolean;
   /** Dispatcher token; its fingerprint is the instance set id (V-3). */
   systemRootToken: string;
+  /** Folder of the configuration file; absolute. */
+  folder: string;
   /** Folder of everything that must outlive the daemon; absolute. */
   stateDir: string;
   /** `file:` URL or path of the embedded store, or `postgres://USER@HOST/DATABASE`. */

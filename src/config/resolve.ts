@@ -29,6 +29,7 @@ export function resolveConfig(
     clusterId: file.clusterId,
     managementToken: makesManagementToken ? '' : secrets.managementToken,
     makesManagementToken,
+    folder: resolve(base),
     stateDir,
     store: storeOf(file, stateDir, base),
     storeListen: file.storeListen,

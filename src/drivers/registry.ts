@@ -14,6 +14,10 @@ export interface DriverContext {
   clock: Clock;
   /** From 0 up to, not including, 1. */
   random: () => number;
+  /** Texts among the parameters that nothing may show. Default: none. */
+  secrets?: readonly string[];
+  /** Of the configuration: where relative paths start. Default: that of the process. */
+  folder?: string;
   /** Logs in to instances, for drivers that have to. */
   executors?: ExecutorFactory;
   /** Something went wrong beside the calls and was dealt with. Default: a warning of the process. */
@@ -43,6 +47,17 @@ const factories: Readonly<Record<string, Factory>> = {
     const { parseLoopbackParameters } = await import('./loopback/parameters.js');
     const folder = folderOf(stateDir, 'loopback', instanceSetId);
     return new LoopbackDriver({ parameters: parseLoopbackParameters(parameters), folder, clock });
+  },
+  exec: async ({
+    parameters,
+    instanceSetId,
+    folder = process.cwd(),
+    secrets = [],
+    clock,
+    warn = warnOfProcess,
+  }) => {
+    const { openExecDriver } = await import('./exec/open-exec.js');
+    return openExecDriver({ parameters, instanceSetId, folder, secrets, clock, warn });
   },
   static: async ({ parameters, instanceSetId, stateDir, executors }) => {
     if (!executors) throw new DriverError('invalid', 'the static driver has to log in to its hosts');

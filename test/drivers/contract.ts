@@ -13,7 +13,7 @@ import { lifeCases } from './contract/life-cases.js';
 import { restartCases } from './contract/restart-cases.js';
 import { tagCases } from './contract/tag-cases.js';
 
-export { errorOf, loginKey, never, secret, spec, type, wrapped } from './contract/fixtures.js';
+export { errorOf, loginKey, never, options, secret, spec, type, wrapped } from './contract/fixtures.js';
 export type { Ability, CloudFault, ContractSubject } from './contract/fixtures.js';
 
 /** What a driver of this kind cannot show, each with the reason; the table of drivers and cases prints it. */

@@ -11,10 +11,9 @@ import { openDriver } from '../../src/drivers/registry.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { type ExecutorError, type Executor } from '../../src/ssh/executor.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
-import { describeDriverContract, errorOf, never, spec, type, wrapped } from './contract.js';
+import { describeDriverContract, errorOf, never, options, spec, type, wrapped } from './contract.js';
 import { isAlive, login, presentedKey } from './login.js';
 
-const options = { signal: never };
 const within = { timeoutMs: 10_000, signal: never };
 let stateDir: string;
 const opened: Driver[] = [];

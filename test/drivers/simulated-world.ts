@@ -7,9 +7,10 @@ import { MemoryHost } from '../../src/drivers/simulated/memory-host.js';
 import { SimulatedCloud, type SimulatedCloudOptions } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
-import { never, spec } from './contract.js';
+import { never, options, spec } from './contract.js';
 
-export const options = { signal: never };
+export { options } from './contract.js';
+
 export const within = { timeoutMs: 60_000, signal: never };
 export const uuid = 'zzzzz-dz642-000000000000001';
 /** Run by the `afterEach` of each test file. */

@@ -12,10 +12,18 @@ import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';
 import { buildStartDocument } from '../../src/runner/start-document.js';
 import { managementToken, startInProcess } from '../support/in-process.js';
-import { describeDriverContract, errorOf, loginKey, never, spec, type, wrapped } from './contract.js';
+import {
+  describeDriverContract,
+  errorOf,
+  loginKey,
+  never,
+  options,
+  spec,
+  type,
+  wrapped,
+} from './contract.js';
 import { executorsWith, isAlive, login, presentedKey } from './login.js';
 
-const options = { signal: never };
 const closers: (() => Promise<unknown>)[] = [];
 const cleanUp = async (): Promise<void> => {
   for (const close of closers.splice(0).reverse()) await close();

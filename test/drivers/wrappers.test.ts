@@ -9,14 +9,7 @@ import { Breakers } from '../../src/drivers/wrappers/breaker.js';
 import type { DriverCall } from '../../src/drivers/wrappers/observe.js';
 import { wrapDriver } from '../../src/drivers/wrappers/wrap.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
-import { errorOf, secret, spec, type } from './contract.js';
-
-/** Each call has a signal of its own, as in the daemon. */
-const options = {
-  get signal(): AbortSignal {
-    return new AbortController().signal;
-  },
-};
+import { errorOf, options, secret, spec, type } from './contract.js';
 
 const instance = (tags: Record<string, string> = {}): Instance => ({
   id: 'i-1',

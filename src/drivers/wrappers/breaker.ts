@@ -34,6 +34,7 @@ export class Breakers {
   readonly #clock: Clock;
   readonly #breakers = new Map<string, Breaker>();
   #failures = 0;
+  #isStopped = false;
   #holdMs = firstHoldMs;
 
   /** `trialTimeoutMs`: how long the deciding call may take. */
@@ -46,6 +47,7 @@ export class Breakers {
   }
 
   async pass<T>(isOrder: boolean, call: () => Promise<T>): Promise<T> {
+    if (this.#isStopped) return call();
     const keys = isOrder ? [providerKey, ordersKey] : [providerKey];
     for (const key of keys) this.#refuseWhileHeld(key);
     this.#tell(keys, 'tried');
@@ -78,6 +80,7 @@ export class Breakers {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const { actor } of this.#breakers.values()) actor.stop();
   }
 
@@ -116,10 +119,12 @@ export class Breakers {
   }
 
   #tell(keys: readonly string[], type: 'tried' | 'succeeded' | 'abandoned'): void {
+    if (this.#isStopped) return;
     for (const key of keys) this.#of(key).actor.send({ type });
   }
 
   #hold(key: string, forMs: number, because: string): void {
+    if (this.#isStopped) return;
     const breaker = this.#of(key);
     breaker.until = this.#clock.now() + forMs;
     breaker.actor.send({ type: 'refused', forMs, because });

@@ -33,9 +33,14 @@ export function withRedaction(driver: Driver, secrets: readonly string[]): Drive
   };
 }
 
+/** The text with `[redacted]` in place of each secret, however it is encoded. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  return redacted(text, formsOfAll(secrets));
+}
+
 /** The error, or one like it when anything that it would show, its causes and hidden fields included, is a secret. */
 function withoutSecrets(error: DriverError, secrets: readonly string[]): DriverError {
-  const forms = [...new Set(secrets.filter(({ length }) => length >= shortestSecret).flatMap(formsOf))];
+  const forms = formsOfAll(secrets);
   const redact = (text: string): string => redacted(text, forms);
   const shown = inspect(error, {
     depth: deepest,
@@ -64,6 +69,10 @@ function cleanedCause(cause: unknown, redact: (text: string) => string): Error |
   cleaned.name = cause.name;
   cleaned.stack = redact(cause.stack ?? '');
   return cleaned;
+}
+
+function formsOfAll(secrets: readonly string[]): string[] {
+  return [...new Set(secrets.filter(({ length }) => length >= shortestSecret).flatMap(formsOf))];
 }
 
 function formsOf(secret: string): string[] {

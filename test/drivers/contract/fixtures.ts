@@ -102,6 +102,11 @@ export interface ContractWorld {
   find(id: string): Promise<Instance>;
 }
 
-export const options = { signal: never };
+/** Each call has a signal of its own, as in the daemon. */
+export const options = {
+  get signal(): AbortSignal {
+    return new AbortController().signal;
+  },
+};
 /** How long a cloud may take to show what it did. */
 export const lag = { timeout: 15_000, interval: 25 };
