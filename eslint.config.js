@@ -62,6 +62,7 @@ const mayImport = {
     'replay/',
     'metrics/',
     'config/config.js',
+    'ssh/executor.js',
   ],
   cli: ['domain/', 'config/', 'replay/replay.js'],
 };

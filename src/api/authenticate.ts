@@ -34,6 +34,11 @@ export function authenticateWith(managementToken: string, sessions: Sessions) {
   };
 }
 
+/** True for a request that brings a token itself; one that passed the check brings the right one. */
+export function carriesToken(request: FastifyRequest): boolean {
+  return tokensOf(request).length > 0;
+}
+
 function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }

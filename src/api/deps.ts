@@ -9,6 +9,7 @@ import type { WaitReason } from '../policy/wait-reason.js';
 import type { Replay } from '../replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
+import type { RemoteSession, SessionOptions } from '../ssh/executor.js';
 import type { LiveFeed } from './live-feed.js';
 import type { WorkerWatchers } from './worker-watchers.js';
 
@@ -57,6 +58,11 @@ export interface ApiDeps {
     follow: boolean,
     signal: AbortSignal,
   ): AsyncIterable<string>;
+  /** A person's session on the instance, over the daemon's own verified connection. Rejects with `ExecutorError`. */
+  openShell(
+    instanceId: string,
+    options: SessionOptions,
+  ): Promise<{ session: RemoteSession; address: string; user: string }>;
   live: LiveParts;
   managementToken: string;
   /** Where the built page is. */

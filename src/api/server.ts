@@ -5,6 +5,7 @@ import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
+import websocket from '@fastify/websocket';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
@@ -22,6 +23,7 @@ import { addLegacyRoutes, fail } from './legacy-routes.js';
 import { liveRoutes } from './live-routes.js';
 import { addPageRoutes } from './page-routes.js';
 import { Sessions } from './session.js';
+import { shellRoutes } from './shell-routes.js';
 
 export interface RunningApi {
   /** `http://host:port`. */
@@ -30,6 +32,7 @@ export interface RunningApi {
 }
 
 const bodyLimitBytes = 64 * 1024 * 1024;
+const shellMessageBytes = 1024 * 1024;
 
 /** Serves the API. Rejects when the address cannot be had. */
 export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<RunningApi> {
@@ -58,6 +61,7 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   const sessions = new Sessions(deps.managementToken, deps.clock);
+  await app.register(websocket, { options: { maxPayload: shellMessageBytes } });
   await app.register(cookie);
   await app.register(compress, { threshold: 2_048, encodings: ['gzip', 'identity'] });
   app.addHook('onRequest', authenticateWith(deps.managementToken, sessions));
@@ -95,6 +99,7 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   await app.register(containerRoutes(deps), { prefix: '/v1' });
   await app.register(instanceRoutes(deps), { prefix: '/v1' });
   await app.register(liveRoutes(deps), { prefix: '/v1' });
+  await app.register(shellRoutes(deps), { prefix: '/v1' });
   await addPageRoutes(app, {
     folder: deps.pageFolder,
     sessions,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
+import type { WebSocket } from 'ws';
 import { loadConfig } from '../config/load.js';
 
 /** What went wrong between this command and the daemon; `exitCode` as the help of the program lists them. */
@@ -70,6 +71,26 @@ export class Client {
       yield decoder.decode(chunk as Uint8Array, { stream: true });
   }
 
+  /** A web socket to the daemon, open. Rejects with {@link ClientError}. */
+  async socket(path: string): Promise<WebSocket> {
+    const { url, token } = this.#connection;
+    const { WebSocket: Socket } = await import('ws');
+    const headers = { authorization: `Bearer ${token}`, 'x-longshore-actor': actor() };
+    const options = { headers, handshakeTimeout: replyTimeoutMs };
+    const socket = new Socket(url.replace(/^http/, 'ws') + path, options);
+    return new Promise((resolve, reject) => {
+      socket.once('open', () => resolve(socket));
+      socket.once('error', (cause) => reject(unanswered(url, cause)));
+      socket.once('unexpected-response', (_request, response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          reject(refusalOf(response.statusCode ?? 0, Buffer.concat(chunks).toString())),
+        );
+      });
+    });
+  }
+
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await this.#fetch(method, path, body, AbortSignal.timeout(replyTimeoutMs));
     const text = await response.text();
@@ -93,10 +114,10 @@ export class Client {
       const text = body === undefined ? undefined : JSON.stringify(body);
       response = await fetch(`${url}${path}`, { method, headers, signal, body: text });
     } catch (cause) {
-      throw new ClientError(`no daemon answers at ${url}: is "longshore serve" running there?`, 3, { cause });
+      throw unanswered(url, cause);
     }
     if (response.ok) return response;
-    throw await refusal(response);
+    throw refusalOf(response.status, await response.text());
   }
 }
 
@@ -110,10 +131,14 @@ function actor(): string {
   }
 }
 
-async function refusal(response: Response): Promise<ClientError> {
-  const text = (await response.text()).trim();
-  if (response.status === 401 || response.status === 403) {
-    const why = response.status === 401 ? 'it wants a management token' : text;
+function unanswered(url: string, cause: unknown): ClientError {
+  return new ClientError(`no daemon answers at ${url}: is "longshore serve" running there?`, 3, { cause });
+}
+
+function refusalOf(status: number, body: string): ClientError {
+  const text = body.trim();
+  if (status === 401 || status === 403) {
+    const why = status === 401 ? 'it wants a management token' : text;
     return new ClientError(`the daemon refused: ${why}; give LONGSHORE_TOKEN or --token-file`, 4);
   }
   let message = text;
@@ -122,5 +147,5 @@ async function refusal(response: Response): Promise<ClientError> {
   } catch {
     // Not JSON: the text itself is all there is.
   }
-  return new ClientError(message || `the daemon answered ${response.status}`, 1);
+  return new ClientError(message || `the daemon answered ${status}`, 1);
 }

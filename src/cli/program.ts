@@ -9,6 +9,9 @@ import type { Output } from './output.js';
 import { addReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
 import { addStoreCommands, type StoreCommands } from './store-commands.js';
+import { processTerminal, type LocalTerminal } from './local-terminal.js';
+import { addSshCommand } from './ssh-command.js';
+import { addTopCommand } from './top-command.js';
 import { addSubmit } from './submit.js';
 
 export interface ProgramDeps {
@@ -20,6 +23,8 @@ export interface ProgramDeps {
   replayFile: ReplayFile;
   version: string;
   output: Output;
+  /** Where sessions and live views are shown. Default: that of this process. */
+  terminal?: LocalTerminal;
   env: NodeJS.ProcessEnv;
 }
 
@@ -29,7 +34,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 no daemon answers, 4 the daemon ref
 
 /** Runs one command line, without the program's own name. Resolves to the exit code. */
 export async function runProgram(argv: readonly string[], deps: ProgramDeps): Promise<number> {
-  const { output } = deps;
+  const { output, terminal = processTerminal } = deps;
   let exitCode = 0;
   const program = new Command('longshore')
     .description('Runs containers on cloud instances that it creates and retires by itself.')
@@ -58,6 +63,8 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addSubmit(program, context);
   addContainerCommands(program, context);
   addInstanceCommands(program, context);
+  addSshCommand(program, context, terminal);
+  addTopCommand(program, context, terminal);
   addConfigCommands(program, context);
   addJournalCommands(program, context);
   addReplay(program, context, deps.replayFile);

@@ -14,6 +14,8 @@ export interface ContainerBody {
 
 export interface InstanceBody {
   instance: string;
+  /** Of a creation that has not returned. */
+  launch: string;
   address: string;
   type: string;
   providerType: string;
@@ -23,6 +25,20 @@ export interface InstanceBody {
   idleBehavior: string;
   price: number;
   containers: string[];
+  appearedAt: string | null;
+}
+
+/** The fleet in figures. */
+export interface FleetBody {
+  at: string;
+  version: string;
+  instances: Record<string, number>;
+  costPerHour: number;
+  containers: Record<string, number>;
+  waits: { code: string; count: number; example: string }[];
+  atQuota: boolean;
+  breakers: { key: string; state: string; because: string; until: string | null }[];
+  health: string;
 }
 
 export interface Page<T> {

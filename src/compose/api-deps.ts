@@ -12,6 +12,7 @@ import { pageFolder } from '../page-folder.js';
 import { replay, type Replay } from '../replay/replay.js';
 import { recordBase } from '../replay/step-record.js';
 import type { Reporter } from '../reporter.js';
+import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
 import type { Core } from './core.js';
 import type { Storage } from './storage.js';
@@ -59,6 +60,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       ),
     replay: (instanceId, limit) => replayOf(parts, instanceId, limit),
     tail: tailWith(parts.core.executors, parts.runner),
+    openShell: openShellWith(parts.core.executors),
     live,
     managementToken: config.managementToken,
     pageFolder,
@@ -93,5 +95,16 @@ function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] 
     );
     const { lines } = await executor.open(command, { signal });
     for await (const line of lines) yield `${line}\n`;
+  };
+}
+
+function openShellWith(executors: Executors): ApiDeps['openShell'] {
+  return async (instanceId, options) => {
+    const { executor, instance } = executors.of(instanceId);
+    if (!executor.openSession) {
+      throw new ExecutorError('refused', 'this daemon has no real connection to its instances');
+    }
+    const session = await executor.openSession(options);
+    return { session, address: instance.address, user: instance.remoteUser };
   };
 }

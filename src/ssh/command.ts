@@ -33,7 +33,8 @@ export function openChannel(
   });
 }
 
-function heed(channel: ClientChannel): OpenCommand {
+/** To be called before anything else can arrive. */
+export function heed(channel: ClientChannel): OpenCommand {
   const ending: OpenCommand['ending'] = { exitCode: undefined, killedBy: '' };
   channel.on('error', () => {});
   channel.stderr.on('error', () => {});

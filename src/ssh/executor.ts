@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream';
+
 /** Where and as whom to log in. */
 export interface ExecutorTarget {
   /** Host or IP, with `:port` where it is not the default; `''` while unknown (X-4). */
@@ -27,6 +29,36 @@ export interface CommandStream {
   close(): void;
 }
 
+/** The terminal a session is shown on. */
+export interface Terminal {
+  /** As in the environment variable `TERM`. */
+  name: string;
+  columns: number;
+  rows: number;
+}
+
+/** A person's session on the instance; ends when the remote side ends it, the connection is lost, or by `close`. */
+export interface RemoteSession {
+  /** Fingerprint of the host key the connection was verified with: `SHA256:…`. */
+  hostKey: string;
+  stdin: Writable;
+  stdout: Readable;
+  stderr: Readable;
+  resize(columns: number, rows: number): void;
+  /** Both unknown when the connection was lost. Never rejects. */
+  ended: Promise<{ exitCode: number | undefined; killedBy: string }>;
+  close(): void;
+}
+
+export interface SessionOptions {
+  /** None: the login shell. */
+  command: string | undefined;
+  /** None: bytes go through as they are. */
+  terminal: Terminal | undefined;
+  /** Gives up the opening; does nothing to an open session. */
+  signal: AbortSignal;
+}
+
 /**
  * Runs shell commands on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
  * No command is sent before the host was verified. A command is never repeated.
@@ -35,6 +67,8 @@ export interface Executor {
   /** Resolves on exit status 0 only; rejects with {@link ExecutorError} otherwise. */
   run(command: string, options: RunOptions): Promise<CommandResult>;
   open(command: string, options: { signal: AbortSignal }): Promise<CommandStream>;
+  /** A session beside the commands. Absent where there is no real connection. */
+  openSession?(options: SessionOptions): Promise<RemoteSession>;
   /** Takes effect at the next connection (X-10). */
   setTarget(target: ExecutorTarget): void;
   /** Final: later commands are refused with `closed`. */

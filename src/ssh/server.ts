@@ -1,11 +1,15 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
+import type { Terminal } from './executor.js';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
 
 /** One command a client asked for. */
 export interface SshCommandRequest {
+  /** `''`: the login shell. */
   command: string;
+  /** What the client wants it to run on. */
+  terminal?: Terminal;
   env: Record<string, string>;
   user: string;
   stdin: Readable;
@@ -25,6 +29,8 @@ export interface SshServerOptions {
   authorizedKeys: readonly string[];
   /** `undefined`: any. */
   user?: string;
+  /** Whether commands can run on a terminal. Default: no. */
+  hasTerminals?: boolean;
   /** Resolves to the exit status, 0 to 255. A rejection is exit status 1 with the message on stderr. */
   run(request: SshCommandRequest): Promise<number>;
 }
@@ -109,16 +115,21 @@ function serveSession(session: Session, user: string, closing: AbortSignal, opti
     env[info.key] = (info as unknown as { val: string }).val;
     accept?.();
   });
-  session.once('exec', (accept, _reject, info) => {
-    void serveCommand(accept(), info.command, env, user, closing, options);
+  let terminal: Terminal | undefined;
+  session.on('pty', (accept, reject, { cols, rows, ...info }) => {
+    if (!options.hasTerminals) return void reject?.();
+    terminal = { name: (info as unknown as { term?: string }).term ?? 'dumb', columns: cols, rows };
+    accept?.();
   });
+  const serve = (accept: () => ServerChannel, command: string): void =>
+    void serveCommand(accept(), { command, env, user, ...(terminal && { terminal }) }, closing, options);
+  session.once('exec', (accept, _reject, info) => serve(accept, info.command));
+  session.once('shell', (accept) => serve(accept, ''));
 }
 
 async function serveCommand(
   channel: ServerChannel,
-  command: string,
-  env: Record<string, string>,
-  user: string,
+  asked: Pick<SshCommandRequest, 'command' | 'terminal' | 'env' | 'user'>,
   closing: AbortSignal,
   options: SshServerOptions,
 ): Promise<void> {
@@ -131,9 +142,7 @@ async function serveCommand(
     // A stream of its own: reading a duplex to its end by iteration would destroy the way back as well.
     const stdin = channel.pipe(new PassThrough());
     status = await options.run({
-      command,
-      env,
-      user,
+      ...asked,
       stdin,
       stdout: channel,
       stderr: channel.stderr,

@@ -14,9 +14,12 @@ import {
   type ExecutorObserver,
   type ExecutorTarget,
   type HostVerifier,
+  type RemoteSession,
   type RunOptions,
+  type SessionOptions,
 } from './executor.js';
 import { streamLines } from './line-stream.js';
+import { openSessionChannel, sessionOf } from './session.js';
 import { Slots } from './slots.js';
 
 export interface SshExecutorOptions {
@@ -79,7 +82,8 @@ class SshExecutor implements Executor, ConnectionPort {
     try {
       await this.#channels.take(deadline.signal).catch(() => Promise.reject(abortError(deadline.signal)));
       try {
-        const channel = await this.#channel(command, options.env, deadline.signal);
+        const opening = (client: Client) => openChannel(client, command, options.env);
+        const channel = await this.#channel(opening, deadline.signal);
         const maxOutputBytes = options.maxOutputBytes ?? defaultMaxOutputBytes;
         return await finishCommand(channel, { stdin: options.stdin, maxOutputBytes }, deadline.signal);
       } finally {
@@ -91,10 +95,16 @@ class SshExecutor implements Executor, ConnectionPort {
   }
 
   async open(command: string, options: { signal: AbortSignal }): Promise<CommandStream> {
-    const stream = streamLines(await this.#channel(command, undefined, options.signal));
+    const opening = (client: Client) => openChannel(client, command, undefined);
+    const stream = streamLines(await this.#channel(opening, options.signal));
     if (options.signal.aborted) stream.close();
     else options.signal.addEventListener('abort', () => stream.close(), { once: true });
     return stream;
+  }
+
+  async openSession(options: SessionOptions): Promise<RemoteSession> {
+    const opened = await this.#channel((client) => openSessionChannel(client, options), options.signal);
+    return sessionOf(opened, this.#verifiedKey ?? Buffer.alloc(0));
   }
 
   setTarget(target: ExecutorTarget): void {
@@ -161,10 +171,10 @@ class SshExecutor implements Executor, ConnectionPort {
   }
 
   /** A channel that runs the command, on a proven connection; made anew once when the present one turns out dead. */
-  async #channel(command: string, env: RunOptions['env'], signal: AbortSignal): Promise<OpenCommand> {
+  async #channel(open: (client: Client) => Promise<OpenCommand>, signal: AbortSignal): Promise<OpenCommand> {
     for (let reconnects = 0; ;) {
       const client = await orAbort(this.#ready(), signal);
-      const opening = openChannel(client, command, env);
+      const opening = open(client);
       try {
         return await orAbort(opening, signal);
       } catch (error) {

@@ -9,7 +9,7 @@ import { orAborted } from '../abortable.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../driver.js';
 import { endProcessesOf } from './processes.js';
 import type { LoopbackParameters } from './parameters.js';
-import { runInShell } from './shell.js';
+import { hasTerminals, runInShell } from './shell.js';
 import { readState, writeState, type InstanceRecord, type LoopbackState } from './state-file.js';
 
 export interface LoopbackOptions {
@@ -172,6 +172,7 @@ export class LoopbackDriver implements Driver {
       port: 0,
       hostKey: record.hostKey,
       authorizedKeys: [record.authorizedKey],
+      hasTerminals,
       run: (request) => runInShell(request, env),
     });
     if (this.#isStopped || !this.#state.instances.includes(record)) await server.close();

@@ -1,10 +1,18 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { type constants } from 'node:os';
 import type { SshCommandRequest } from '../../ssh/server.js';
+import { singleQuote } from '../../domain/shell-quote.js';
 
 const killGraceMs = 2_000;
 /** All that commands see of the daemon's own environment, which holds secrets besides. */
 const inherited = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
+
+/** Of util-linux: gives a command a terminal. */
+const terminalProgram = ['/usr/bin/script', '/bin/script'].find((path) => existsSync(path));
+
+/** Whether sessions can have a terminal on this host. Its size stays as it was at the start. */
+export const hasTerminals = terminalProgram !== undefined;
 
 /** Runs the command as `sh -c` in a session of its own, as root would: a leading `sudo ` is dropped (D-6). */
 export function runInShell(
@@ -13,8 +21,14 @@ export function runInShell(
 ): Promise<number> {
   const command = request.command.startsWith('sudo ') ? request.command.slice(5) : request.command;
   return new Promise((resolve) => {
-    const child = spawn('sh', ['-c', command], {
-      env: { ...inheritedEnv(), ...request.env, ...env },
+    const [program, args] = programOf(command, request.terminal);
+    const child = spawn(program, args, {
+      env: {
+        ...(request.terminal && { TERM: request.terminal.name }),
+        ...inheritedEnv(),
+        ...request.env,
+        ...env,
+      },
       detached: true,
       stdio: 'pipe',
     });
@@ -39,6 +53,16 @@ export function runInShell(
       });
     });
   });
+}
+
+function programOf(
+  command: string,
+  terminal: SshCommandRequest['terminal'],
+): [program: string, args: string[]] {
+  const what = command === '' ? 'exec sh' : command;
+  if (!terminal || terminalProgram === undefined) return ['sh', ['-c', what]];
+  const sized = `stty rows ${terminal.rows} cols ${terminal.columns}; exec sh -c ${singleQuote(what)}`;
+  return [terminalProgram, ['--quiet', '--flush', '--return', '--command', sized, '/dev/null']];
 }
 
 function inheritedEnv(): NodeJS.ProcessEnv {

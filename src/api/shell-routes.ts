@@ -1,0 +1,132 @@
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+import type { WebSocket } from 'ws';
+import * as z from 'zod';
+import { jsonFrame, parseFrame, type ShellOrder } from '../domain/shell-frames.js';
+import { carriesToken } from './authenticate.js';
+import type { ApiDeps } from './deps.js';
+import { fail } from './legacy-routes.js';
+import { ShellBridge } from './shell-bridge.js';
+import { orderedBy } from './who.js';
+
+const idParams = z.object({ id: z.string() });
+const size = z.int().min(1).max(10_000);
+const orderSchema = z.object({
+  command: z.string().min(1).max(65_536).optional(),
+  terminal: z.object({ name: z.string().regex(/^[\w.+-]{1,64}$/), columns: size, rows: size }).optional(),
+  reason: z.string().max(1_000).default(''),
+});
+const longestFirstWordMs = 10_000;
+const longestOpeningMs = 60_000;
+
+/**
+ * A person's session on an instance, over a web socket. It takes the management token itself, not the cookie of a page:
+ * no page of another site can open it. Each session is journalled with its reason, its command and where it came from.
+ */
+export const shellRoutes =
+  (deps: ApiDeps): FastifyPluginCallbackZod =>
+  (app, _options, done) => {
+    app.get(
+      '/instances/:id/shell',
+      {
+        websocket: true,
+        schema: { params: idParams, hide: true },
+        preValidation: async (request, reply) => {
+          if (!carriesToken(request)) return fail(reply, 403, 'a shell needs the management token itself');
+          const { id } = request.params;
+          const isThere = deps.pool.instances().some(({ instanceId }) => instanceId === id);
+          if (!isThere) return fail(reply, 404, 'instance not found');
+          return undefined;
+        },
+      },
+      (socket, request) => void serveShell(deps, socket, request, request.params.id),
+    );
+    done();
+  };
+
+async function serveShell(
+  deps: ApiDeps,
+  socket: WebSocket,
+  request: FastifyRequest,
+  instanceId: string,
+): Promise<void> {
+  const { clock, journal, log } = deps;
+  const startedAt = clock.now();
+  const from = request.ip;
+  const refuse = (code: string, message: string): void => {
+    socket.send(jsonFrame('refused', { code, message }));
+    socket.close();
+  };
+  // What comes before the session is open has to wait, not to be lost.
+  const order = await firstOrder(socket, deps);
+  if (typeof order === 'string') return refuse('invalid', order);
+  const because = orderedBy(request, order.reason);
+  const data = {
+    from,
+    command: order.command?.slice(0, 1_000) ?? null,
+    terminal: order.terminal !== undefined,
+  };
+  journal.append({ at: startedAt, kind: 'operator.shell', instance: instanceId, because, data });
+  log.info({ component: 'api', instanceId, from, because }, 'a shell is wanted');
+  const opening = new AbortController();
+  const timer = clock.setTimeout(() => opening.abort(), longestOpeningMs);
+  socket.once('close', () => opening.abort());
+  try {
+    const { command, terminal } = order;
+    const opened = await deps.openShell(instanceId, { command, terminal, signal: opening.signal });
+    clock.clearTimeout(timer);
+    const { session, ...told } = opened;
+    socket.send(jsonFrame('opened', { ...told, hostKey: session.hostKey }));
+    const bridge = new ShellBridge(socket, session, clock);
+    const end = await bridge.ended;
+    const durationMs = clock.now() - startedAt;
+    const figures = { from, ...end, ...bridge.bytes, durationMs };
+    journal.append({
+      at: clock.now(),
+      kind: 'operator.shell.ended',
+      instance: instanceId,
+      because,
+      data: figures,
+    });
+    log.info({ component: 'api', instanceId, ...figures }, 'a shell ended');
+  } catch (error) {
+    clock.clearTimeout(timer);
+    const { code = 'unavailable', message } = error as Error & { code?: string };
+    const failure = { from, error: code };
+    journal.append({
+      at: clock.now(),
+      kind: 'operator.shell.ended',
+      instance: instanceId,
+      because: message,
+      data: failure,
+    });
+    refuse(code, message);
+  }
+}
+
+/** What to run, or why that cannot be known. */
+function firstOrder(socket: WebSocket, { clock }: ApiDeps): Promise<ShellOrder | string> {
+  return new Promise((resolve) => {
+    const settle = (order: ShellOrder | string): void => {
+      clock.clearTimeout(timer);
+      socket.pause();
+      resolve(order);
+    };
+    const timer = clock.setTimeout(() => settle('the order did not come in time'), longestFirstWordMs);
+    socket.once('close', () => settle('the line was closed'));
+    socket.once('message', (bytes: Buffer) => settle(orderIn(bytes)));
+  });
+}
+
+function orderIn(bytes: Buffer): ShellOrder | string {
+  const first = parseFrame(bytes);
+  if (first?.kind !== 'begin') return 'the first message has to be the order';
+  try {
+    const parsed = orderSchema.safeParse(first.json());
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    return `${issue?.path.join('.') || 'order'}: ${issue?.message ?? 'not valid'}`;
+  } catch {
+    return 'the order is no JSON';
+  }
+}

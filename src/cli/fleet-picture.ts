@@ -1,0 +1,127 @@
+import { formatDuration } from '../domain/duration.js';
+import type { FleetNow } from './fleet-follower.js';
+import { printable } from './output.js';
+import type { InstanceBody } from './wire.js';
+
+export const fleetOrders = ['state', 'cost', 'age', 'name'] as const;
+/** What the instances are sorted by. */
+export type FleetOrder = (typeof fleetOrders)[number];
+
+export interface PictureOptions {
+  columns: number;
+  /** Longest list of instances; the rest is told as a number. */
+  rows: number;
+  order: FleetOrder;
+  hasColor: boolean;
+  /** Epoch ms. */
+  nowMs: number;
+  /** Shown in place of the time when what is shown is old. */
+  trouble: string;
+}
+
+const stateOrder = ['running', 'idle', 'booting', 'unknown', 'shutdown'];
+const colors: Readonly<Record<string, number>> = {
+  running: 32,
+  idle: 36,
+  booting: 33,
+  unknown: 35,
+  shutdown: 90,
+};
+const bold = 1;
+const red = 31;
+
+type Paint = (code: number | undefined, text: string) => string;
+
+/** The fleet as lines of text, none longer than the terminal is wide. */
+export function fleetPicture(now: FleetNow, options: PictureOptions): string[] {
+  const paint: Paint = (code, text) =>
+    options.hasColor && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text;
+  const rows = now.instances.toSorted(comparisons[options.order]);
+  const shown = rows.slice(0, Math.max(options.rows, 0));
+  const lines = [...heading(now, options, paint), '', ...table(shown, options, paint)];
+  if (shown.length < rows.length) lines.push(`… and ${rows.length - shown.length} more`);
+  return lines;
+}
+
+function heading({ fleet, instances }: FleetNow, options: PictureOptions, paint: Paint): string[] {
+  const { columns, trouble } = options;
+  const cut = (text: string): string => clipped(printable(text), columns);
+  const counts = (of: Record<string, number>): string =>
+    Object.entries(of)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ') || 'none';
+  const when = trouble === '' ? fleet.at.slice(11, 19) : trouble;
+  const lines = [
+    paint(
+      bold,
+      cut(
+        `longshore ${fleet.version}  ${instances.length} instances  $${fleet.costPerHour.toFixed(4)}/h  ${when}`,
+      ),
+    ),
+    cut(`instances   ${counts(fleet.instances)}`),
+    cut(`containers  ${counts(fleet.containers)}`),
+    ...fleet.waits.slice(0, 3).map(({ count, example }) => cut(`waiting     ${count} × ${example}`)),
+    ...fleet.breakers
+      .slice(0, 3)
+      .map(({ key, because }) => paint(red, cut(`held off    ${key}: ${because}`))),
+  ];
+  if (fleet.atQuota) lines.push(paint(red, cut('at quota    the provider gives no more instances now')));
+  if (fleet.health !== 'OK') lines.push(paint(red, cut(`health      ${fleet.health}`)));
+  return lines;
+}
+
+interface Column {
+  head: string;
+  of(instance: InstanceBody, nowMs: number): string;
+}
+
+const columnsOf: readonly Column[] = [
+  { head: 'INSTANCE', of: ({ instance, launch }) => instance || `(${launch})` },
+  { head: 'STATE', of: ({ state, bootStage }) => (bootStage === null ? state : `${state} (${bootStage})`) },
+  { head: 'BEHAVIOR', of: ({ idleBehavior }) => idleBehavior },
+  { head: 'TYPE', of: ({ type }) => type },
+  { head: '$/H', of: ({ price }) => price.toFixed(4) },
+  { head: 'AGE', of: ({ appearedAt }, nowMs) => ageOf(appearedAt, nowMs) },
+  { head: 'ADDRESS', of: ({ address }) => address || '-' },
+  { head: 'CONTAINERS', of: ({ containers }) => containers.join(' ') || '-' },
+];
+
+function table(instances: readonly InstanceBody[], options: PictureOptions, paint: Paint): string[] {
+  const cells = instances.map((each) => columnsOf.map(({ of }) => printable(of(each, options.nowMs))));
+  const heads = columnsOf.map(({ head }) => head);
+  const widths = heads.map((head, index) =>
+    cells.reduce((widest, row) => Math.max(widest, row[index]!.length), head.length),
+  );
+  const line = (row: readonly string[]): string =>
+    clipped(
+      row
+        .map((text, index) => text.padEnd(widths[index]!))
+        .join('  ')
+        .trimEnd(),
+      options.columns,
+    );
+  return [
+    paint(bold, line(heads)),
+    ...cells.map((row, index) => paint(colors[instances[index]!.state], line(row))),
+  ];
+}
+
+function ageOf(appearedAt: string | null, nowMs: number): string {
+  if (appearedAt === null) return '-';
+  const seconds = Math.max(0, Math.floor((nowMs - Date.parse(appearedAt)) / 1_000));
+  return seconds === 0 ? '0s' : formatDuration(seconds * 1_000);
+}
+
+function clipped(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;
+}
+
+const bornAt = ({ appearedAt }: InstanceBody): number =>
+  appearedAt === null ? Number.MAX_VALUE : Date.parse(appearedAt);
+const byName = (a: InstanceBody, b: InstanceBody): number => (a.instance < b.instance ? -1 : 1);
+const comparisons: Readonly<Record<FleetOrder, (a: InstanceBody, b: InstanceBody) => number>> = {
+  state: (a, b) => stateOrder.indexOf(a.state) - stateOrder.indexOf(b.state) || byName(a, b),
+  cost: (a, b) => b.price - a.price || byName(a, b),
+  age: (a, b) => bornAt(a) - bornAt(b) || byName(a, b),
+  name: byName,
+};

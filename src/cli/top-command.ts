@@ -1,0 +1,112 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Option, type Command } from 'commander';
+import { parseDuration } from '../domain/duration.js';
+import { ClientError, type Client } from './client.js';
+import type { CommandContext } from './context.js';
+import { FleetFollower, fetchFleet } from './fleet-follower.js';
+import { fleetOrders, fleetPicture, type FleetOrder } from './fleet-picture.js';
+import { LiveScreen } from './live-screen.js';
+import type { LocalTerminal } from './local-terminal.js';
+import type { Output } from './output.js';
+
+interface TopOptions {
+  once?: boolean;
+  json?: boolean;
+  interval: string;
+  sort: FleetOrder;
+}
+
+const notes = `
+On a terminal it follows what happens: s changes the order, q leaves. On a pipe it prints a picture at each interval, with
+--json a line of JSON.`;
+/** Of a pipe, which has no width of its own. */
+const pipeColumns = 200;
+
+/** top: the fleet, live. */
+export function addTopCommand(program: Command, context: CommandContext, terminal: LocalTerminal): void {
+  program
+    .command('top')
+    .description('the fleet as it changes')
+    .option('--once', 'show it once and end')
+    .option('--json', 'as JSON, one line for each look')
+    .option('--interval <time>', 'between two looks', '1s')
+    .addOption(new Option('--sort <order>', 'of the instances').choices(fleetOrders).default('state'))
+    .addHelpText('after', notes)
+    .action(async (options: TopOptions, command: Command) => {
+      const client = context.client(command);
+      const intervalMs = intervalOf(options.interval);
+      const isLive = terminal.isInteractive && !options.once && !options.json;
+      if (isLive) await showLive(client, terminal, options.sort, intervalMs);
+      else await printLooks(client, context.output, options, intervalMs);
+    });
+}
+
+function intervalOf(text: string): number {
+  try {
+    return Math.max(100, parseDuration(text));
+  } catch (error) {
+    throw new ClientError(`--interval: ${(error as Error).message}`, 2, { cause: error });
+  }
+}
+
+async function printLooks(
+  client: Client,
+  output: Output,
+  options: TopOptions,
+  intervalMs: number,
+): Promise<void> {
+  for (;;) {
+    const now = await fetchFleet(client);
+    if (options.json) output.write(`${JSON.stringify(now)}\n`);
+    else {
+      const picture = fleetPicture(now, {
+        columns: pipeColumns,
+        rows: Number.POSITIVE_INFINITY,
+        order: options.sort,
+        hasColor: false,
+        nowMs: Date.now(),
+        trouble: '',
+      });
+      output.write(`${picture.join('\n')}\n`);
+    }
+    if (options.once) return;
+    await pause(intervalMs);
+    if (!options.json) output.write('\n');
+  }
+}
+
+/** Until the person leaves. The screen is as before afterwards. */
+async function showLive(
+  client: Client,
+  terminal: LocalTerminal,
+  sort: FleetOrder,
+  intervalMs: number,
+): Promise<void> {
+  let order = sort;
+  const follower = new FleetFollower(client, () => screen.changed());
+  const screen = new LiveScreen(terminal, intervalMs, (columns, rows) => {
+    const now = follower.now();
+    if (!now) return ['…'];
+    const hasColor = process.env['NO_COLOR'] === undefined;
+    const { trouble } = follower;
+    const options = { columns, order, hasColor, trouble, nowMs: Date.now() };
+    // What is above and below the instances is as long as it is.
+    const without = fleetPicture({ ...now, instances: [] }, { ...options, rows: 0 }).length;
+    return fleetPicture(now, { ...options, rows: rows - without - 1 });
+  });
+  const onKey = (key: Buffer): void => {
+    const text = key.toString();
+    if (text === 'q' || text === '\u0003' || text === '\u0004') follower.stop();
+    if (text === 's') order = fleetOrders[(fleetOrders.indexOf(order) + 1) % fleetOrders.length]!;
+    screen.changed();
+  };
+  terminal.stdin.on('data', onKey);
+  screen.open();
+  try {
+    await follower.follow();
+  } finally {
+    terminal.stdin.off('data', onKey);
+    terminal.stdin.pause();
+    screen.close();
+  }
+}

@@ -1,0 +1,40 @@
+import { runProgram } from '../../src/cli/program.js';
+import { FakeTerminal } from './fake-terminal.js';
+import { managementToken, type InProcess } from './in-process.js';
+
+export interface CommandRun {
+  terminal: FakeTerminal;
+  /** What was printed as a result. */
+  output: { out: string; err: string };
+  exitCode: Promise<number>;
+}
+
+/** Runs a command of the program in this process against a daemon. */
+export function runCommand(
+  { daemon }: Pick<InProcess, 'daemon'>,
+  argv: readonly string[],
+  {
+    terminal = new FakeTerminal(),
+    token = managementToken,
+  }: { terminal?: FakeTerminal; token?: string } = {},
+): CommandRun {
+  const output = { out: '', err: '' };
+  const exitCode = runProgram(argv, {
+    serve: () => Promise.resolve(1),
+    machineChart: () => '',
+    replayFile: () => Promise.reject(new Error('none')),
+    stores: {
+      migrate: () => Promise.reject(new Error('none')),
+      copy: () => Promise.reject(new Error('none')),
+    },
+    version: 'test',
+    output: {
+      write: (text) => void (output.out += text),
+      error: (text) => void (output.err += text),
+      isTerminal: terminal.isInteractive,
+    },
+    terminal,
+    env: { LONGSHORE_URL: daemon.url, LONGSHORE_TOKEN: token },
+  });
+  return { terminal, output, exitCode };
+}
