@@ -18,6 +18,7 @@ import type { OnInstance, RemoteOutcome, RunProbeOutcome } from '../src/machines
 import { workerMachine } from '../src/machines/worker.js';
 import { initialPlanMemory } from '../src/policy/container-limit.js';
 import { plan } from '../src/policy/plan.js';
+import { longQueue } from './bench-long-queue.js';
 import type { InstanceView } from '../src/actors/pool.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
 import type { QueueEntry } from '../src/queue/queue.js';
@@ -272,6 +273,13 @@ async function store(): Promise<void> {
   await stop();
 }
 
+/** The longest queue there may be. */
+async function queue(): Promise<void> {
+  const running = await startDaemon();
+  await longQueue(running, request, print);
+  await running.stop();
+}
+
 /** Idle workers, with effects that do nothing. */
 async function workers(): Promise<void> {
   const machine = workerMachine.provide({
@@ -376,7 +384,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
-for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers })) {
+for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers, queue })) {
   if (only === undefined || only === name) await scenario();
 }
 rmSync(folder, { recursive: true, force: true });

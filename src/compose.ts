@@ -133,7 +133,7 @@ function metricsOf({ config, clock }: ComposeOptions, store: Storage['store'], c
     atQuota: () => core().pool.atQuota(),
     typeNames: () => [...config.instanceTypes.keys()],
     *queueEntries() {
-      for (const { container, instanceTypes } of store.entries().entries.values()) {
+      for (const { container, instanceTypes } of store.peek().entries.values()) {
         yield { state: container.state, instanceType: instanceTypes[0]?.name ?? '' };
       }
     },

@@ -6,7 +6,7 @@ import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
 import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry } from '../queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
@@ -38,6 +38,7 @@ export interface PlannedContainer {
   wait: WaitReason | undefined;
 }
 
+const peek = (queue: Queue): QueueSnapshot => queue.peek?.() ?? queue.entries();
 const idlePassIntervalMs = 10_000;
 const passPauseMs = 5;
 
@@ -53,7 +54,8 @@ export class Dispatch implements DispatchPort {
   readonly #unsubscribe: (() => void)[] = [];
   #memory: PlanMemory;
   #plan: Plan | undefined;
-  #waits: Map<string, WaitReason | undefined> | undefined;
+  /** The plan whose order the entries' ranks tell. */
+  #ranked: Plan | undefined;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -102,8 +104,13 @@ export class Dispatch implements DispatchPort {
   }
 
   wait(uuid: string): WaitReason | undefined {
-    this.#waits ??= new Map(this.containers().map(({ entry, wait }) => [entry.container.uuid, wait]));
-    return this.#waits.get(uuid);
+    const { queue } = this.#options;
+    if (!this.#plan) return undefined;
+    if (this.#ranked !== this.#plan) this.#plan.order.forEach((entry, rank) => (entry.rank = rank));
+    this.#ranked = this.#plan;
+    const rank = peek(queue).entries.get(uuid)?.rank;
+    if (rank === undefined || this.#plan.order[rank]?.container.uuid !== uuid) return undefined;
+    return this.#plan.waits[rank];
   }
 
   figures(): {
@@ -116,7 +123,7 @@ export class Dispatch implements DispatchPort {
     const { clock, queue, pool, last503At } = this.#options;
     const running = pool.running();
     let earliest = Infinity;
-    for (const [uuid, { container }] of queue.entries().entries) {
+    for (const [uuid, { container }] of peek(queue).entries) {
       const isWaiting = container.state === 'Queued' || container.state === 'Locked';
       if (isWaiting && container.priority > 0n && !running.has(uuid))
         earliest = Math.min(earliest, container.createdAt);
@@ -135,7 +142,7 @@ export class Dispatch implements DispatchPort {
   runPass(): void {
     const { clock, queue, pool, settings, upkeep, last503At } = this.#options;
     const counts = pool.countWorkers();
-    const snapshot = queue.entries();
+    const snapshot = peek(queue);
     const running = pool.running();
     const instances = pool.instances();
     this.#plan = plan({
@@ -157,12 +164,12 @@ export class Dispatch implements DispatchPort {
       totalInstances: Object.values(counts).reduce((sum, count) => sum + count, 0),
     });
     this.#memory = this.#plan.memory;
-    this.#waits = undefined;
     for (const action of this.#plan.actions) this.#carryOut(action);
     this.#upkeep.run(this.#plan, instances);
     this.#noteSuspects(this.#plan.suspects);
+    const { notable } = this.#plan;
     const hasUnknownWorkers = pool.hasUnknownWorkers();
-    for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers }))
+    for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers, notable }))
       this.#reconcile(action, running.has(action.uuid));
   }
 

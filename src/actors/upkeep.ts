@@ -32,7 +32,7 @@ export class Upkeep {
   }
 
   /** To be called after the orders of the pass were given. */
-  run({ spare, overQuota }: Pick<Plan, 'spare' | 'overQuota'>, instances: readonly InstanceView[]): void {
+  run({ spare, isCrowded }: Pick<Plan, 'spare' | 'isCrowded'>, instances: readonly InstanceView[]): void {
     const { clock, pool, settings, typeNamed, decided } = this.#options;
     const { actions, memory } = upkeep({
       now: clock.now(),
@@ -40,7 +40,7 @@ export class Upkeep {
       unused: spare.unused,
       wanted: this.#schedule.wantedAt(clock.now()),
       // While containers wait for room, none is taken for instances that only stand ready.
-      creatable: overQuota > 0 ? 0 : spare.creatable,
+      creatable: isCrowded ? 0 : spare.creatable,
       isAvailable: (type) => !pool.atCapacity(type),
       typeNamed,
       settings,

@@ -4,7 +4,7 @@ import type { SchedulerSettings } from '../config/config.js';
 import type { QueueEntry } from '../queue/queue.js';
 import { creatableWithinQuota, nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
 import { PlannedInstances } from './planned-instances.js';
-import { inOrder } from './queue-order.js';
+import { inOrder, type QueueOrder } from './queue-order.js';
 import type { WaitReason } from './wait-reason.js';
 
 export interface PlanInput {
@@ -46,7 +46,12 @@ export interface Plan {
   /** By position in `order`; `undefined` for one that does not wait. */
   waits: readonly (WaitReason | undefined)[];
   allocatedNotStarted: number;
+  /** How many wait for quota, or for other workflow runners to end (SC-66). */
   overQuota: number;
+  /** Some wait for quota: nothing is to take what there is from them. */
+  isCrowded: boolean;
+  /** Those that may disagree with the pool: all but the queued ones that just wait. */
+  notable: readonly QueueEntry[];
   memory: PlanMemory;
   /** Instances in service or on their way without a container, real or planned; and what may still be asked for. */
   spare: { unused: readonly InstanceView[]; creatable: number };
@@ -67,14 +72,18 @@ function servedReason(state: string, { exitedAt }: RunningView): WaitReason {
 class Pass {
   readonly #input: PlanInput;
   readonly #memory: PlanMemory;
-  readonly #order: QueueEntry[];
+  readonly #order: QueueOrder;
   readonly #waits: (WaitReason | undefined)[];
   readonly #actions: PlanAction[] = [];
   readonly #instances: PlannedInstances;
   readonly #atCapacity = new Map<string, boolean>();
   readonly #maxSupervisors: number;
   readonly #overSupervisors: QueueEntry[] = [];
-  #overQuota: QueueEntry[] = [];
+  /** Up to here the entries were considered. */
+  #cursor = 0;
+  /** From here on they are over quota. */
+  #end = Infinity;
+  #isExplained = false;
   #trying: number;
   #supervisors = 0;
   #position = 0;
@@ -89,7 +98,7 @@ class Pass {
     const { atQuota } = limits;
     this.#memory = nextPlanMemory(memory, { now, running: alive, totalInstances, atQuota, last503At });
     this.#order = inOrder(entries, running);
-    this.#waits = new Array<WaitReason | undefined>(this.#order.length);
+    this.#waits = new Array<WaitReason | undefined>(this.#order.entries.length);
     this.#instances = new PlannedInstances(instances, entries, {
       atOnce: settings.maxRunningContainersPerInstance,
       inLife: input.maxContainersPerInstance ?? 0,
@@ -101,34 +110,46 @@ class Pass {
   }
 
   run(): Plan {
-    const end = this.#walk();
-    this.#explainTheRest(end);
+    const pass = this as Pass;
+    this.#walk();
     this.#unlockExcess();
     this.#shutDownIdle();
     return {
       actions: this.#actions,
-      order: this.#order,
-      waits: this.#waits,
+      order: this.#order.entries,
+      get waits() {
+        return pass.#explained();
+      },
       allocatedNotStarted: this.#allocatedNotStarted,
-      overQuota: this.#overQuota.length + this.#overSupervisors.length,
+      get overQuota() {
+        pass.#explained();
+        return Math.max(0, pass.#waits.length - pass.#end) + pass.#overSupervisors.length;
+      },
+      isCrowded: this.#end < this.#waits.length,
+      notable: this.#order.notable,
       memory: this.#memory,
       spare: { unused: this.#instances.unused().map(({ view }) => view), creatable: this.#creatable },
       suspects: this.#instances.suspects,
     };
   }
 
-  /** Returns where it stopped: the containers from there on are over quota. */
-  #walk(): number {
-    for (let index = 0; index < this.#order.length; index++) {
-      const entry = this.#order[index]!;
-      const verdict = this.#consider(entry);
-      if (verdict === 'stop') {
-        this.#overQuota = this.#order.slice(index);
-        return index;
-      }
-      this.#waits[index] = verdict;
+  /**
+   * Ends where the rest is over quota, or where nobody after can get anything: in a long queue that is soon, and the
+   * reasons of the others are worked out when somebody asks for them.
+   */
+  #walk(toTheEnd = false): void {
+    const { entries, firstIdle } = this.#order;
+    for (; this.#cursor < Math.min(entries.length, this.#end); this.#cursor++) {
+      if (!toTheEnd && this.#cursor >= firstIdle && this.#isAtLimit()) return;
+      const verdict = this.#consider(entries[this.#cursor]!);
+      if (verdict === 'stop') this.#end = this.#cursor;
+      else this.#waits[this.#cursor] = verdict;
     }
-    return this.#order.length;
+  }
+
+  #isAtLimit(): boolean {
+    const { maxContainers } = this.#memory;
+    return maxContainers > 0 && this.#trying >= maxContainers;
   }
 
   #consider(entry: QueueEntry): WaitReason | undefined | 'stop' {
@@ -146,8 +167,7 @@ class Pass {
     }
     const { notBeforeAt = 0 } = scheduling;
     if (notBeforeAt > this.#input.now) return { code: 'backing-off', until: notBeforeAt };
-    const { maxContainers } = this.#memory;
-    if (maxContainers > 0 && this.#trying >= maxContainers) return this.#beyondLimit(entry);
+    if (this.#isAtLimit()) return this.#beyondLimit(entry);
     return state === 'Queued' ? this.#considerQueued(entry) : this.#considerLocked(entry);
   }
 
@@ -226,21 +246,26 @@ class Pass {
   }
 
   /** Those without a reason wait for a limit; positions go on from the ones at capacity (SC-67). */
-  #explainTheRest(stoppedAt: number): void {
+  #explained(): readonly (WaitReason | undefined)[] {
+    if (this.#isExplained) return this.#waits;
+    this.#isExplained = true;
+    this.#walk(true);
     const code = this.#input.limits.atQuota ? 'cloud-limit' : 'cluster-limit';
-    for (let index = 0; index < this.#order.length; index++) {
-      const { uuid, state } = this.#order[index]!.container;
+    for (const [index, { container }] of this.#order.entries.entries()) {
+      const { uuid, state } = container;
       if (this.#waits[index] || (state !== 'Queued' && state !== 'Locked')) continue;
-      if (index >= stoppedAt && this.#input.running.has(uuid)) continue;
+      if (index >= this.#end && this.#input.running.has(uuid)) continue;
       this.#waits[index] = { code, position: ++this.#position };
     }
+    return this.#waits;
   }
 
   /** The first in line stays locked while there are instances, so that waiting costs it no attempts (SC-80, SC-81). */
   #unlockExcess(): void {
     const skip = this.#input.totalInstances > 0 ? 1 : 0;
-    const excess = [...this.#overSupervisors, ...this.#overQuota.slice(skip)];
-    for (const { container } of excess) {
+    const { entries, firstIdle } = this.#order;
+    const overQuota = this.#end === Infinity ? [] : entries.slice(this.#end + skip, firstIdle);
+    for (const { container } of [...this.#overSupervisors, ...overQuota]) {
       if (container.state !== 'Locked' || this.#input.running.has(container.uuid)) continue;
       this.#actions.push({
         kind: 'unlock',
@@ -252,7 +277,7 @@ class Pass {
 
   /** At quota, instances that no container fits make room for others; the longest idle go first (SC-82). */
   #shutDownIdle(): void {
-    if (this.#overQuota.length === 0) return;
+    if (this.#end === Infinity) return;
     for (const { view } of this.#instances.unused()) {
       if (view.instanceId === '') continue;
       this.#actions.push({

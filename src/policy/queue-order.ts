@@ -1,33 +1,82 @@
 import type { RunningView } from '../actors/pool.js';
 import type { QueueEntry } from '../queue/queue.js';
 
+/** With more distinct priorities than this, sorting them all is cheaper than keeping them apart. */
+const mostPriorities = 1_000;
+
+/** The entries of a queue as a pass goes through them. */
+export interface QueueOrder {
+  entries: QueueEntry[];
+  /** From here on nobody is locked or has a process. */
+  firstIdle: number;
+  /** Those that may disagree with the pool: all but the queued ones that just wait. In no order. */
+  notable: QueueEntry[];
+}
+
+/** The entries of one priority; a queue lists them in the order it came to know them, so they seldom need a sort. */
+interface Group {
+  priority: bigint;
+  entries: QueueEntry[];
+  isSorted: boolean;
+  last: QueueEntry;
+}
+
 /**
  * Those with a process first, then the locked ones, then by priority, by how long they are known, and by id, so that
- * the order is the same each time (SC-12).
+ * the order is the same each time (SC-12, W-6). One look at each entry: a long queue is not sorted each time.
  */
 export function inOrder(
   entries: ReadonlyMap<string, QueueEntry>,
   running: ReadonlyMap<string, RunningView>,
-): QueueEntry[] {
+): QueueOrder {
   const withProcess: QueueEntry[] = [];
   const locked: QueueEntry[] = [];
-  const others: QueueEntry[] = [];
-  for (const entry of entries.values()) {
-    if (running.has(entry.container.uuid)) withProcess.push(entry);
-    else if (entry.container.state === 'Locked') locked.push(entry);
-    else others.push(entry);
+  const notable: QueueEntry[] = [];
+  const groups = new Map<bigint, Group>();
+  for (const [uuid, entry] of entries) {
+    const { state, priority } = entry.container;
+    if (running.has(uuid)) withProcess.push(entry);
+    else if (state === 'Locked') locked.push(entry);
+    else {
+      addTo(groups, priority, entry);
+      if (state !== 'Queued' || priority < 1n) notable.push(entry);
+    }
   }
   withProcess.sort(
     (a, b) =>
       Number(b.container.state === 'Locked') - Number(a.container.state === 'Locked') || compare(a, b),
   );
-  return withProcess.concat(locked.sort(compare), others.sort(compare));
+  locked.sort(compare);
+  const busy = withProcess.concat(locked);
+  return { entries: busy.concat(...inLine(groups)), firstIdle: busy.length, notable: notable.concat(busy) };
+}
+
+function addTo(groups: Map<bigint, Group>, priority: bigint, entry: QueueEntry): void {
+  const group = groups.get(priority);
+  if (!group) {
+    groups.set(priority, { priority, entries: [entry], isSorted: true, last: entry });
+    return;
+  }
+  if (compareAge(group.last, entry) > 0) group.isSorted = false;
+  group.last = entry;
+  group.entries.push(entry);
+}
+
+function inLine(groups: ReadonlyMap<bigint, Group>): QueueEntry[][] {
+  const all = [...groups.values()].sort((a, b) => (a.priority > b.priority ? -1 : 1));
+  for (const { entries, isSorted } of all) if (!isSorted) entries.sort(compareAge);
+  const lists = all.map(({ entries }) => entries);
+  // As arguments of one call there can only be so many.
+  return lists.length <= mostPriorities ? lists : [lists.flat()];
 }
 
 function compare(a: QueueEntry, b: QueueEntry): number {
-  const left = a.container;
-  const right = b.container;
-  if (left.priority !== right.priority) return left.priority > right.priority ? -1 : 1;
+  const [left, right] = [a.container.priority, b.container.priority];
+  if (left !== right) return left > right ? -1 : 1;
+  return compareAge(a, b);
+}
+
+function compareAge(a: QueueEntry, b: QueueEntry): number {
   if (a.firstSeenAt !== b.firstSeenAt) return a.firstSeenAt - b.firstSeenAt;
-  return left.uuid < right.uuid ? -1 : 1;
+  return a.container.uuid < b.container.uuid ? -1 : 1;
 }

@@ -1,11 +1,14 @@
 import type { RunningView } from '../actors/pool.js';
-import type { QueueSnapshot } from '../queue/queue.js';
+import type { Container } from '../domain/container.js';
+import type { QueueEntry, QueueSnapshot } from '../queue/queue.js';
 
 export interface SyncInput {
   queue: QueueSnapshot;
   running: ReadonlyMap<string, RunningView>;
   /** Some worker has not said yet what runs on it. */
   hasUnknownWorkers: boolean;
+  /** The entries that are not just queued, where the caller knows them; else all are looked at. */
+  notable?: readonly QueueEntry[];
 }
 
 export type SyncAction =
@@ -16,12 +19,12 @@ export type SyncAction =
   | { kind: 'requeue'; uuid: string; because: string };
 
 /** Where queue and pool disagree, and what to do about it (SY-1..SY-6). */
-export function syncActions({ queue, running, hasUnknownWorkers }: SyncInput): SyncAction[] {
+export function syncActions({ queue, running, hasUnknownWorkers, notable }: SyncInput): SyncAction[] {
   const actions: SyncAction[] = [];
-  for (const [uuid, { container }] of queue.entries) {
-    const process = running.get(uuid);
+  for (const { container } of notable ?? queue.entries.values()) {
+    const process = running.get(container.uuid);
     const isFresh = process?.exitedAt !== undefined && queue.threshold > process.exitedAt;
-    const action = syncOne({ ...container, process, isFresh, hasUnknownWorkers });
+    const action = syncOne({ container, process, isFresh, hasUnknownWorkers });
     if (action) actions.push(action);
   }
   for (const uuid of running.keys()) {
@@ -31,9 +34,7 @@ export function syncActions({ queue, running, hasUnknownWorkers }: SyncInput): S
 }
 
 interface One {
-  uuid: string;
-  state: string;
-  priority: bigint;
+  container: Container;
   process: RunningView | undefined;
   /** The record was read after the process ended. */
   isFresh: boolean;
@@ -41,7 +42,8 @@ interface One {
 }
 
 function syncOne(one: One): SyncAction | undefined {
-  const { uuid, state, priority, process } = one;
+  const { process } = one;
+  const { uuid, state, priority } = one.container;
   switch (state) {
     case 'Running':
       return syncRunning(one);
@@ -60,14 +62,16 @@ function syncOne(one: One): SyncAction | undefined {
   }
 }
 
-function syncRunning({ uuid, priority, process, isFresh, hasUnknownWorkers }: One): SyncAction | undefined {
+function syncRunning({ container, process, isFresh, hasUnknownWorkers }: One): SyncAction | undefined {
+  const { uuid, priority } = container;
   if (!process)
     return hasUnknownWorkers ? undefined : { kind: 'lost', uuid, because: 'it is not on any instance' };
   if (isFresh) return { kind: 'lost', uuid, because: 'its runner ended without finishing it' };
   return priority === 0n ? { kind: 'kill', uuid, because: 'its priority is 0' } : undefined;
 }
 
-function syncLocked({ uuid, priority, process, isFresh }: One): SyncAction | undefined {
+function syncLocked({ container, process, isFresh }: One): SyncAction | undefined {
+  const { uuid, priority } = container;
   if (process?.exitedAt !== undefined) {
     return isFresh ? { kind: 'requeue', uuid, because: 'its runner ended before it ran' } : undefined;
   }

@@ -57,6 +57,7 @@ export class QueueCache {
   readonly #stagings = new Set<Staging>();
   #entries = new Map<string, QueueEntry>();
   #threshold = 0;
+  #seenAt = 0;
   /** Someone holds the map: the next change is made in a copy. */
   #isShared = false;
   #isNotifying = false;
@@ -69,6 +70,11 @@ export class QueueCache {
 
   get(uuid: string): QueueEntry | undefined {
     return this.#entries.get(uuid);
+  }
+
+  /** For those who are done with it at once: no copy is made for them. */
+  peek(): QueueSnapshot {
+    return { entries: this.#entries, threshold: this.#threshold };
   }
 
   /** Does not change any more, whatever happens to the cache. */
@@ -170,13 +176,15 @@ export class QueueCache {
   }
 
   #stage(staging: Staging, containers: readonly Container[]): void {
-    for (const container of containers) {
+    // In the order of the scheduler, of equal age by id, so that it need not sort them again at each pass.
+    const seenAt = this.#nextSeenAt();
+    for (const container of [...containers].sort(byUuid)) {
       const { uuid } = container;
       staging.entries.delete(uuid);
       staging.misfits.delete(uuid);
       if (staging.touched.has(uuid)) continue;
       try {
-        const sized = this.#sized(container);
+        const sized = this.#sized(container, seenAt);
         if (sized === undefined) continue;
         if ('reason' in sized) staging.misfits.set(uuid, sized);
         else staging.entries.set(uuid, sized);
@@ -187,7 +195,7 @@ export class QueueCache {
   }
 
   /** A known entry with its new record; a new one, or why it has no place here. */
-  #sized(container: Container): QueueEntry | Misfit | undefined {
+  #sized(container: Container, firstSeenAt: number): QueueEntry | Misfit | undefined {
     const known = this.#entries.get(container.uuid);
     if (known) return { ...known, container };
     if (isFinal(container.state)) return undefined;
@@ -198,8 +206,14 @@ export class QueueCache {
       container,
       needs: sizing.needs,
       instanceTypes: isMisfit ? [] : sizing.instanceTypes,
-      firstSeenAt: this.#options.now(),
+      firstSeenAt,
     };
+  }
+
+  /** Each batch is later than the one before, if only by a millisecond. */
+  #nextSeenAt(): number {
+    this.#seenAt = Math.max(this.#options.now(), this.#seenAt + 1);
+    return this.#seenAt;
   }
 
   #applyChanges({ entries, touched }: Staging): void {
@@ -236,4 +250,8 @@ export class QueueCache {
       for (const listener of [...this.#listeners]) listener();
     });
   }
+}
+
+function byUuid(a: Container, b: Container): number {
+  return a.uuid < b.uuid ? -1 : 1;
 }

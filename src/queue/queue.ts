@@ -9,6 +9,8 @@ export interface QueueEntry {
   instanceTypes: readonly InstanceType[];
   /** When this dispatcher first saw it, epoch ms. */
   firstSeenAt: number;
+  /** Where the dispatcher found it in the order of its last pass; nobody else writes it. */
+  rank?: number;
 }
 
 export interface QueueSnapshot {
@@ -58,6 +60,8 @@ export interface Queue {
   /** Fetches anew. One at a time; a failed one leaves everything as it was. */
   update(): Promise<void>;
   entries(): QueueSnapshot;
+  /** The same without a copy: it changes with the next change, so it is for those who are done with it at once. */
+  peek?(): QueueSnapshot;
   get(uuid: string): Container | undefined;
   lock(uuid: string): Promise<void>;
   unlock(uuid: string): Promise<void>;

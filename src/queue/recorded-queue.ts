@@ -17,6 +17,7 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
   return {
     update: () => queue.update(),
     entries: () => queue.entries(),
+    peek: () => queue.peek?.() ?? queue.entries(),
     get: (uuid) => queue.get(uuid),
     lock: (uuid) => queue.lock(uuid),
     unlock: (uuid) => queue.unlock(uuid),

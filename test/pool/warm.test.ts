@@ -17,7 +17,10 @@ const settings = {
 async function live(world: PoolWorld, upkeep: Upkeep, forMs: number): Promise<void> {
   for (let passed = 0; passed < forMs; passed += upkeep.intervalMs) {
     const instances = world.pool.instances();
-    upkeep.run({ spare: { unused: instances, creatable: world.pool.creatable() }, overQuota: 0 }, instances);
+    upkeep.run(
+      { spare: { unused: instances, creatable: world.pool.creatable() }, isCrowded: false },
+      instances,
+    );
     await settle();
     for (const { instanceId } of world.pool.instances()) if (instanceId !== '') await world.visit(instanceId);
     await world.clock.advance(upkeep.intervalMs);

@@ -167,6 +167,10 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   /** The leader moves all containers and its cache shows each move at once, so that all of it is as fresh as can be. */
+  peek(): QueueSnapshot {
+    return this.#cache.peek();
+  }
+
   entries(): QueueSnapshot {
     const { entries, threshold } = this.#cache.snapshot();
     return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
