@@ -12,6 +12,7 @@ import { machineChart } from './machine-chart.js';
 import { version } from './version.js';
 
 const stopGraceMs = 20_000;
+const offersTimeoutMs = 5 * 60_000;
 
 /** Runs the daemon until a signal; containers and instances live on. */
 async function serve(configPath: string): Promise<number> {
@@ -42,6 +43,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
       copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
   },
   replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
+  offeredTypes: async (driver, parameters, query) => {
+    const { offeredTypes } = await import('./drivers/offered-types.js');
+    return offeredTypes(driver, parameters, query, AbortSignal.timeout(offersTimeoutMs));
+  },
   version,
   output: processOutput,
   env: process.env,

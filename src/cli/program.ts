@@ -13,6 +13,7 @@ import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSshCommand } from './ssh-command.js';
 import { addTopCommand } from './top-command.js';
 import { addSubmit } from './submit.js';
+import { addTypes, type OfferedTypes } from './types-command.js';
 
 export interface ProgramDeps {
   /** Runs the daemon until it is told to stop. Resolves to the exit code. */
@@ -21,6 +22,7 @@ export interface ProgramDeps {
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
   replayFile: ReplayFile;
+  offeredTypes: OfferedTypes;
   version: string;
   output: Output;
   /** Where sessions and live views are shown. Default: that of this process. */
@@ -66,6 +68,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
   addConfigCommands(program, context);
+  addTypes(program, context, deps);
   addJournalCommands(program, context);
   addReplay(program, context, deps.replayFile);
   addStoreCommands(program, context, deps);
@@ -88,6 +91,8 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
 function exitCodeOf(error: unknown, output: Output): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   output.error(`longshore: ${error instanceof Error ? error.message : String(error)}\n`);
+  const { remedy } = (error ?? {}) as { remedy?: unknown };
+  if (typeof remedy === 'string') output.error(`  ${remedy}\n`);
   if (error instanceof ClientError) return error.exitCode;
   return error instanceof ConfigError ? 2 : 1;
 }

@@ -78,3 +78,24 @@ export function toWire(type: InstanceType): InstanceTypeWire {
     },
   };
 }
+
+/** A kind of instance that a provider offers, by its own description. */
+export interface OfferedType {
+  providerType: string;
+  vcpus: number;
+  ramBytes: number;
+  /** Of the disks that come with it. */
+  includedScratchBytes: number;
+  gpu: GpuSpec;
+  /** Dollars an hour on demand; `undefined` when the provider's list of prices does not have it. */
+  price: number | undefined;
+  canBePreemptible: boolean;
+}
+
+/** Which of them are wanted. */
+export interface OfferQuery {
+  /** Names, in which `*` stands for any text; empty: all. */
+  names: readonly string[];
+  /** Of the processor, like `x86_64`. */
+  architecture: string;
+}

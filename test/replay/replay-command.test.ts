@@ -45,6 +45,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     machineChart: () => '',
     stores: { migrate: never, copy: never },
     replayFile,
+    offeredTypes: never,
     version: '0',
     output: { write: (text) => (out += text), error: (text) => (err += text), isTerminal: false },
     env: {},

@@ -26,6 +26,7 @@ describe('the store commands', () => {
     return runProgram(['--config', join(folder, 'longshore.yaml'), 'store', ...argv], {
       serve: () => Promise.resolve(0),
       machineChart: () => '',
+      offeredTypes: () => Promise.reject(new Error('not here')),
       replayFile: () => Promise.reject(new Error('not here')),
       stores: {
         migrate: (path) => migrateConfigured(loadConfig(path)),

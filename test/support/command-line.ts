@@ -27,6 +27,7 @@ export function runCommand(
       migrate: () => Promise.reject(new Error('none')),
       copy: () => Promise.reject(new Error('none')),
     },
+    offeredTypes: () => Promise.reject(new Error('none')),
     version: 'test',
     output: {
       write: (text) => void (output.out += text),
