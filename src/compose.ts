@@ -10,14 +10,18 @@ import { startApi } from './api/server.js';
 import { startCore, type Core } from './compose/core.js';
 import { announced, assembleLive } from './compose/live.js';
 import { apiDeps } from './compose/api-deps.js';
+import { Orders } from './compose/orders.js';
 import { openStorage, type Storage } from './compose/storage.js';
 import type { Config } from './config/config.js';
 import { driverSecretsOf } from './config/driver-secrets.js';
 import type { Clock } from './domain/clock.js';
 import { instanceSetIdOf } from './domain/ids.js';
+import type { Mandate } from './domain/mandate.js';
+import type { Role } from './domain/role.js';
 import type { Driver } from './drivers/driver.js';
 import { openDriver } from './drivers/registry.js';
 import { Breakers } from './drivers/wrappers/breaker.js';
+import { withMandate } from './drivers/wrappers/mandate.js';
 import { wrapDriver } from './drivers/wrappers/wrap.js';
 import { Metrics } from './metrics/metrics.js';
 import { Reporter } from './reporter.js';
@@ -40,7 +44,9 @@ export interface ComposeOptions {
 export interface Daemon extends Storage {
   /** Where the API listens. */
   url: string;
+  /** Throws, saying who leads, while another daemon of the store does. */
   pool: WorkerPool;
+  role(): Role;
   /** Takes no more work, closes connections, leaves containers and instances as they are. */
   stop(): Promise<void>;
 }
@@ -72,44 +78,63 @@ async function start(
   releases: (() => Promise<void> | void)[],
 ): Promise<Omit<Daemon, 'stop'>> {
   const { config, clock, log } = options;
+  let url = '';
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  const { store, journal } = await openStorage(config, options, releases);
-  const metrics: Metrics = metricsOf(options, store, () => core);
-  const live = assembleLive({ clock, core: () => core, summary: () => fleetSummary(deps) });
+  const storage = await openStorage(config, options, releases);
+  const { store, journal } = storage;
+  const metrics: Metrics = metricsOf(options, store, () => orders);
+  const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
   const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const executorFactory = options.executorFactory ?? sshExecutors(config, clock);
-  const edges = { reporter, breakers, metrics };
-  const driver = await openCloud({ ...options, executorFactory }, instanceSetId, edges);
-  releases.push(() => driver.stop());
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
   if (runner.isDeployed) await runner.load().catch(() => {});
-  const core: Core = await startCore({
+  const orders: Orders = new Orders({
     config,
     clock,
-    random: Math.random,
-    newSecret: () => randomBytes(20).toString('hex'),
-    driver,
-    executorFactory,
-    queue: store,
-    journal,
-    reporter,
-    runner,
+    log,
+    storage,
     instanceSetId,
-    publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
-    onWorkerStep: live.step,
+    url: () => url,
+    begin: async (mandate) => {
+      const parts = { instanceSetId, reporter, breakers, metrics, executorFactory, mandate };
+      const driver = await openCloud(options, parts);
+      try {
+        const core = await startCore({
+          config,
+          clock,
+          random: Math.random,
+          newSecret: () => randomBytes(20).toString('hex'),
+          driver,
+          executorFactory,
+          queue: store,
+          journal,
+          reporter,
+          runner,
+          mandate,
+          instanceSetId,
+          publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
+          onWorkerStep: live.step,
+        });
+        return { ...core, stop: () => stopAll(core, driver) };
+      } catch (error) {
+        await driver.stop();
+        throw error;
+      }
+    },
   });
-  releases.push(() => core.stop());
+  await orders.start();
+  releases.push(() => orders.stop());
   const deps: ApiDeps = apiDeps({
     config,
     clock,
     log,
     store,
     journal,
-    core,
+    orders,
     metrics,
     reporter,
     runner,
@@ -117,40 +142,63 @@ async function start(
     breakers,
   });
   const api = await startApi(deps, config.api);
+  url = api.url;
   releases.push(() => api.close());
   const addressFile = join(config.stateDir, 'api-address');
   writeFileSync(addressFile, `${api.url}\n`, { mode: 0o600 });
   releases.push(() => rmSync(addressFile, { force: true }));
   log.info({ component: 'api', url: api.url, version }, 'in service');
-  return { url: api.url, pool: core.pool, store, journal };
+  orders.seekLead();
+  return { url: api.url, pool: orders.core.pool, store, journal, role: () => orders.role() };
 }
 
+async function stopAll(core: Core, driver: Driver): Promise<void> {
+  await core.stop();
+  await driver.stop();
+}
+
+const idleFigures = {
+  allocatedNotStarted: 0,
+  overQuota: 0,
+  longestWaitSeconds: 0,
+  last503Seconds: 0,
+  maxContainers: 0,
+};
+
 /** Metrics that ask the running parts at each scrape. */
-function metricsOf({ config, clock }: ComposeOptions, store: Storage['store'], core: () => Core): Metrics {
+function metricsOf(
+  { config, clock }: ComposeOptions,
+  store: Storage['store'],
+  orders: () => Orders,
+): Metrics {
+  const core = (): Core | undefined => (orders().isLeading ? orders().core : undefined);
   return new Metrics({
     clock,
-    workers: () => core().pool.gauges(),
-    atQuota: () => core().pool.atQuota(),
+    role: () => orders().role(),
+    workers: () => core()?.pool.gauges() ?? [],
+    atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],
     *queueEntries() {
       for (const { container, instanceTypes } of store.peek().entries.values()) {
         yield { state: container.state, instanceType: instanceTypes[0]?.name ?? '' };
       }
     },
-    schedule: () => core().dispatch.figures(),
+    schedule: () => core()?.dispatch.figures() ?? idleFigures,
   });
 }
 
+interface CloudParts {
+  instanceSetId: string;
+  reporter: Reporter;
+  breakers: Breakers;
+  metrics: Metrics;
+  executorFactory: ExecutorFactory;
+  mandate: Mandate;
+}
+
 async function openCloud(
-  {
-    config,
-    clock,
-    log,
-    driver: given,
-    executorFactory,
-  }: ComposeOptions & { executorFactory: ExecutorFactory },
-  instanceSetId: string,
-  { reporter, breakers, metrics }: { reporter: Reporter; breakers: Breakers; metrics: Metrics },
+  { config, clock, log, driver: given }: ComposeOptions,
+  { instanceSetId, reporter, breakers, metrics, executorFactory, mandate }: CloudParts,
 ): Promise<Driver> {
   const secrets = driverSecretsOf(config.driverParameters);
   const driver =
@@ -168,7 +216,7 @@ async function openCloud(
       executors: executorFactory,
       warn: (message, fields) => log.warn({ component: 'driver', ...fields }, message),
     }));
-  return wrapDriver(driver, {
+  return wrapDriver(withMandate(driver, mandate), {
     clock,
     resourceTags: config.pool.resourceTags,
     opsPerSecond: config.pool.maxCloudOpsPerSecond,

@@ -1,6 +1,7 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { connectionMachine } from './machines/connection.js';
 import { dispatcherMachine } from './machines/dispatcher.js';
+import { leadershipMachine } from './machines/leadership.js';
 import { holdOffMachine } from './machines/hold-off.js';
 import { launchMachine } from './machines/launch.js';
 import { runnerMachine } from './machines/runner.js';
@@ -15,6 +16,7 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   launch: launchMachine,
   connection: connectionMachine,
   dispatcher: dispatcherMachine,
+  leadership: leadershipMachine,
   'hold-off': holdOffMachine,
 };
 

@@ -1,4 +1,5 @@
 import { fromPromise } from 'xstate';
+import type { Mandate } from '../domain/mandate.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { Executors } from './executors.js';
 import { remoteFailure } from './remote-failure.js';
@@ -8,18 +9,20 @@ import type { RunnerProgram } from './runner-program.js';
 export interface KillContainerDeps {
   executors: Executors;
   runner: RunnerProgram;
+  mandate: Mandate;
   timeoutMs: number;
 }
 
 /** One TERM; success says that the process is gone (R-10, R-12). */
-export const killContainerWith = ({ executors, runner, timeoutMs }: KillContainerDeps) =>
+export const killContainerWith = ({ executors, runner, mandate, timeoutMs }: KillContainerDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
     try {
       const uuid = uuidWord(input.uuid);
       const program = await runner.command();
       const { executor, instance } = executors.of(input.instanceId);
       const command = asRoot(`${program} --kill 15 ${uuid}`, instance.remoteUser);
-      await executor.run(command, { timeoutMs, signal });
+      await mandate.confirm();
+      await executor.run(command, { timeoutMs, signal, permit: () => mandate.assert() });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);

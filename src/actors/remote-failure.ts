@@ -1,3 +1,4 @@
+import { MandateError } from '../domain/mandate.js';
 import { QueueError } from '../queue/queue.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
@@ -17,7 +18,7 @@ const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([
 
 /**
  * An error as plain data. Those of the executor and the queue keep their code; `gone`: the instance left the pool
- * meanwhile; `unsafe`: no container id; `fault`: all others.
+ * meanwhile; `unsafe`: no container id; `superseded`: another daemon leads; `fault`: all others.
  */
 export function remoteFailure(error: unknown): RemoteFailure {
   if (error instanceof ExecutorError) {
@@ -37,6 +38,7 @@ function isExpected({ code, cause }: ExecutorError): boolean {
 
 function classify(error: unknown): { code: string; expected: boolean } {
   if (error instanceof QueueError) return { code: error.code, expected: false };
+  if (error instanceof MandateError) return { code: 'superseded', expected: true };
   if (error instanceof DeadlineError) return { code: 'timeout', expected: true };
   if (error instanceof UnknownInstanceError) return { code: 'gone', expected: true };
   if (error instanceof UnsafeUuidError) return { code: 'unsafe', expected: false };

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
+import type { Mandate } from '../domain/mandate.js';
 import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
@@ -31,16 +32,17 @@ export interface StartContainerDeps {
   timeoutMs: number;
   /** How many starts may be under way at once. */
   starts: Slots;
+  mandate: Mandate;
   clock: Clock;
 }
 
 /**
  * Starts one container (R-2, R-3). It is recorded as running there before the command is sent; when that cannot be
- * recorded, nothing is sent.
+ * recorded, or this daemon leads no longer, nothing is sent.
  */
 export const startContainerWith = (deps: StartContainerDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
-    const { executors, runner, queue, settings, timeoutMs, starts, clock } = deps;
+    const { executors, runner, queue, settings, timeoutMs, starts, mandate, clock } = deps;
     try {
       const uuid = uuidWord(input.uuid);
       const program = await runner.command();
@@ -52,7 +54,8 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         const command = asRoot(startCommand(program, settings, uuid), instance.remoteUser);
         const where = { instanceId: instance.id, instanceTypeName: type.name, pricePerHour: type.price };
         await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
-        await executor.run(command, { stdin, timeoutMs, signal });
+        await mandate.confirm();
+        await executor.run(command, { stdin, timeoutMs, signal, permit: () => mandate.assert() });
       });
       return { ok: true };
     } catch (error) {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -29,7 +30,9 @@ export interface LiveParts {
 
 /** All the API needs; it knows no machine. */
 export interface ApiDeps {
+  /** Throws `superseded` while another daemon leads, as all do that only a leader can. */
   pool: Pool;
+  role(): Role;
   store: ContainerStore;
   dispatcher: {
     /** In the order of the last pass. */

@@ -2,6 +2,7 @@ import type { InstanceView } from '../actors/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';
+import { healthOf } from './health.js';
 import { timeOf } from './wire.js';
 
 interface TypeSummary {
@@ -27,7 +28,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
     breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
-    health: deps.pool.health() ?? 'OK',
+    health: healthOf(deps) ?? 'OK',
   };
 }
 

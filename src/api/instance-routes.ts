@@ -5,6 +5,7 @@ import { PoolError } from '../actors/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { replayKinds } from '../replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
+import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
 import { orderedBy } from './who.js';
 import { instanceBody, timeOf } from './wire.js';
@@ -89,12 +90,17 @@ export const instanceRoutes =
       deps.orders.breakerReset(key, orderedBy(request, reason));
       return reply.send({});
     });
-    app.get('/status', async () => ({
-      version: deps.version,
-      containers: await store.counts(),
-      instances: pool.countWorkers(),
-      atQuota: pool.atQuota(),
-      health: pool.health() ?? 'OK',
-    }));
+    app.get('/status', async () => {
+      const role = deps.role();
+      const isLeading = role.state === 'leading';
+      return {
+        version: deps.version,
+        role: { ...role, fault: role.fault ?? null, leader: role.leader ?? null },
+        // What a store that does not answer holds is not known.
+        containers: await store.counts().catch(() => null),
+        ...(isLeading ? { instances: pool.countWorkers(), atQuota: pool.atQuota() } : {}),
+        health: healthOf(deps) ?? 'OK',
+      };
+    });
     done();
   };

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PoolError } from '../actors/pool.js';
 import type { ApiDeps } from './deps.js';
+import { healthOf } from './health.js';
 import { legacyContainer, legacyInstance } from './wire.js';
 
 type Parameters = Record<string, string | string[] | undefined>;
@@ -45,7 +46,7 @@ export function addLegacyRoutes(app: FastifyInstance, deps: ApiDeps): void {
     if (!/^bearer /i.test(request.headers.authorization ?? '')) {
       return reply.code(401).type('text/plain').send('authorization required\n');
     }
-    const error = pool.health();
+    const error = healthOf(deps);
     return error === undefined ? { health: 'OK' } : { error, health: 'ERROR' };
   });
 }

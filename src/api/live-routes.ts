@@ -38,6 +38,8 @@ export const liveRoutes =
       return hourlyCosts({ appeared, gone, running: pool.instances(), sinceAt, now });
     });
     app.get('/events', { schema: { querystring: eventsQuery }, ...uncompressed }, (request, reply) => {
+      // Refused before the stream begins where there is nothing to follow.
+      pool.atQuota();
       const lastSeen = request.headers['last-event-id'];
       const stream = eventStream(request, reply);
       const since = typeof lastSeen === 'string' ? lastSeen : request.query.since;

@@ -14,7 +14,7 @@ import { recordBase } from '../replay/step-record.js';
 import type { Reporter } from '../reporter.js';
 import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
-import type { Core } from './core.js';
+import type { Orders } from './orders.js';
 import type { Storage } from './storage.js';
 
 /** What the API shows and orders. */
@@ -22,7 +22,7 @@ export interface ServedParts extends Storage {
   config: Config;
   clock: Clock;
   log: Logger;
-  core: Core;
+  orders: Orders;
   metrics: Metrics;
   reporter: Reporter;
   runner: RunnerProgram;
@@ -33,12 +33,16 @@ export interface ServedParts extends Storage {
 
 /** The running parts as the API knows them. */
 export function apiDeps(parts: ServedParts): ApiDeps {
-  const { config, clock, log, store, journal, metrics, reporter, live, breakers } = parts;
-  const { pool, dispatch } = parts.core;
+  const { config, clock, log, store, journal, metrics, reporter, live, breakers, orders } = parts;
+  const { pool, dispatch, executors } = orders.core;
   return {
     pool,
     store,
-    dispatcher: dispatch,
+    role: () => orders.role(),
+    dispatcher: {
+      containers: () => dispatch.containers(),
+      wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),
+    },
     holdOffs: {
       list: () => [...pool.holdOffs(), ...breakers.views()],
       reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
@@ -52,15 +56,15 @@ export function apiDeps(parts: ServedParts): ApiDeps {
           now: () => clock.now(),
           journal,
           store,
-          snapshot: (instanceId) => pool.snapshot(instanceId),
-          chart: (instanceId) => pool.chart(instanceId),
-          wait: (uuid) => dispatch.wait(uuid),
+          snapshot: (instanceId) => (orders.isLeading ? pool.snapshot(instanceId) : undefined),
+          chart: (instanceId) => (orders.isLeading ? pool.chart(instanceId) : undefined),
+          wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),
         },
         id,
       ),
     replay: (instanceId, limit) => replayOf(parts, instanceId, limit),
-    tail: tailWith(parts.core.executors, parts.runner),
-    openShell: openShellWith(parts.core.executors),
+    tail: tailWith(executors, parts.runner),
+    openShell: openShellWith(executors),
     live,
     managementToken: config.managementToken,
     pageFolder,
@@ -71,7 +75,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
 }
 
 async function replayOf(
-  { journal, core }: ServedParts,
+  { journal, orders }: ServedParts,
   instance: string,
   limit: number,
 ): Promise<Replay | undefined> {
@@ -79,7 +83,7 @@ async function replayOf(
     journal.read({ instance, kind: 'worker.begun', limit: 100 }),
     journal.read({ instance, kind: 'worker.step', limit }),
   ]);
-  const live = core.pool.snapshot(instance);
+  const live = orders.isLeading ? orders.core.pool.snapshot(instance) : undefined;
   if (steps.length === 0 || (begun.length === 0 && !live)) return undefined;
   const inOrder = [...begun, ...steps].sort((a, b) => a.at - b.at);
   return replay(instance, inOrder, live && recordBase(live));

@@ -7,6 +7,7 @@ import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { tagKeys } from '../domain/instance.js';
+import { soleMandate, type Mandate } from '../domain/mandate.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
@@ -31,6 +32,8 @@ export interface CoreOptions {
   journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
   reporter: Reporter;
   runner: RunnerProgram;
+  /** Default: this daemon shares its store with no other. */
+  mandate?: Mandate;
   instanceSetId: string;
   /** Of the dispatch key, in OpenSSH form, when instances are to get it from the cloud. */
   publicKey: string | undefined;
@@ -46,12 +49,12 @@ export interface Core {
   dispatch: Dispatch;
   executors: Executors;
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
-  stop(): void;
+  stop(): Promise<void> | void;
 }
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { config, clock, driver, reporter, runner, worker } = options;
+  const { config, clock, driver, reporter, runner, worker, mandate = soleMandate } = options;
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
@@ -65,7 +68,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner, worker },
+    { config, clock, driver, executors, queue, runner, worker, mandate },
     { open, recorded },
   );
   const dispatch = new Dispatch({

@@ -4,8 +4,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { sizeContainer } from '../policy/choose-types.js';
-import { QueueError } from '../queue/queue.js';
-import { openDatabase } from '../queue/store/database.js';
+import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
@@ -17,6 +16,14 @@ export interface Storage {
   journal: StoreJournal;
 }
 
+export interface OpenStorage extends Storage {
+  db: Store;
+  /** True: other daemons may use it too. */
+  isShared: boolean;
+  /** Names this daemon among the writers of the store. */
+  writer: string;
+}
+
 const journalFlushMs = 50;
 const storePatienceMs = 5_000;
 
@@ -25,14 +32,12 @@ export async function openStorage(
   config: Config,
   { clock, log }: { clock: Clock; log: Logger },
   releases: (() => Promise<void> | void)[],
-): Promise<Storage> {
+): Promise<OpenStorage> {
   const target = storeTarget(config);
-  if (isPostgresUrl(target.url)) {
-    const text = 'the daemon does not run on PostgreSQL yet: nothing would keep two of them apart';
-    throw new QueueError('invalid', text);
-  }
-  releases.push(lockStore(target.url));
-  const db = await openDatabase(target);
+  const isShared = isPostgresUrl(target.url);
+  if (!isShared) releases.push(lockStore(target.url));
+  // A server may not be there yet.
+  const db = await (isShared ? connectStore(target) : openDatabase(target));
   releases.push(() => db.destroy());
   const journal = new StoreJournal({
     db,
@@ -43,6 +48,7 @@ export async function openStorage(
   });
   releases.push(() => journal.flush());
   const { scheduler } = config;
+  const writer = randomUUID();
   const store = new SqlContainerStore({
     db,
     clock,
@@ -56,11 +62,11 @@ export async function openStorage(
         localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
       }),
     maxDispatchAttempts: scheduler.maxDispatchAttempts,
-    writer: randomUUID(),
+    writer,
     patienceMs: storePatienceMs,
     onFault: (uuid, err) =>
       log.error({ component: 'store', containerId: uuid, err }, 'container record cannot be read'),
   });
   releases.push(() => store.stop());
-  return { store, journal };
+  return { store, journal, db, isShared, writer };
 }

@@ -11,6 +11,7 @@ import { startContainerWith } from '../actors/start-container.js';
 import { watchWith } from '../actors/watch.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { Mandate } from '../domain/mandate.js';
 import type { Driver } from '../drivers/driver.js';
 import { runnerMachine } from '../machines/runner.js';
 import { workerMachine } from '../machines/worker.js';
@@ -27,6 +28,7 @@ export interface WorkerWorld {
   runner: RunnerProgram;
   /** In place of the worker's chart. */
   worker: typeof workerMachine | undefined;
+  mandate: Mandate;
 }
 
 /** Three beats of the runner program's watch. */
@@ -36,7 +38,7 @@ const concurrentUploads = 4;
 const concurrentDestroys = 16;
 const concurrentTagWrites = 8;
 
-function runnerLogic({ config, clock, executors, queue, runner }: WorkerWorld) {
+function runnerLogic({ config, clock, executors, queue, runner, mandate }: WorkerWorld) {
   const timeoutMs = config.pool.commandTimeoutMs;
   return runnerMachine.provide({
     actors: {
@@ -51,9 +53,10 @@ function runnerLogic({ config, clock, executors, queue, runner }: WorkerWorld) {
         isEc2: config.driver === 'ec2',
         timeoutMs,
         starts: new Slots(concurrentStarts),
+        mandate,
         clock,
       }),
-      killContainer: killContainerWith({ executors, runner, timeoutMs }),
+      killContainer: killContainerWith({ executors, runner, mandate, timeoutMs }),
       collectResult: collectResultWith({
         executors,
         runner,

@@ -145,9 +145,10 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
               on: { 'world.changed': 'planning', 'operation.refused': 'retrying' },
             },
             retrying: {
-              description: 'An operation had to wait for another one. Ends with a pass shortly (UL-3).',
+              description:
+                'An operation had to wait for another one. Ends with a pass shortly (UL-3), never at once: a pass that changes something would follow itself for ever.',
               after: { operationRetry: 'planning' },
-              on: { 'world.changed': 'planning', 'operation.refused': {} },
+              on: { 'world.changed': 'changed', 'operation.refused': {} },
             },
           },
         },

@@ -1,12 +1,15 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
 export interface MetricSources {
   clock: Clock;
+  /** Default: it leads. */
+  role?(): Role;
   workers(): readonly WorkerGaugeView[];
   atQuota(): boolean;
   typeNames(): readonly string[];
@@ -103,6 +106,7 @@ export class Metrics {
     for (const invariant of invariantNames) this.#violations.inc({ invariant }, 0);
     this.#addPoolGauges(sources);
     this.#addScheduleGauges(sources);
+    this.#addRoleGauges(sources);
     collectDefaultMetrics({ register: this.registry, prefix: 'longshore_' });
   }
 
@@ -180,6 +184,15 @@ export class Metrics {
     this.#sum('vcpus_total', 'VCPUs.', workers, (worker) => worker.instanceType.vcpus);
     this.#sum('memory_bytes_total', 'RAM.', workers, (worker) => worker.instanceType.ramBytes);
     this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));
+  }
+
+  #addRoleGauges({ role }: MetricSources): void {
+    this.#gauge('leading', '1 while this daemon gives the orders, 0 while it stands by.', (gauge) =>
+      gauge.set(role === undefined || role().state === 'leading' ? 1 : 0),
+    );
+    this.#gauge('lease_epoch', 'Of the leader; 0 for a store of one daemon.', (gauge) =>
+      gauge.set(role?.().epoch ?? 0),
+    );
   }
 
   #addScheduleGauges({ schedule, queueEntries }: MetricSources): void {

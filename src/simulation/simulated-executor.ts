@@ -84,7 +84,7 @@ class SimulatedExecutor implements Executor {
     this.#lifeline = options.lifeline ?? immortal;
   }
 
-  run(command: string, { stdin, timeoutMs, signal }: RunOptions): Promise<CommandResult> {
+  run(command: string, { stdin, timeoutMs, permit, signal }: RunOptions): Promise<CommandResult> {
     const { clock } = this.#options;
     return this.#orEnded(signal, (reject) => {
       const timer = clock.setTimeout(
@@ -92,7 +92,7 @@ class SimulatedExecutor implements Executor {
         timeoutMs,
       );
       return {
-        answer: this.#run(command, stdin ?? '', signal),
+        answer: this.#run(command, { stdin, permit, signal }),
         release: () => clock.clearTimeout(timer),
       };
     });
@@ -139,9 +139,13 @@ class SimulatedExecutor implements Executor {
     return Promise.resolve();
   }
 
-  async #run(command: string, stdin: string | Uint8Array, signal: AbortSignal): Promise<CommandResult> {
+  async #run(
+    command: string,
+    { stdin = '', permit, signal }: Pick<RunOptions, 'stdin' | 'permit' | 'signal'>,
+  ): Promise<CommandResult> {
     const { id, vm } = await this.#machine(signal);
     const { address } = this.#target;
+    permit?.();
     this.#options.onCommand?.(id, command);
     const answer = await this.#lifeline.call(() => vm.interpret(command, stdin));
     if (this.#network.losesAnswer(address)) {

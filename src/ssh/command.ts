@@ -6,6 +6,7 @@ export interface CommandInput {
   stdin?: string | Uint8Array;
   env?: Readonly<Record<string, string>>;
   maxOutputBytes: number;
+  permit?: (() => void) | undefined;
 }
 
 /** A channel and how its command ended, heard from its first moment on: all may arrive in one packet. */
@@ -77,6 +78,11 @@ export function finishCommand(
     });
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      input.permit?.();
+    } catch (error) {
+      return stop(new ExecutorError('aborted', (error as Error).message, { cause: error }));
+    }
     channel.end(input.stdin);
   });
 }

@@ -19,6 +19,8 @@ export interface RunOptions {
   timeoutMs: number;
   /** Output beyond it ends the command with code `too-much-output`. Default 16 MiB. */
   maxOutputBytes?: number;
+  /** Asked right before the command is sent, and before its input is: what it throws, the command ends with, unsent. */
+  permit?(): void;
   signal: AbortSignal;
 }
 

@@ -82,10 +82,13 @@ class SshExecutor implements Executor, ConnectionPort {
     try {
       await this.#channels.take(deadline.signal).catch(() => Promise.reject(abortError(deadline.signal)));
       try {
-        const opening = (client: Client) => openChannel(client, command, options.env);
+        const { env, stdin, permit, maxOutputBytes = defaultMaxOutputBytes } = options;
+        const opening = (client: Client): Promise<OpenCommand> => {
+          permit?.();
+          return openChannel(client, command, env);
+        };
         const channel = await this.#channel(opening, deadline.signal);
-        const maxOutputBytes = options.maxOutputBytes ?? defaultMaxOutputBytes;
-        return await finishCommand(channel, { stdin: options.stdin, maxOutputBytes }, deadline.signal);
+        return await finishCommand(channel, { stdin, maxOutputBytes, permit }, deadline.signal);
       } finally {
         this.#channels.release();
       }

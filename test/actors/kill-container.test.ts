@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { soleMandate } from '../../src/domain/mandate.js';
 import { killContainerWith } from '../../src/actors/kill-container.js';
 import { EffectsWorld, runEffect, runEffectFor } from '../support/effects-world.js';
 import { uuid1 } from '../support/worker-world.js';
@@ -7,7 +8,7 @@ const input = { instanceId: 'i-1', uuid: uuid1 };
 const timeoutMs = 5_000;
 
 function killContainer(world: EffectsWorld, runner = world.runner()) {
-  return killContainerWith({ executors: world.executors, runner, timeoutMs });
+  return killContainerWith({ executors: world.executors, runner, mandate: soleMandate, timeoutMs });
 }
 
 describe('one TERM', () => {

@@ -8,6 +8,7 @@ import {
 } from '../../src/actors/start-container.js';
 import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
+import { soleMandate } from '../../src/domain/mandate.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { Slots } from '../../src/ssh/slots.js';
 import {
@@ -47,6 +48,7 @@ function startContainer(world: EffectsWorld, change: Partial<StartContainerDeps>
     isEc2: false,
     timeoutMs,
     starts: new Slots(4),
+    mandate: soleMandate,
     clock: world.clock,
     ...change,
   });

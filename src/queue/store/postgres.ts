@@ -6,7 +6,7 @@ import type { StoreTarget } from './store-url.js';
 const maxConnections = 8;
 const connectTimeoutMs = 5_000;
 /** A statement that is not answered for longer is given up, and its connection with it. */
-const statementTimeoutMs = 15_000;
+const statementTimeoutMs = 10_000;
 const idleTimeoutMs = 30_000;
 const int8: number = 20;
 

@@ -1,0 +1,7 @@
+import type { ApiDeps } from './deps.js';
+
+/** What is wrong with this daemon, for people; `undefined` when all is well, standing by included. */
+export function healthOf({ role, pool }: Pick<ApiDeps, 'role' | 'pool'>): string | undefined {
+  const { fault, state } = role();
+  return fault ?? (state === 'leading' ? pool.health() : undefined);
+}

@@ -1,0 +1,131 @@
+import { hostname } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.js';
+import type { Clock } from '../domain/clock.js';
+import { soleMandate, type Mandate } from '../domain/mandate.js';
+import type { Role } from '../domain/role.js';
+import { ChangeFeed } from '../queue/store/change-feed.js';
+import type { Core } from './core.js';
+import { Leadership } from './leadership.js';
+import type { OpenStorage } from './storage.js';
+import { storeTarget } from './store-admin.js';
+import { notLeading, whileLeading } from './while-leading.js';
+
+export interface OrdersOptions {
+  config: Config;
+  clock: Clock;
+  log: Logger;
+  storage: OpenStorage;
+  instanceSetId: string;
+  /** Starts what gives orders; rejects with everything released. */
+  begin(mandate: Mandate): Promise<Core>;
+  /** Where this daemon's API is, once it listens. */
+  url(): string;
+}
+
+/** What gives orders, while this daemon may: always on a store of its own, while it leads on a shared one. */
+export class Orders {
+  readonly #options: OrdersOptions;
+  readonly #leadership: Leadership | undefined;
+  readonly #name = `${hostname()}:${process.pid}`;
+  #present: Core | undefined;
+  /** Its parts throw `superseded`, saying who leads, while this daemon does not. */
+  readonly core: Core;
+
+  constructor(options: OrdersOptions) {
+    this.#options = options;
+    const { config, clock, log, storage, instanceSetId, url } = options;
+    if (storage.isShared) {
+      storage.store.standBy();
+      this.#leadership = new Leadership({
+        db: storage.db,
+        target: storeTarget(config),
+        clock,
+        log,
+        monotonicMs: () => performance.now(),
+        name: this.#name,
+        url,
+        instanceSetId,
+        reign: (epoch, mandate, signal) => this.#reign(epoch, mandate, signal),
+      });
+    }
+    const missing = (): Error => notLeading(this.role());
+    this.core = {
+      pool: whileLeading(() => this.#present?.pool, missing),
+      dispatch: whileLeading(() => this.#present?.dispatch, missing),
+      executors: whileLeading(() => this.#present?.executors, missing),
+      stop: () => this.stop(),
+    };
+  }
+
+  get isLeading(): boolean {
+    return this.#present !== undefined;
+  }
+
+  role(): Role {
+    const role = this.#leadership?.role();
+    if (!role) {
+      const leader = { name: this.#name, url: this.#options.url() };
+      return { state: 'leading', leader, epoch: 0, fault: undefined };
+    }
+    // The lease is there, what gives orders is being started.
+    return role.state === 'leading' && !this.#present ? { ...role, state: 'standing by' } : role;
+  }
+
+  /** On a store of its own, what gives orders has begun when it resolves; rejects when it can not. */
+  async start(): Promise<void> {
+    if (!this.#leadership) this.#present = await this.#options.begin(soleMandate);
+  }
+
+  /** On a shared store, begins to seek the lead; the API must listen. */
+  seekLead(): void {
+    this.#leadership?.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#leadership?.stop();
+    await this.#present?.stop();
+    this.#present = undefined;
+  }
+
+  async #reign(epoch: number, mandate: Mandate, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    const { store } = this.#options.storage;
+    store.lead(epoch);
+    const core = await this.#options.begin(mandate);
+    const feed = this.#feed();
+    try {
+      if (!signal.aborted) this.#present = core;
+      feed.start();
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    } finally {
+      this.#present = undefined;
+      store.standBy();
+      await Promise.all([core.stop(), feed.stop()]);
+      log.info({ component: 'leadership', epoch }, 'all that gave orders has stopped');
+    }
+  }
+
+  #feed(): ChangeFeed {
+    const { config, clock, log, storage } = this.#options;
+    const { store, db, writer } = storage;
+    const fields = { component: 'store' };
+    return new ChangeFeed({
+      listen: { url: config.storeListen || config.store, password: config.storePassword },
+      db,
+      clock,
+      writer,
+      onNews: () =>
+        void store.update().catch((err: unknown) => log.debug({ ...fields, err }, 'store cannot be read')),
+      onMode: (mode, err) => {
+        if (mode === 'listening') log.info(fields, 'changes of others are announced');
+        else
+          log.warn(
+            { ...fields, err },
+            'changes of others are not announced: the store is asked every second',
+          );
+      },
+    });
+  }
+}
