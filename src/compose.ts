@@ -119,7 +119,13 @@ async function start(
           publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
           onWorkerStep: live.step,
         });
-        return { ...core, stop: () => stopAll(core, driver) };
+        return {
+          core,
+          stop: () => {
+            core.stop();
+            return driver.stop();
+          },
+        };
       } catch (error) {
         await driver.stop();
         throw error;
@@ -152,11 +158,6 @@ async function start(
   return { url: api.url, pool: orders.core.pool, store, journal, role: () => orders.role() };
 }
 
-async function stopAll(core: Core, driver: Driver): Promise<void> {
-  await core.stop();
-  await driver.stop();
-}
-
 const idleFigures = {
   allocatedNotStarted: 0,
   overQuota: 0,
@@ -171,7 +172,7 @@ function metricsOf(
   store: Storage['store'],
   orders: () => Orders,
 ): Metrics {
-  const core = (): Core | undefined => (orders().isLeading ? orders().core : undefined);
+  const core = () => (orders().isLeading ? orders().core : undefined);
   return new Metrics({
     clock,
     role: () => orders().role(),

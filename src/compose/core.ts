@@ -49,7 +49,7 @@ export interface Core {
   dispatch: Dispatch;
   executors: Executors;
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
-  stop(): Promise<void> | void;
+  stop(): void;
 }
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */

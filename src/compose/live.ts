@@ -13,7 +13,7 @@ import type { Core } from './core.js';
 
 export interface LiveOptions {
   clock: Clock;
-  core(): Core;
+  core(): Omit<Core, 'stop'>;
   summary(): Promise<Record<string, unknown>>;
 }
 

@@ -12,6 +12,12 @@ import type { OpenStorage } from './storage.js';
 import { storeTarget } from './store-admin.js';
 import { notLeading, whileLeading } from './while-leading.js';
 
+/** The core at work, and how it ends with all that was opened for it. */
+export interface Begun {
+  core: Core;
+  stop(): Promise<void>;
+}
+
 export interface OrdersOptions {
   config: Config;
   clock: Clock;
@@ -19,7 +25,7 @@ export interface OrdersOptions {
   storage: OpenStorage;
   instanceSetId: string;
   /** Starts what gives orders; rejects with everything released. */
-  begin(mandate: Mandate): Promise<Core>;
+  begin(mandate: Mandate): Promise<Begun>;
   /** Where this daemon's API is, once it listens. */
   url(): string;
 }
@@ -29,9 +35,9 @@ export class Orders {
   readonly #options: OrdersOptions;
   readonly #leadership: Leadership | undefined;
   readonly #name = `${hostname()}:${process.pid}`;
-  #present: Core | undefined;
+  #present: Begun | undefined;
   /** Its parts throw `superseded`, saying who leads, while this daemon does not. */
-  readonly core: Core;
+  readonly core: Omit<Core, 'stop'>;
 
   constructor(options: OrdersOptions) {
     this.#options = options;
@@ -52,10 +58,9 @@ export class Orders {
     }
     const missing = (): Error => notLeading(this.role());
     this.core = {
-      pool: whileLeading(() => this.#present?.pool, missing),
-      dispatch: whileLeading(() => this.#present?.dispatch, missing),
-      executors: whileLeading(() => this.#present?.executors, missing),
-      stop: () => this.stop(),
+      pool: whileLeading(() => this.#present?.core.pool, missing),
+      dispatch: whileLeading(() => this.#present?.core.dispatch, missing),
+      executors: whileLeading(() => this.#present?.core.executors, missing),
     };
   }
 
@@ -93,16 +98,16 @@ export class Orders {
     const { log } = this.#options;
     const { store } = this.#options.storage;
     store.lead(epoch);
-    const core = await this.#options.begin(mandate);
+    const begun = await this.#options.begin(mandate);
     const feed = this.#feed();
     try {
-      if (!signal.aborted) this.#present = core;
+      if (!signal.aborted) this.#present = begun;
       feed.start();
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
     } finally {
       this.#present = undefined;
       store.standBy();
-      await Promise.all([core.stop(), feed.stop()]);
+      await Promise.all([begun.stop(), feed.stop()]);
       log.info({ component: 'leadership', epoch }, 'all that gave orders has stopped');
     }
   }
