@@ -7,7 +7,7 @@ import type { WorkerPool } from './actors/worker-pool.js';
 import type { ApiDeps } from './api/deps.js';
 import { fleetSummary } from './api/fleet-summary.js';
 import { startApi } from './api/server.js';
-import { startCore, type Core } from './compose/core.js';
+import { startCore } from './compose/core.js';
 import { announced, assembleLive } from './compose/live.js';
 import { apiDeps } from './compose/api-deps.js';
 import { Orders } from './compose/orders.js';
