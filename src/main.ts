@@ -9,6 +9,7 @@ import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
 import { createLog } from './log.js';
 import { machineChart } from './machine-chart.js';
+import { tellServiceManager } from './service-manager.js';
 import { version } from './version.js';
 
 const stopGraceMs = 20_000;
@@ -19,11 +20,16 @@ async function serve(configPath: string): Promise<number> {
   const config = ensureSecrets(loadConfig(configPath));
   const log = createLog(config.logLevel);
   const daemon = await compose({ config, clock: systemClock, log });
+  const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
+    const fault = await tellServiceManager(word, status, process.env);
+    if (fault !== undefined) log.warn({ word, fault }, 'the service manager could not be told');
+  };
+  await tell('ready', `in service at ${daemon.url}`);
   return new Promise((resolve) => {
     closeWithGrace({ delay: stopGraceMs, logger: false }, async ({ err, signal }) => {
       if (err) log.fatal({ err }, 'a fault nobody caught');
       log.info({ signal }, 'stopping; containers and instances are left as they are');
-      await daemon.stop();
+      await Promise.all([tell('stopping', 'stopping'), daemon.stop()]);
       log.info('stopped');
       resolve(err ? 1 : 0);
     });

@@ -8,6 +8,7 @@ import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
 import { addReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
+import { addStatusCommand } from './status-command.js';
 import { addStoreCommands, type StoreCommands } from './store-commands.js';
 import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSshCommand } from './ssh-command.js';
@@ -65,6 +66,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addSubmit(program, context);
   addContainerCommands(program, context);
   addInstanceCommands(program, context);
+  addStatusCommand(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
   addConfigCommands(program, context);

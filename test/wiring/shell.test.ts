@@ -5,7 +5,7 @@ import { jsonFrame, parseFrame } from '../../src/domain/shell-frames.js';
 import { runCommand } from '../support/command-line.js';
 import { FakeTerminal } from '../support/fake-terminal.js';
 import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
-import { findTool } from '../support/tools.js';
+import { requireTool } from '../support/tools.js';
 
 const soon = { timeout: 30_000, interval: 20 };
 let world: InProcess;
@@ -79,7 +79,7 @@ describe('longshore ssh', () => {
   });
 
   it('has a terminal on a terminal, told with the verified host key, and leaves the local one as it was', async (context) => {
-    if (!findTool('script')) context.skip('script is not installed');
+    requireTool(context, 'script');
     const terminal = new FakeTerminal(true);
     const { exitCode } = runCommand(world, ['ssh', instance, '--reason', 'look around'], { terminal });
     await expect.poll(() => terminal.told, soon).toMatch(/host key SHA256:/);
@@ -93,7 +93,7 @@ describe('longshore ssh', () => {
   });
 
   it('is left by ~. at the beginning of a line', async (context) => {
-    if (!findTool('script')) context.skip('script is not installed');
+    requireTool(context, 'script');
     const terminal = new FakeTerminal(true);
     const { exitCode } = runCommand(world, ['ssh', instance, '--tty', '--', 'sleep 600'], { terminal });
     await expect.poll(() => terminal.told, soon).toMatch(/host key/);

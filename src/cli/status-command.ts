@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import type { CommandContext } from './context.js';
+import { printable, printJson } from './output.js';
+
+interface StatusBody {
+  version: string;
+  containers: Record<string, number>;
+  instances: Record<string, number>;
+  atQuota: boolean;
+  health: string;
+}
+
+/** status: whether the daemon is well, for people and for health checks; exit status 1 when it is not. */
+export function addStatusCommand(program: Command, context: CommandContext): void {
+  const { output } = context;
+  program
+    .command('status')
+    .description('whether the daemon is well; exit status 1 when it is not, 3 when it does not answer')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }, command: Command) => {
+      const status = await context.client(command).get<StatusBody>('/v1/status');
+      if (status.health !== 'OK') context.setExitCode(1);
+      if (options.json) return printJson(output, status);
+      const counts = (of: Record<string, number>): string =>
+        Object.entries(of)
+          .map(([name, count]) => `${count} ${name}`)
+          .join(', ') || 'none';
+      const lines = [
+        `health      ${printable(status.health)}`,
+        `version     ${printable(status.version)}`,
+        `instances   ${counts(status.instances)}${status.atQuota ? ' (at quota)' : ''}`,
+        `containers  ${counts(status.containers)}`,
+      ];
+      output.write(`${lines.join('\n')}\n`);
+    });
+}

@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand } from '../support/command-line.js';
+import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
+
+let world: InProcess;
+beforeAll(async () => {
+  world = await startInProcess(`
+managementToken: ${managementToken}
+driver: loopback
+instanceTypes: { small: { vcpus: 1, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
+`);
+});
+afterAll(() => world?.stop());
+
+describe('longshore status', () => {
+  it('tells that the daemon is well, to people and to programs', async () => {
+    const told = runCommand(world, ['status']);
+    expect(await told.exitCode).toBe(0);
+    expect(told.output.out).toMatch(/^health {6}OK\nversion .*\ninstances .*\ncontainers .*\n$/);
+    const json = runCommand(world, ['status', '--json']);
+    expect(await json.exitCode).toBe(0);
+    expect(JSON.parse(json.output.out)).toMatchObject({ health: 'OK', atQuota: false });
+  });
+
+  it('says by its exit status that none answers, or that it may not ask', async () => {
+    const nobody = { daemon: { ...world.daemon, url: 'http://127.0.0.1:9' } };
+    expect(await runCommand(nobody, ['status']).exitCode).toBe(3);
+    expect(await runCommand(world, ['status'], { token: 'wrong' }).exitCode).toBe(4);
+  });
+});
