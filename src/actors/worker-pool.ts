@@ -303,7 +303,7 @@ export class WorkerPool implements Pool, Roster {
   }
 
   forgetContainer(uuid: string): void {
-    this.#exited.delete(uuid);
+    if (this.#exited.delete(uuid)) this.changed();
   }
 
   setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void {
