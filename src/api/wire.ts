@@ -1,6 +1,12 @@
 import type { InstanceView } from '../actors/pool.js';
 import { toWire, type InstanceTypeWire } from '../domain/instance-type.js';
-import { describeWait, positionOf, unblocks, type WaitReason } from '../policy/wait-reason.js';
+import {
+  describeWait,
+  positionOf,
+  unblocks,
+  waitBeyondPlan,
+  type WaitReason,
+} from '../policy/wait-reason.js';
 import type { ContainerRecord } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
 import type { DispatchView } from './deps.js';
@@ -100,6 +106,7 @@ export function containerBody(
   record: ContainerRecord,
   wait: WaitReason | undefined,
 ): Record<string, unknown> {
+  const reason = wait ?? waitBeyondPlan(record);
   return {
     uuid: record.uuid,
     name: record.name,
@@ -130,7 +137,7 @@ export function containerBody(
     exitCode: record.exitCode ?? null,
     error: record.error,
     cost: record.cost ?? null,
-    wait: wait ? waitBody(wait) : null,
+    wait: reason ? waitBody(reason) : null,
   };
 }
 

@@ -25,9 +25,14 @@ export function addContainerCommands(program: Command, context: CommandContext):
         .get<Page<ContainerBody>>(`/v1/containers?${query.toString()}`);
       if (options.json) return printJson(output, page);
       const rows = page.items.map((each) => {
-        return [each.uuid, each.name, each.state, each.priority, each.instance || '-', statusOf(each)];
+        const { uuid, name, state, priority, instance, wait } = each;
+        return [uuid, name, state, priority, instance || '-', statusOf(each), wait?.unblocks ?? '-'];
       });
-      printTable(output, ['container', 'name', 'state', 'priority', 'instance', 'status'], rows);
+      printTable(
+        output,
+        ['container', 'name', 'state', 'priority', 'instance', 'status', 'goes on with'],
+        rows,
+      );
     });
   program
     .command('cancel')

@@ -17,14 +17,7 @@ interface ExplanationBody {
   story: { at: number; text: string }[];
 }
 
-interface BreakerBody {
-  key: string;
-  state: string;
-  because: string;
-  until: string | null;
-}
-
-/** instances, hold, drain, run, kill, explain, breakers; and `instance …` in the words of the reference (H-27). */
+/** instances, hold, drain, run, kill, explain; and `instance …` in the words of the reference (H-27). */
 export function addInstanceCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   program
@@ -55,21 +48,6 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
       if (options.json) return printJson(output, explanation);
       const story = explanation.story.map(({ at, text }) => `  ${secondOf(at)}  ${text}`);
       output.write(`${[...explanation.lines, 'What happened:', ...story].map(printable).join('\n')}\n`);
-    });
-  const breakers = program
-    .command('breakers')
-    .description('what keeps the pool from asking for instances')
-    .action(async (_options: unknown, command: Command) => {
-      const { items } = await context.client(command).get<Page<BreakerBody>>('/v1/breakers');
-      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
-      printTable(output, ['breaker', 'state', 'until', 'because'], rows);
-    });
-  breakers
-    .command('reset')
-    .description('open one at once')
-    .argument('<key>')
-    .action(async (key: string, _options: unknown, command: Command) => {
-      await context.client(command).post('/v1/breakers/reset', { key });
     });
 }
 

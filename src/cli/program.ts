@@ -4,6 +4,7 @@ import { Client, ClientError, findDaemon, type ConnectionOptions } from './clien
 import { addConfigCommands } from './config-commands.js';
 import { addContainerCommands } from './container-commands.js';
 import type { CommandContext } from './context.js';
+import { addBreakerCommands } from './breaker-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
 import { addReplay, type ReplayFile } from './replay-command.js';
@@ -67,6 +68,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addContainerCommands(program, context);
   addInstanceCommands(program, context);
   addStatusCommand(program, context);
+  addBreakerCommands(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
   addConfigCommands(program, context);

@@ -9,7 +9,7 @@ export interface ContainerBody {
   exitCode: number | null;
   error: string;
   cost: number | null;
-  wait: { code: string; text: string; position: number | null } | null;
+  wait: { code: string; text: string; position: number | null; unblocks: string } | null;
 }
 
 export interface InstanceBody {

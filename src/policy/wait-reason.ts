@@ -1,6 +1,10 @@
+import type { Container } from '../domain/container.js';
+
 /** Why a container does not run yet; one for each that waits (scheduler section 7). */
 export type WaitReason =
   | { code: 'preparing' }
+  /** It came after the last pass. */
+  | { code: 'unplanned' }
   | { code: 'priority-zero'; state: string }
   | { code: 'supervisor-limit'; position: number }
   | { code: 'previous-attempt' }
@@ -22,6 +26,8 @@ export function describeWait(reason: WaitReason): string {
 
 function sentenceOf(reason: WaitReason): string {
   switch (reason.code) {
+    case 'unplanned':
+      return 'The next scheduling pass decides about it.';
     case 'preparing':
       return 'It has an instance, where it is being started.';
     case 'priority-zero':
@@ -54,6 +60,7 @@ function sentenceOf(reason: WaitReason): string {
 /** What has to happen for it to go on, and what an operator can do about it. */
 export function unblocks(reason: WaitReason): string {
   switch (reason.code) {
+    case 'unplanned':
     case 'preparing':
     case 'locking':
       return 'Nothing is needed: it takes a moment.';
@@ -89,4 +96,13 @@ function timeText(at: number): string {
 /** Its number in line; `undefined` for one that is being served or is held back. */
 export function positionOf(reason: WaitReason): number | undefined {
   return 'position' in reason ? reason.position : undefined;
+}
+
+/** Of one the last pass did not have: it is new, or nobody deals with it because its priority is 0. */
+export function waitBeyondPlan({
+  state,
+  priority,
+}: Pick<Container, 'state' | 'priority'>): WaitReason | undefined {
+  if (state !== 'Queued' && state !== 'Locked') return undefined;
+  return priority < 1n ? { code: 'priority-zero', state } : { code: 'unplanned' };
 }

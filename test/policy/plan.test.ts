@@ -358,6 +358,7 @@ describe('a scheduling pass', () => {
 
   it('says of every container that waits what would let it go on', () => {
     const reasons: WaitReason[] = [
+      { code: 'unplanned' },
       { code: 'preparing' },
       { code: 'priority-zero', state: 'Queued' },
       { code: 'supervisor-limit', position: 3 },
