@@ -96,6 +96,18 @@ export class Ledger {
     this.#tell({ kind: 'created', instance });
   }
 
+  /** Containers can run on it from now on. */
+  ready(id: string): void {
+    const instance = this.instances.get(id);
+    if (instance) instance.readyAtMs ??= this.#now();
+  }
+
+  /** The provider was told to destroy it. */
+  destroyOrdered(id: string): void {
+    const instance = this.instances.get(id);
+    if (instance) instance.destroyAtMs ??= this.#now();
+  }
+
   ended(id: string): void {
     const instance = this.instances.get(id);
     if (!instance || instance.endedAtMs !== undefined) return;

@@ -1,4 +1,8 @@
+import type { EventObject } from 'xstate';
+import type { WorkerSnapshot } from '../actors/roster.js';
 import type { JournalEntry } from '../journal/journal.js';
+import { ContainerRules } from './container-rules.js';
+import { InstanceRules } from './instance-rules.js';
 import type { World } from './world.js';
 
 /** A rule that was broken. */
@@ -11,44 +15,52 @@ export interface Violation {
   what: string;
 }
 
-/** The model of what may happen, checked as it happens. */
+export type Report = (rule: string, subject: string, what: string) => void;
+
+/**
+ * Everything a run is judged by: the invariants that watch every live daemon, told by its journal, and beside them
+ * what only somebody can judge who knows the truth about machines, processes and rows.
+ */
 export class Rules {
   readonly violations: Violation[] = [];
   readonly #world: World;
+  readonly #containers: ContainerRules;
+  readonly #instances: InstanceRules;
 
   constructor(world: World) {
     this.#world = world;
+    const report: Report = (rule, subject, what) => this.report(rule, subject, what);
+    this.#containers = new ContainerRules(world, report);
+    this.#instances = new InstanceRules(world, report);
     world.ledger.listen((event) => {
-      if (event.kind !== 'began') return;
-      const runs = world.ledger.containers.get(event.uuid)?.runs ?? [];
-      const live = runs.filter(({ endedAtMs }) => endedAtMs === undefined);
-      if (live.length > 1) {
-        const where = live.map(({ instanceId }) => instanceId).join(' and ');
-        this.report('one instance at a time', event.uuid, `it runs on ${where}`);
-      }
+      if (event.kind === 'row') this.#containers.row(event.row, event.before);
+      if (event.kind === 'began') this.#containers.began(event.uuid, event.run);
     });
   }
 
-  /** The daemon's own monitor speaks by the journal. */
+  /** The daemon wrote this down. */
   entry({ kind, to = '', instance, container, because = '' }: JournalEntry): void {
     if (kind === 'invariant.violated') this.#add(to, container ?? instance ?? '', because);
     if (kind === 'worker.broke') this.#add('no worker breaks', instance ?? '', because);
   }
 
+  step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void {
+    this.#instances.step(event, before, after);
+  }
+
+  command(instanceId: string, command: string): void {
+    this.#instances.command(instanceId, command);
+  }
+
   report(rule: string, subject: string, what: string): void {
     this.#add(rule, subject, what);
-    this.#world.note('simulation.violation', { because: `${rule}: ${what}` });
+    this.#world.note('simulation.violation', { to: subject, because: `${rule}: ${what}` });
   }
 
   /** Nothing is left to be done: everything must be at rest. */
   atEnd(): void {
-    const { containers, instances } = this.#world.ledger;
-    for (const { uuid, state, finishedAtMs } of containers.values()) {
-      if (finishedAtMs === undefined) this.report('every container ends', uuid, `it is still ${state}`);
-    }
-    for (const { id, endedAtMs } of instances.values()) {
-      if (endedAtMs === undefined) this.report('every instance goes', id, 'it is still there');
-    }
+    this.#containers.atEnd();
+    this.#instances.atEnd();
   }
 
   #add(rule: string, subject: string, what: string): void {

@@ -161,9 +161,9 @@ export class Story {
       observer: {
         asked: () => {},
         listed: () => {},
-        step: () => {},
+        step: (event, before, after) => rules.step(event, before, after),
         entry: (entry) => rules.entry(entry),
-        command: () => {},
+        command: (instanceId, command) => rules.command(instanceId, command),
         ended: () => {
           this.#daemon = undefined;
           if (!this.#isOver) this.#restartIn(this.downMs);

@@ -51,7 +51,10 @@ export function troubledDriver(world: World, lifeline: Lifeline, observer: CallO
     },
     destroy: (id, options) => {
       observer.asked('destroy', id);
-      return call('destroy', options, () => inner.destroy(id, options));
+      return call('destroy', options, () => {
+        world.ledger.destroyOrdered(id);
+        return inner.destroy(id, options);
+      });
     },
     setTags: (id, tags, options) => {
       observer.asked('setTags', id);
