@@ -26,6 +26,8 @@ export interface WorkerEntry {
   readonly appearedInList: number;
   /** How many lists in a row did not have it (K-6). */
   missed: number;
+  /** When it was last known to exist, epoch ms: the answer of its create call, or the call for a list that has it. */
+  knownAt: number;
   /** How often its actor broke. */
   breakdowns: number;
 }
@@ -55,6 +57,8 @@ export interface WorkerRosterOptions {
   settings: WorkerSettings;
   connections: ConnectionKeeper;
   observer: RosterObserver;
+  /** An instance that was known to exist is not taken for gone within this time: lists lag behind the truth (K-6). */
+  missingGraceMs: number;
   /** The configured type of that name. */
   typeNamed(name: string): { type: InstanceType; isConfigured: boolean };
 }
@@ -67,6 +71,7 @@ export class WorkerRoster {
   readonly #options: WorkerRosterOptions;
   readonly #entries = new Map<string, WorkerEntry>();
   #listNumber = 0;
+  #listedAt = 0;
 
   constructor(options: WorkerRosterOptions) {
     this.#options = options;
@@ -95,13 +100,23 @@ export class WorkerRoster {
   /** A list call begins: instances that appear from now on may be missing in its answer (L-22). */
   beginList(): void {
     this.#listNumber++;
+    this.#listedAt = this.#options.clock.now();
   }
 
-  /** The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). */
-  see(instance: Instance, expected: boolean, origin: InstanceOrigin = { recorded: true }): WorkerEntry {
+  /**
+   * The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). `knownAt`:
+   * when that was true, epoch ms; default: when the list was asked for.
+   */
+  see(
+    instance: Instance,
+    expected: boolean,
+    origin: InstanceOrigin = { recorded: true },
+    knownAt = this.#listedAt,
+  ): WorkerEntry {
     const known = this.#entries.get(instance.id);
-    if (!known) return this.#add(instance, expected, origin);
+    if (!known) return this.#add(instance, expected, origin, knownAt);
     known.missed = 0;
+    known.knownAt = Math.max(known.knownAt, knownAt);
     known.instance = instance;
     if (isSameSighting(known.actor.getSnapshot().context.instance, instance)) return known;
     this.#options.connections.update(instance);
@@ -115,7 +130,8 @@ export class WorkerRoster {
       if (listed.has(entry.instance.id) || entry.appearedInList >= this.#listNumber) continue;
       entry.missed++;
       const wasDestroyed = entry.actor.getSnapshot().context.destroyConfirmed;
-      if (wasDestroyed || entry.missed >= 2) this.#retire(entry);
+      const isOverdue = this.#listedAt - entry.knownAt >= this.#options.missingGraceMs;
+      if (wasDestroyed || (entry.missed >= 2 && isOverdue)) this.#retire(entry);
     }
   }
 
@@ -137,7 +153,7 @@ export class WorkerRoster {
     this.#entries.clear();
   }
 
-  #add(instance: Instance, expected: boolean, origin: InstanceOrigin): WorkerEntry {
+  #add(instance: Instance, expected: boolean, origin: InstanceOrigin, knownAt: number): WorkerEntry {
     const { connections, observer, settings, typeNamed } = this.#options;
     const { type } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
     const entry = {
@@ -146,6 +162,7 @@ export class WorkerRoster {
       origin,
       appearedInList: this.#listNumber,
       missed: 0,
+      knownAt,
       breakdowns: 0,
     } as WorkerEntry;
     connections.add(instance, type);

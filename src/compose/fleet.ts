@@ -32,6 +32,8 @@ export interface KnownIntents {
 }
 
 const longestHastySyncMs = 2_000;
+/** Beyond what the lists of any provider lag behind. */
+const shortestMissingGraceMs = 60_000;
 const replaceDelayMs = 5_000;
 const longestBootProbeIntervalMs = 1_000;
 
@@ -57,6 +59,7 @@ export function assembleFleet(
     }),
     settings: workerSettings(config, world.runner.isOurs),
     connections: world.executors,
+    missingGraceMs: Math.max(shortestMissingGraceMs, settings.syncIntervalMs),
     typeNamed: (name) => {
       const type = config.instanceTypes.get(name);
       return { type: type ?? unknownInstanceType(name), isConfigured: type !== undefined };

@@ -8,9 +8,31 @@ export interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
-/** The clock of this process. Waits beyond the timer limit of the platform (24.8 days) are taken in parts. */
+/** Share of the elapsed time by which a steady clock runs faster or slower to come to the wall clock's time. */
+const steadySlew = 0.005;
+
+/**
+ * The time of day for a process that waits by it: it begins with the wall clock's, never goes back and never jumps.
+ * When the wall clock is set, it comes to the new time slowly, so that no wait is cut short or drawn out by more than a
+ * two-hundredth. `wallNow` in epoch ms; `monotonicNow` in ms since any moment.
+ */
+export function steadyNow(wallNow: () => number, monotonicNow: () => number): () => number {
+  let at = wallNow();
+  let lastMs = monotonicNow();
+  return () => {
+    const nowMs = monotonicNow();
+    const elapsedMs = Math.max(0, nowMs - lastMs);
+    lastMs = nowMs;
+    const mostMs = elapsedMs * steadySlew;
+    const behindMs = wallNow() - (at + elapsedMs);
+    at += elapsedMs + Math.min(mostMs, Math.max(-mostMs, behindMs));
+    return Math.round(at);
+  };
+}
+
+/** The clock of this process, steady. Waits beyond the timer limit of the platform (24.8 days) are taken in parts. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: steadyNow(Date.now, () => performance.now()),
   setTimeout(callback, delayMs) {
     const handle: { timer: NodeJS.Timeout | undefined } = { timer: undefined };
     const arm = (leftMs: number): void => {

@@ -33,6 +33,8 @@ const paceWindowMs = 10_000;
 /** Timers fire a little early, and the clock counts whole milliseconds. */
 const paceSlack = 2;
 const earlyMs = 100;
+/** The clock may run a little slower than the timers, while it comes to a time that was set. */
+const clockSlack = 0.99;
 
 /** What the provider is asked for, and what it shows. */
 export class CloudModel {
@@ -115,7 +117,7 @@ export class CloudModel {
     }
     if (failure !== 'quota') return;
     const present = this.#present();
-    const until = this.#time.at(at) + (present < 1 ? quotaHoldOffMs : quotaRetryMs);
+    const until = this.#time.at(at) + clockSlack * (present < 1 ? quotaHoldOffMs : quotaRetryMs);
     this.#quota = { present: Math.min(present, this.#quota?.present || Infinity), until };
   }
 
@@ -155,7 +157,7 @@ export class CloudModel {
       return;
     }
     const sinceMs = now - (endedAt - startedAt) - (leaving.confirmedAt ?? -Infinity);
-    if (sinceMs < timeoutShutdownMs - paceSlack)
+    if (sinceMs < clockSlack * timeoutShutdownMs - paceSlack)
       this.#violate(
         'destroy-is-paced',
         endedAt,

@@ -25,6 +25,13 @@ export class InstanceRules {
     this.#report('only known commands', id, command.slice(0, 200));
   }
 
+  /** The daemon took the instance for gone. One that is being destroyed may be forgotten early. */
+  dropped(id: string): void {
+    const life = this.#world.ledger.instances.get(id);
+    if (!life || life.endedAtMs !== undefined) return;
+    this.#report('no record is dropped while its instance lives', id, 'it was taken for gone and is there');
+  }
+
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void {
     if (before.value.lifecycle === after.value.lifecycle) return;
     const { lifecycle } = after.value;

@@ -1,4 +1,4 @@
-import type { Clock } from '../domain/clock.js';
+import { steadyNow, type Clock } from '../domain/clock.js';
 import type { HeapClock } from './heap-clock.js';
 
 const never = new Promise<never>(() => {});
@@ -15,7 +15,7 @@ export interface DeathPlan {
  * do not fire, its calls are not made, and answers on their way to it are dropped, while what it asked for goes on.
  */
 export class Lifeline {
-  /** As the process sees the time: the world's clock, set wrong by as much as somebody set it. */
+  /** As the process sees the time: from the world's clock, set wrong by as much as somebody set it. */
   readonly clock: Clock;
   readonly #heap: HeapClock;
   readonly #onCut: () => void;
@@ -27,7 +27,10 @@ export class Lifeline {
     this.#heap = heap;
     this.#onCut = onCut;
     this.clock = {
-      now: () => heap.now() + skewMs(),
+      now: steadyNow(
+        () => heap.now() + skewMs(),
+        () => heap.now(),
+      ),
       setTimeout: (callback, delayMs) =>
         heap.setTimeout(() => {
           if (!this.#isCut) callback();

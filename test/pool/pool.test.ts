@@ -170,6 +170,23 @@ describe('the list of instances', () => {
     expect(world.states()).toEqual({});
   });
 
+  it('keeps an instance that lists do not show yet, or not for a while (K-6)', async () => {
+    const world = new PoolWorld({ types, missingGraceMs: 600_000 });
+    await world.start();
+    const created = world.add('late', type1);
+    world.cloud.delete('late');
+    world.roster.see(created, true, { recorded: true }, world.clock.now());
+    for (let list = 0; list < 3; list++) await world.sync();
+    expect(Object.keys(world.states())).toEqual(['late']);
+    world.cloud.set('late', created);
+    await world.sync();
+    world.cloud.delete('late');
+    for (let list = 0; list < 3; list++) await world.sync();
+    expect(Object.keys(world.states())).toEqual(['late']);
+    await world.clock.advance(720_000);
+    expect(world.retired.map(({ id }) => id)).toEqual(['late']);
+  });
+
   it('changes nothing when it cannot be had, and is not loaded before the first (T-64, L-22, L-33)', async () => {
     const world = new PoolWorld({ types });
     world.listFails = true;

@@ -32,6 +32,7 @@ export interface PoolWorldOptions {
   quotaGroup?: (type: InstanceType) => string;
   zones?: string[];
   bootFailureLimit?: number;
+  missingGraceMs?: number;
 }
 
 /** The pool on a pretended cloud: a list of instances the test edits, create calls the test answers. */
@@ -63,6 +64,7 @@ export class PoolWorld {
     quotaGroup,
     zones = [],
     bootFailureLimit = 0,
+    missingGraceMs = 0,
   }: PoolWorldOptions) {
     const typeNamed = (name: string) => {
       const type = types.find((each) => each.name === name);
@@ -77,6 +79,7 @@ export class PoolWorld {
       settings: { ...workerSettings, removesOrphans, orphanGraceMs: 600_000 },
       connections: { add: () => {}, update: () => {}, remove: () => {} },
       typeNamed,
+      missingGraceMs,
       observer: {
         appeared: () => this.pool.changed(),
         fact: ({ instance }: WorkerEntry, fact) => {
