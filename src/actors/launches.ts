@@ -10,10 +10,15 @@ export interface LaunchesOptions {
   recorded?: ReadonlyMap<string, number> | undefined;
 }
 
+/** Create calls that are remembered after they ended. */
+const mostAsked = 100_000;
+
 /** The create calls that have not returned, and what is known of earlier ones. */
 export class Launches {
   readonly #options: LaunchesOptions;
   readonly #pending = new Map<string, PendingLaunch>();
+  /** When this process asked for each instance, by fingerprint: also for those whose answer was never heard. */
+  readonly #asked = new Map<string, number>();
   #last = 0;
 
   constructor(options: LaunchesOptions) {
@@ -34,6 +39,8 @@ export class Launches {
     const launchId = `launch-${++this.#last}`;
     const pending = { launchId, ...launch, isListed: false };
     this.#pending.set(launchId, pending);
+    this.#asked.set(launch.fingerprint, launch.startedAt);
+    if (this.#asked.size > mostAsked) this.#asked.delete(this.#asked.keys().next().value!);
     return pending;
   }
 
@@ -65,7 +72,7 @@ export class Launches {
       return { expected: true, recorded: true, createdAt: launch.startedAt, launch };
     }
     const expected = openIntents.has(fingerprint);
-    const createdAt = recorded?.get(fingerprint);
+    const createdAt = recorded?.get(fingerprint) ?? this.#asked.get(fingerprint);
     return {
       expected,
       recorded: !recorded || expected || createdAt !== undefined,

@@ -26,8 +26,8 @@ export interface WorkerEntry {
   readonly appearedInList: number;
   /** How many lists in a row did not have it (K-6). */
   missed: number;
-  /** When it was last known to exist, epoch ms: the answer of its create call, or the call for a list that has it. */
-  knownAt: number;
+  /** When the first of these was asked for, epoch ms. */
+  missedSince: number;
   /** How often its actor broke. */
   breakdowns: number;
 }
@@ -57,7 +57,7 @@ export interface WorkerRosterOptions {
   settings: WorkerSettings;
   connections: ConnectionKeeper;
   observer: RosterObserver;
-  /** An instance that was known to exist is not taken for gone within this time: lists lag behind the truth (K-6). */
+  /** The lists that do not have an instance must span as much before it is taken for gone: lists lag behind (K-6). */
   missingGraceMs: number;
   /** The configured type of that name. */
   typeNamed(name: string): { type: InstanceType; isConfigured: boolean };
@@ -103,20 +103,11 @@ export class WorkerRoster {
     this.#listedAt = this.#options.clock.now();
   }
 
-  /**
-   * The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). `knownAt`:
-   * when that was true, epoch ms; default: when the list was asked for.
-   */
-  see(
-    instance: Instance,
-    expected: boolean,
-    origin: InstanceOrigin = { recorded: true },
-    knownAt = this.#listedAt,
-  ): WorkerEntry {
+  /** The instance exists. One that is known takes over what changed (W-5); any other gets a worker (W-1). */
+  see(instance: Instance, expected: boolean, origin: InstanceOrigin = { recorded: true }): WorkerEntry {
     const known = this.#entries.get(instance.id);
-    if (!known) return this.#add(instance, expected, origin, knownAt);
+    if (!known) return this.#add(instance, expected, origin);
     known.missed = 0;
-    known.knownAt = Math.max(known.knownAt, knownAt);
     known.instance = instance;
     if (isSameSighting(known.actor.getSnapshot().context.instance, instance)) return known;
     this.#options.connections.update(instance);
@@ -128,9 +119,9 @@ export class WorkerRoster {
   retireMissing(listed: ReadonlySet<string>): void {
     for (const entry of [...this.#entries.values()]) {
       if (listed.has(entry.instance.id) || entry.appearedInList >= this.#listNumber) continue;
-      entry.missed++;
+      if (entry.missed++ === 0) entry.missedSince = this.#listedAt;
       const wasDestroyed = entry.actor.getSnapshot().context.destroyConfirmed;
-      const isOverdue = this.#listedAt - entry.knownAt >= this.#options.missingGraceMs;
+      const isOverdue = this.#listedAt - entry.missedSince >= this.#options.missingGraceMs;
       if (wasDestroyed || (entry.missed >= 2 && isOverdue)) this.#retire(entry);
     }
   }
@@ -153,7 +144,7 @@ export class WorkerRoster {
     this.#entries.clear();
   }
 
-  #add(instance: Instance, expected: boolean, origin: InstanceOrigin, knownAt: number): WorkerEntry {
+  #add(instance: Instance, expected: boolean, origin: InstanceOrigin): WorkerEntry {
     const { connections, observer, settings, typeNamed } = this.#options;
     const { type } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
     const entry = {
@@ -162,7 +153,7 @@ export class WorkerRoster {
       origin,
       appearedInList: this.#listNumber,
       missed: 0,
-      knownAt,
+      missedSince: 0,
       breakdowns: 0,
     } as WorkerEntry;
     connections.add(instance, type);

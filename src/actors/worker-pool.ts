@@ -119,8 +119,7 @@ export class WorkerPool implements Pool, Roster {
     const { outcome } = output;
     if (outcome.ok) {
       const launch = this.#launches.get(output.launchId);
-      const origin = { recorded: true, createdAt: launch?.startedAt };
-      roster.see(outcome.instance, true, origin, this.#options.clock.now());
+      roster.see(outcome.instance, true, { recorded: true, createdAt: launch?.startedAt });
     }
     this.#launches.end(output.launchId);
     if (outcome.ok) limits.succeeded(output);

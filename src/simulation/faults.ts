@@ -20,7 +20,7 @@ const kinds = {
   'api-throttled': { forMs: [0, 0], amount: [0, 0], weight: 1 },
   /** Lists lag `amount` ms behind. */
   'list-lag': { forMs: [60_000, 1_800_000], amount: [5_000, 45_000], weight: 2 },
-  /** Share of instances that a list leaves out, never one twice in a row. */
+  /** Share of instances that lists leave out, each for 45 s at most. */
   'list-gaps': { forMs: [60_000, 1_800_000], amount: [0.05, 0.5], weight: 2 },
   /** The account may have no more than `amount` instances. */
   'quota-drop': { forMs: [300_000, 7_200_000], amount: [1, 8], weight: 2 },

@@ -13,6 +13,8 @@ interface Active {
 
 /** So long an SSH client waits for a sign of life before it gives a connection up. */
 const keepaliveMs = 30_000;
+/** So long a list leaves an instance out. */
+const leftOutMs = 45_000;
 
 /** What is wrong at present: the faults that go on, as those see them that they hit. */
 export class Trouble implements SimulatedNetwork {
@@ -22,6 +24,7 @@ export class Trouble implements SimulatedNetwork {
   readonly #random: SeededRandom;
   readonly #host: MemoryHost;
   readonly #active = new Map<FaultKind, Active[]>();
+  readonly #leftOutAt = new Map<string, number>();
   readonly #channels = new Map<string, Set<() => void>>();
 
   constructor(clock: HeapClock, random: SeededRandom, host: MemoryHost) {
@@ -70,6 +73,16 @@ export class Trouble implements SimulatedNetwork {
   upTo(kind: FaultKind): number {
     const most = this.amount(kind);
     return most > 0 ? Math.round(most * this.#random.next()) : 0;
+  }
+
+  /** Whether lists do not show this instance at present: for a while, and then not again for as long. */
+  leavesOut(id: string): boolean {
+    const now = this.#clock.now();
+    const since = this.#leftOutAt.get(id) ?? -Infinity;
+    if (now - since < leftOutMs) return this.isOn('list-gaps');
+    if (now - since < 2 * leftOutMs || !this.strikes('list-gaps')) return false;
+    this.#leftOutAt.set(id, now);
+    return true;
   }
 
   // The network.

@@ -28,7 +28,6 @@ export function troubledDriver(world: World, lifeline: Lifeline, observer: CallO
     };
     return lifeline.call(() => orAborted(what, signal, make));
   };
-  const missing = new Set<string>();
   return {
     name: inner.name,
     create: (spec, options) => {
@@ -39,12 +38,7 @@ export function troubledDriver(world: World, lifeline: Lifeline, observer: CallO
       observer.asked('list', '');
       const instances = await call('list', options, async () => {
         const all = await inner.list(tags, options);
-        return all.filter(({ id }) => {
-          const isLeftOut = !missing.has(id) && trouble.strikes('list-gaps');
-          if (isLeftOut) missing.add(id);
-          else missing.delete(id);
-          return !isLeftOut;
-        });
+        return all.filter(({ id }) => !world.trouble.leavesOut(id));
       });
       observer.listed(instances.map(({ id }) => id));
       return instances;

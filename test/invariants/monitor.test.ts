@@ -39,7 +39,7 @@ async function life(options: Pick<WorldOptions, 'sabotage'>): Promise<JournalEnt
   });
   const { instance } = world.actor.getSnapshot().context;
   const entry = { instance, instanceType: smallType, actor: world.actor };
-  reporter.appeared({ ...entry, appearedInList: 1, missed: 0, knownAt: 0, breakdowns: 0 });
+  reporter.appeared({ ...entry, appearedInList: 1, missed: 0, missedSince: 0, breakdowns: 0 });
   await world.probe();
   await world.assign(uuid1);
   world.list = () => ({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { secretFingerprint } from '../../src/domain/ids.js';
 import { PoolWorld } from '../support/pool-world.js';
 import { typeT } from '../support/scheduling-world.js';
 import { listing } from '../support/worker-world.js';
@@ -86,5 +87,22 @@ describe('an instance of this set that never answers', () => {
     else world.pool.setIdleBehavior('theirs', order, 'test');
     await world.clock.advance(0);
     expect(world.destroyed).toEqual(['ours', 'theirs']);
+  });
+
+  it('is not taken for an orphan when this daemon asked for it and never heard the answer', async () => {
+    const world = new PoolWorld({ types: [t1], recorded: new Map() });
+    world.probe = silent;
+    world.answer = ({ secret }) => {
+      world.add('late', t1, { tags: tags(secretFingerprint(secret)) });
+      const error = { code: 'unavailable' as const, message: 'not answered within 300000 ms' };
+      return Promise.resolve({ ok: false, error });
+    };
+    await world.start();
+    world.pool.create(t1, 'wanted');
+    await world.sync();
+    expect(world.pool.instance('late')?.workerState).toBe('unknown');
+    await world.clock.advance(60_000);
+    await world.visit('late');
+    expect(world.destroyed).toEqual(['late']);
   });
 });

@@ -175,7 +175,7 @@ describe('the list of instances', () => {
     await world.start();
     const created = world.add('late', type1);
     world.cloud.delete('late');
-    world.roster.see(created, true, { recorded: true }, world.clock.now());
+    world.roster.see(created, true);
     for (let list = 0; list < 3; list++) await world.sync();
     expect(Object.keys(world.states())).toEqual(['late']);
     world.cloud.set('late', created);
