@@ -10,6 +10,7 @@ const onItsWayMs = 120_000;
 export class ContainerRules {
   readonly #world: World;
   readonly #report: Report;
+  readonly #givenUp = new Set<string>();
   readonly #rows = new Map<string, ContainerRow>();
 
   constructor(world: World, report: Report) {
@@ -27,6 +28,11 @@ export class ContainerRules {
     if (row.state === 'Cancelled' && before?.state !== 'Cancelled') this.#cancelled(row);
   }
 
+  /** The daemon tried for long to have a result, and could not. */
+  givenUp(uuid: string, instanceId: string): void {
+    this.#givenUp.add(`${uuid} ${instanceId}`);
+  }
+
   began(uuid: string, run: RunLife): void {
     const life = this.#world.ledger.containers.get(uuid);
     const row = this.#rows.get(uuid);
@@ -35,7 +41,8 @@ export class ContainerRules {
     this.#notOverYet(life, row, run);
     for (const earlier of life.runs) {
       const isThere = this.#world.ledger.instances.get(earlier.instanceId)?.endedAtMs === undefined;
-      if (earlier === run || earlier.ending !== 'exit' || !isThere) continue;
+      const isGivenUp = this.#givenUp.has(`${uuid} ${earlier.instanceId}`);
+      if (earlier === run || earlier.ending !== 'exit' || !isThere || isGivenUp) continue;
       const what = `it ended on ${earlier.instanceId}, which is still there, and runs again on ${run.instanceId}`;
       this.#report('a result is brought home', uuid, what);
     }

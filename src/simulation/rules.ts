@@ -41,6 +41,8 @@ export class Rules {
   /** The daemon wrote this down. */
   entry({ kind, to = '', instance, container, because = '' }: JournalEntry): void {
     if (kind === 'invariant.violated') this.#add(to, container ?? instance ?? '', because);
+    if (kind === 'container.exited' && because === 'lost')
+      this.#containers.givenUp(container ?? '', instance ?? '');
     if (kind === 'worker.gone') this.#instances.dropped(instance ?? '');
     if (kind === 'worker.broke') this.#add('no worker breaks', instance ?? '', because);
   }
