@@ -19,6 +19,8 @@ export interface Ec2Proxy {
   requests: Ec2Request[];
   /** Called with each request for instances that succeeded, and its reply; the reply that is given on. */
   onReply: (request: Ec2Request, body: string) => string | Promise<string>;
+  /** What of a request goes on to the emulator. */
+  rewrite: (body: string) => string;
   /** Instances that may live at once. */
   maxInstances: number;
   /** Ids of those that were made through here and not destroyed. */
@@ -56,6 +58,7 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
     intercept: () => undefined,
     requests: [],
     onReply: (_request, body) => body,
+    rewrite: (body) => body,
     maxInstances: Number.POSITIVE_INFINITY,
     living: new Set(),
     close: async () => {
@@ -73,7 +76,7 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
       'content-type': incoming.headers['content-type'] ?? '',
       authorization: incoming.headers.authorization ?? '',
     };
-    const reply = await fetch(upstream, { method: 'POST', headers, body });
+    const reply = await fetch(upstream, { method: 'POST', headers, body: proxy.rewrite(body) });
     const said = await reply.text();
     if (reply.status === 200) note(proxy.living, ended, request, said);
     const given = reply.status === 200 ? await proxy.onReply(request, said) : said;

@@ -28,7 +28,12 @@ export async function startMoto(program: string): Promise<Moto> {
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, AWS_DEFAULT_REGION: 'us-east-1', PYTHONDONTWRITEBYTECODE: '1' },
+    env: {
+      ...process.env,
+      AWS_DEFAULT_REGION: 'us-east-1',
+      MOTO_ENABLE_AMI_VALIDATION: 'true',
+      PYTHONDONTWRITEBYTECODE: '1',
+    },
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let said = '';

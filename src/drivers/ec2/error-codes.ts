@@ -93,7 +93,7 @@ export const meanings: ReadonlyMap<string, Meaning> = new Map([
     code: 'invalid',
     remedy: 'correct driverParameters.securityGroupIds: the groups must be of the VPC of the subnet',
   }),
-  ...all('InvalidIamInstanceProfile InvalidIamInstanceProfileArn.Malformed', {
+  ...all('InvalidIamInstanceProfile InvalidIamInstanceProfileArn.Malformed NoSuchEntity', {
     code: 'invalid',
     remedy: 'correct driverParameters.iamInstanceProfile',
   }),
