@@ -376,6 +376,24 @@ async function workers(): Promise<void> {
   for (const actor of actors) actor.stop();
 }
 
+/** A fleet of 10,000 on EC2, listed. Beside it what the library's own reader takes for the same pages. */
+async function ec2(): Promise<void> {
+  const { benchEc2List } = await import('./bench-ec2.js');
+  const figures = await benchEc2List();
+  if (typeof figures === 'string') return print('list of 10,000 EC2 instances', { skipped: figures });
+  const { ours, library, megabytes } = figures;
+  print('list of 10,000 EC2 instances, ms', {
+    ms: round(ours.ms),
+    goal: 2_000,
+    cpuMs: round(ours.cpuMs),
+    longestBlockMs: round(ours.longestBlockMs),
+    goalBlockMs: 50,
+    libraryMs: round(library.ms),
+    libraryLongestBlockMs: round(library.longestBlockMs),
+    megabytes: round(megabytes),
+  });
+}
+
 async function until(condition: () => Promise<boolean>): Promise<void> {
   const deadlineAt = Date.now() + 60_000;
   while (!(await condition())) {
@@ -384,7 +402,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
-for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers, queue })) {
+for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers, queue, ec2 })) {
   if (only === undefined || only === name) await scenario();
 }
 rmSync(folder, { recursive: true, force: true });

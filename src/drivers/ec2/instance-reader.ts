@@ -10,17 +10,57 @@ export interface InstancePage {
 
 /** So long the reading of a page may hold up everything else. */
 const longestSliceMs = 10;
-const root = 'DescribeInstancesResponse';
-const instance = `${root}/reservationSet/item/instancesSet/item`;
+const chunkBytes = 16_384;
+/** A place in the document: what is below it, and what to do when it ends. */
+interface Place {
+  readonly below: Readonly<Record<string, Place>>;
+  begin?(draft: Draft): void;
+  /** With the text in it. */
+  end?(draft: Draft, text: string): void;
+}
 
-/** Where in the document which field of an instance is. */
-const fields: Readonly<Record<string, Exclude<keyof ListedInstance, 'isSpot' | 'tags'>>> = {
-  [`${instance}/instanceId`]: 'id',
-  [`${instance}/instanceState/name`]: 'state',
-  [`${instance}/instanceType`]: 'type',
-  [`${instance}/privateIpAddress`]: 'privateIp',
-  [`${instance}/subnetId`]: 'subnetId',
-  [`${instance}/placement/availabilityZone`]: 'zone',
+/** What is being read. */
+interface Draft {
+  page: InstancePage;
+  instance: ListedInstance & { tags: Record<string, string> };
+  key: string;
+  value: string;
+}
+
+const leaf = (end: NonNullable<Place['end']>): Place => ({ below: {}, end });
+const field = (name: Exclude<keyof ListedInstance, 'isSpot' | 'tags'>): Place =>
+  leaf((draft, text) => void (draft.instance[name] = text.trim()));
+
+const tag: Place = {
+  below: {
+    key: leaf((draft, text) => void (draft.key = text)),
+    value: leaf((draft, text) => void (draft.value = text)),
+  },
+  begin: (draft) => void (draft.key = draft.value = ''),
+  end: ({ instance, key, value }) => void (instance.tags[key] = value),
+};
+
+const instance: Place = {
+  below: {
+    instanceId: field('id'),
+    instanceState: { below: { name: field('state') } },
+    instanceType: field('type'),
+    privateIpAddress: field('privateIp'),
+    subnetId: field('subnetId'),
+    placement: { below: { availabilityZone: field('zone') } },
+    instanceLifecycle: leaf((draft, text) => void (draft.instance.isSpot = text.trim() === 'spot')),
+    tagSet: { below: { item: tag } },
+  },
+  begin: (draft) => void (draft.instance = blank()),
+  end: ({ page, instance: read }) => void page.instances.push(read),
+};
+
+const nextToken = leaf(({ page }, text) => void (page.nextToken = text.trim()));
+const reservation: Place = { below: { instancesSet: { below: { item: instance } } } };
+const document: Place = {
+  below: {
+    DescribeInstancesResponse: { below: { reservationSet: { below: { item: reservation } }, nextToken } },
+  },
 };
 
 /**
@@ -46,13 +86,7 @@ export async function readInstancePage(chunks: AsyncIterable<Uint8Array>): Promi
   return page;
 }
 
-const chunkBytes = 16_384;
-
-interface Draft extends ListedInstance {
-  tags: Record<string, string>;
-}
-
-const blank = (): Draft => ({
+const blank = (): Draft['instance'] => ({
   id: '',
   state: '',
   type: '',
@@ -65,32 +99,36 @@ const blank = (): Draft => ({
 
 function parserOf(page: InstancePage): SaxesParser {
   const parser = new SaxesParser({ position: false });
-  const path: string[] = [];
-  let place = '';
+  const draft: Draft = { page, instance: blank(), key: '', value: '' };
+  const path: Place[] = [];
+  let place = document;
+  /** How many elements deep in something that is not wanted. */
+  let beside = 0;
   let text = '';
-  let draft = blank();
-  let tag = { key: '', value: '' };
-  const onText = (part: string): void => void (text += part);
+  const onText = (part: string): void => {
+    if (beside === 0) text += part;
+  };
   parser.on('opentag', ({ name }) => {
+    const below = beside === 0 && Object.hasOwn(place.below, name) ? place.below[name] : undefined;
+    if (below === undefined) {
+      beside++;
+      return;
+    }
     path.push(place);
-    place = place === '' ? name : `${place}/${name}`;
+    place = below;
     text = '';
-    if (place === instance) draft = blank();
-    else if (place === `${instance}/tagSet/item`) tag = { key: '', value: '' };
+    below.begin?.(draft);
   });
   parser.on('text', onText);
   parser.on('cdata', onText);
   parser.on('closetag', () => {
-    const field = fields[place];
-    if (field !== undefined) draft[field] = text.trim();
-    else if (place === `${instance}/tagSet/item/key`) tag.key = text;
-    else if (place === `${instance}/tagSet/item/value`) tag.value = text;
-    else if (place === `${instance}/tagSet/item`) draft.tags[tag.key] = tag.value;
-    else if (place === `${instance}/instanceLifecycle`) draft.isSpot = text.trim() === 'spot';
-    else if (place === instance) page.instances.push(draft);
-    else if (place === `${root}/nextToken`) page.nextToken = text.trim();
+    if (beside > 0) {
+      beside--;
+      return;
+    }
+    place.end?.(draft, text);
     text = '';
-    place = path.pop() ?? '';
+    place = path.pop()!;
   });
   return parser;
 }
