@@ -64,7 +64,8 @@ const mayImport = {
     'config/config.js',
     'ssh/executor.js',
   ],
-  cli: ['domain/', 'config/', 'replay/replay.js'],
+  cloudtest: ['domain/', 'drivers/driver.js', 'ssh/', 'actors/'],
+  cli: ['domain/', 'config/', 'cloudtest/report.js', 'replay/replay.js'],
 };
 
 const zones = Object.entries(mayImport).flatMap(([folder, allowed]) => {

@@ -11,6 +11,7 @@ import { startCore } from './compose/core.js';
 import { announced, assembleLive } from './compose/live.js';
 import { apiDeps } from './compose/api-deps.js';
 import { Orders } from './compose/orders.js';
+import { sshExecutors } from './compose/ssh-executors.js';
 import { openStorage, type Storage } from './compose/storage.js';
 import type { Config } from './config/config.js';
 import { driverSecretsOf } from './config/driver-secrets.js';
@@ -27,7 +28,6 @@ import { Metrics } from './metrics/metrics.js';
 import { Reporter } from './reporter.js';
 import type { ExecutorFactory } from './ssh/executor.js';
 import { publicKeyOf } from './ssh/keys.js';
-import { createExecutorFactory } from './ssh/ssh-executor.js';
 import { version } from './version.js';
 
 export interface ComposeOptions {
@@ -50,12 +50,6 @@ export interface Daemon extends Storage {
   /** Takes no more work, closes connections, leaves containers and instances as they are. */
   stop(): Promise<void>;
 }
-
-const longestConnectTimeoutMs = 20_000;
-const sshKeepaliveMs = 10_000;
-const concurrentHandshakes = 32;
-/** Beside the watch; sshd's usual limit is 10, and it frees a slot late. */
-const channelsPerConnection = 4;
 
 /** Puts the daemon together and starts it. Rejects, with everything released, when a part cannot start. */
 export async function compose(options: ComposeOptions): Promise<Daemon> {
@@ -225,17 +219,5 @@ async function openCloud(
     secrets,
     breakers,
     observe: (call) => reporter.driverCall(call),
-  });
-}
-
-function sshExecutors({ dispatchPrivateKey, pool }: Config, clock: Clock): ExecutorFactory {
-  return createExecutorFactory({
-    privateKey: dispatchPrivateKey,
-    defaultPort: pool.sshPort,
-    connectTimeoutMs: Math.min(longestConnectTimeoutMs, pool.commandTimeoutMs),
-    keepaliveIntervalMs: sshKeepaliveMs,
-    clock,
-    maxHandshakes: concurrentHandshakes,
-    maxChannels: channelsPerConnection,
   });
 }

@@ -36,6 +36,19 @@ async function serve(configPath: string): Promise<number> {
   });
 }
 
+/** The first Ctrl-C lets what is under way end well; the second ends everything. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130);
+      processOutput.error('\nending; Ctrl-C again leaves everything as it is\n');
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output has enough of it.
   if (error.code === 'EPIPE') process.exit(0);
@@ -47,6 +60,14 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     migrate: (configPath) => migrateConfigured(loadConfig(configPath, process.env, ['storePassword'])),
     copy: (configPath, from, progress) =>
       copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
+  },
+  cloudTest: {
+    run: async (configPath, wishes, signal) => {
+      const config = ensureSecrets(loadConfig(configPath));
+      const { runCloudTest } = await import('./compose/cloud-test.js');
+      return runCloudTest(config, systemClock, wishes, signal);
+    },
+    interrupted,
   },
   replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
   offeredTypes: async (driver, parameters, query) => {

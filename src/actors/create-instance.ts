@@ -1,7 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { TagKeys } from '../domain/instance.js';
 import { secretFingerprint } from '../domain/ids.js';
-import type { Driver } from '../drivers/driver.js';
+import type { CreateSpec, Driver } from '../drivers/driver.js';
 import type { CloudFailure, CreateOutcome, LaunchRequest } from '../machines/cloud-effects.js';
 import { cloudFailure } from './cloud-failure.js';
 import { secretFile } from './executors.js';
@@ -16,33 +16,35 @@ export interface CreateInstanceDeps {
   publicKey: string | undefined;
 }
 
-/** Asks the cloud for one instance (L-4..L-7). Its tag holds the fingerprint of the secret, not the secret. */
+/** The order for one instance (L-4..L-7). Its tag holds the fingerprint of the secret, not the secret. */
+export function createSpecOf(
+  { tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey }: Omit<CreateInstanceDeps, 'driver'>,
+  { instanceType, zone = '', secret }: Pick<LaunchRequest, 'instanceType' | 'zone' | 'secret'>,
+): CreateSpec {
+  return {
+    instanceType,
+    imageId,
+    tags: {
+      [tagKeys.instanceSetId]: instanceSetId,
+      [tagKeys.instanceType]: instanceType.name,
+      [tagKeys.idleBehavior]: 'run',
+      [tagKeys.instanceSecret]: secretFingerprint(secret),
+    },
+    initCommand: `umask 0177 && echo -n "${secret}" >${secretFile}\n${instanceInitCommand}`,
+    publicKey,
+    ...(zone === '' ? {} : { zone }),
+    idempotencyToken: secretFingerprint(secret).slice(7, 47),
+    secrets: [secret],
+  };
+}
+
+/** Asks the cloud for one instance. */
 export const createInstanceWith = (deps: CreateInstanceDeps) =>
   fromPromise<CreateOutcome, LaunchRequest>(async ({ input, signal }) => {
-    const { driver, tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey } = deps;
-    const { instanceType, zone = '', secret } = input;
     try {
-      const instance = await driver.create(
-        {
-          instanceType,
-          imageId,
-          tags: {
-            [tagKeys.instanceSetId]: instanceSetId,
-            [tagKeys.instanceType]: instanceType.name,
-            [tagKeys.idleBehavior]: 'run',
-            [tagKeys.instanceSecret]: secretFingerprint(secret),
-          },
-          initCommand: `umask 0177 && echo -n "${secret}" >${secretFile}\n${instanceInitCommand}`,
-          publicKey,
-          ...(zone === '' ? {} : { zone }),
-          idempotencyToken: secretFingerprint(secret).slice(7, 47),
-          secrets: [secret],
-        },
-        { signal },
-      );
-      return { ok: true, instance };
+      return { ok: true, instance: await deps.driver.create(createSpecOf(deps, input), { signal }) };
     } catch (error) {
-      return { ok: false, error: withoutSecret(cloudFailure(error), secret) };
+      return { ok: false, error: withoutSecret(cloudFailure(error), input.secret) };
     }
   });
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ConfigError } from '../config/config-error.js';
 import { Client, ClientError, findDaemon, type ConnectionOptions } from './client.js';
+import { addCloudTest, type CloudTestDeps } from './cloudtest-command.js';
 import { addConfigCommands } from './config-commands.js';
 import { addContainerCommands } from './container-commands.js';
 import type { CommandContext } from './context.js';
@@ -23,6 +24,8 @@ export interface ProgramDeps {
   /** Throws with the names there are when there is no such machine. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
+  /** Without it there is no such command. */
+  cloudTest?: CloudTestDeps;
   replayFile: ReplayFile;
   offeredTypes: OfferedTypes;
   version: string;
@@ -76,6 +79,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addJournalCommands(program, context);
   addReplay(program, context, deps.replayFile);
   addStoreCommands(program, context, deps);
+  if (deps.cloudTest) addCloudTest(program, context, deps.cloudTest, deps.env);
   program
     .command('machine')
     .description('print a statechart as the daemon runs it')

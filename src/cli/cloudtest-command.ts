@@ -1,0 +1,126 @@
+import type { Command } from 'commander';
+import { createInterface } from 'node:readline/promises';
+import type { CloudTestReport, LoginHint, StepReport } from '../cloudtest/report.js';
+import { ClientError, type ConnectionOptions } from './client.js';
+import type { CommandContext } from './context.js';
+import { printJson, printTable, startProgress, type Output } from './output.js';
+
+export interface CloudTestCommand {
+  type: string;
+  image: string;
+  setId: string;
+  destroyExisting: boolean;
+  command: string;
+  /** Waits until a person has seen enough. */
+  pause: ((login: LoginHint, signal: AbortSignal) => Promise<void>) | undefined;
+  /** A shell on the instance, in place of the pause. */
+  shell: boolean;
+  begun(text: string): void;
+  done(report: StepReport): void;
+  said(line: string): void;
+}
+
+export interface CloudTestDeps {
+  /** Runs the test. Rejects when it cannot begin. */
+  run(configPath: string, wishes: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
+  /** Aborts when the user has had enough (Ctrl-C); a second time ends the process. */
+  interrupted(): AbortSignal;
+}
+
+interface Options {
+  type?: string;
+  image?: string;
+  setId: string;
+  destroyExisting?: true;
+  run?: string;
+  pause?: true;
+  shell?: true;
+  json?: true;
+}
+
+const help = `
+Makes one instance of the cheapest type, checks address, tags, login, identity and boot, and destroys it. Ctrl-C ends
+the test and destroys the instance; should even that be cut short, --destroy-existing of the next test cleans up.
+Exit codes: 0 all is well, 1 something is not.
+
+Example:
+  longshore --config longshore.yaml cloudtest --type small --run 'nproc'`;
+
+/** cloudtest (CT-1, CT-2). */
+export function addCloudTest(
+  program: Command,
+  { output, setExitCode }: CommandContext,
+  { run, interrupted }: CloudTestDeps,
+  env: NodeJS.ProcessEnv,
+): void {
+  program
+    .command('cloudtest')
+    .description('check the configured cloud with one instance, from creation to destruction')
+    .option('--type <name>', 'instance type; default: the cheapest')
+    .option('--image <id>', 'image; default: the configured one')
+    .option('--set-id <id>', 'whose instances the test calls its own', 'zzzzz-zzzzz-zzzzzzcloudtest')
+    .option('--destroy-existing', 'destroy what an earlier test left')
+    .option('--run <command>', 'run this on the instance after it booted')
+    .option('--pause', 'wait for Enter before the instance is destroyed')
+    .option('--shell', 'open a shell on the instance before it is destroyed')
+    .option('--json', 'print a report as JSON')
+    .addHelpText('after', help)
+    .action(async (options: Options, command: Command) => {
+      const path = command.optsWithGlobals<ConnectionOptions>().config ?? env['LONGSHORE_CONFIG'];
+      if (path === undefined)
+        throw new ClientError('give the configuration: longshore --config FILE cloudtest', 2);
+      if ((options.pause ?? options.shell) && !output.isTerminal) {
+        throw new ClientError('--pause and --shell need a terminal', 2);
+      }
+      const report = await run(path, wishesOf(options, output), interrupted());
+      if (options.json) printJson(output, report);
+      else printReport(output, report);
+      setExitCode(report.ok ? 0 : 1);
+    });
+}
+
+function wishesOf(options: Options, output: Output): CloudTestCommand {
+  let progress: { stop(): void } | undefined;
+  const tell = (text: string): void => {
+    progress?.stop();
+    progress = undefined;
+    output.error(text);
+  };
+  return {
+    type: options.type ?? '',
+    image: options.image ?? '',
+    setId: options.setId,
+    destroyExisting: options.destroyExisting ?? false,
+    command: options.run ?? '',
+    pause: options.pause || options.shell ? pauseWith(() => progress?.stop(), output) : undefined,
+    shell: options.shell ?? false,
+    begun: (text) => (progress = startProgress(output, `${text} …`)),
+    done: (report) => tell(`${lineOf(report)}\n`),
+    said: (line) => tell(`  ${line}\n`),
+  };
+}
+
+function pauseWith(quiet: () => void, output: Output) {
+  return async ({ host, port, user }: LoginHint, signal: AbortSignal): Promise<void> => {
+    quiet();
+    output.error(`Log in with: ssh -p${port} ${user}@${host}\nPress Enter to destroy the instance. `);
+    const lines = createInterface({ input: process.stdin });
+    await lines.question('', { signal }).finally(() => lines.close());
+  };
+}
+
+function lineOf({ step, zone, ok, durationMs, detail }: StepReport): string {
+  const place = zone === '' ? '' : ` (${zone})`;
+  return `${ok ? 'ok    ' : 'FAILED'} ${seconds(durationMs).padStart(9)}  ${step}${place}${detail === '' ? '' : `: ${detail}`}`;
+}
+
+function printReport(output: Output, { ok, driver, instanceType, steps, left }: CloudTestReport): void {
+  const rows = steps.map(({ step, zone, ok: isOk, durationMs, detail }) => {
+    return [step, zone || '-', isOk ? 'ok' : 'FAILED', seconds(durationMs), detail || '-'];
+  });
+  printTable(output, ['step', 'zone', 'result', 'time', 'detail'], rows);
+  for (const id of left) output.write(`May still be there: ${id}. Run it again with --destroy-existing.\n`);
+  output.write(`${driver}, ${instanceType}: ${ok ? 'all is well' : 'NOT as it should be'}\n`);
+}
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
