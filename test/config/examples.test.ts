@@ -5,12 +5,17 @@ import { loadConfig } from '../../src/config/load.js';
 import { parseAzureParameters } from '../../src/drivers/azure/parameters.js';
 import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
 import { quotaGroupOf } from '../../src/drivers/ec2/quota-group.js';
+import { generateKeyPair } from '../../src/ssh/keys.js';
 import { driverNames } from '../../src/drivers/registry.js';
 import { azureQuotaGroup } from '../../src/drivers/azure/quota-group.js';
 
 const folder = join(import.meta.dirname, '../../examples');
 /** What the examples take from the environment. */
-const env = new Proxy({}, { get: (_, name) => `value-of-${String(name)}` }) as NodeJS.ProcessEnv;
+const key = generateKeyPair().privateKey;
+const env = new Proxy(
+  {},
+  { get: (_, name) => (/KEY/.test(String(name)) ? key : `value-of-${String(name)}`) },
+) as NodeJS.ProcessEnv;
 
 describe('the examples', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
