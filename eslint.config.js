@@ -65,7 +65,8 @@ const mayImport = {
     'ssh/executor.js',
   ],
   cloudtest: ['domain/', 'drivers/driver.js', 'ssh/', 'actors/'],
-  cli: ['domain/', 'config/', 'cloudtest/report.js', 'replay/replay.js'],
+  cli: ['domain/', 'config/', 'cloudtest/report.js', 'replay/replay.js', 'forecast/forecast.js'],
+  forecast: ['domain/', 'config/', 'journal/journal.js', 'simulation/'],
 };
 
 const zones = Object.entries(mayImport).flatMap(([folder, allowed]) => {

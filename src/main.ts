@@ -69,6 +69,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     },
     interrupted,
   },
+  forecastParts: async () => ({
+    ...(await import('./forecast/forecast.js')),
+    tables: await import('./forecast/table.js'),
+  }),
   replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
   offeredTypes: async (driver, parameters, query) => {
     const { offeredTypes } = await import('./drivers/offered-types.js');

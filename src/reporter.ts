@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
-import type { DispatchObserver } from './actors/dispatch.js';
+import type { Decision, DispatchObserver } from './actors/dispatch.js';
 import type { StepFacts } from './actors/observed.js';
 import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
@@ -286,12 +286,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.lost', { container: uuid, to, because });
   }
 
-  decided({ kind, container, instance, because }: Parameters<DispatchObserver['decided']>[0]): void {
+  decided({ kind, container, instance, because, data }: Decision): void {
     this.#options.log.debug(
       { component: 'dispatch', kind, ContainerUUID: container, Instance: instance, because },
       'decision',
     );
-    this.#note(`plan.${kind}`, { container, instance, because });
+    this.#note(`plan.${kind}`, { container, instance, because, data });
   }
 
   failed(operation: string, uuid: string, err: unknown): void {

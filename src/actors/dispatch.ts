@@ -1,5 +1,6 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
+import type { Container } from '../domain/container.js';
 import type { SchedulerSettings, WarmRule } from '../config/config.js';
 import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
@@ -12,9 +13,18 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
 import { Upkeep } from './upkeep.js';
 
+export interface Decision {
+  kind: string;
+  container?: string;
+  instance?: string;
+  because: string;
+  /** What it was decided from. */
+  data?: Readonly<Record<string, unknown>>;
+}
+
 /** Told of each decision, and of what could not be carried out. None of these may throw. */
 export interface DispatchObserver {
-  decided(decision: { kind: string; container?: string; instance?: string; because: string }): void;
+  decided(decision: Decision): void;
   failed(operation: string, uuid: string, error: unknown): void;
   fetchFailed(error: unknown): void;
 }
@@ -264,10 +274,11 @@ export class Dispatch implements DispatchPort {
 
   /** Begins the operation unless one is under way for the container; then the next pass tries again (UL-2, UL-3). */
   #operate(kind: string, uuid: string, because: string, operation: () => Promise<void>): void {
-    const { observer } = this.#options;
+    const { observer, queue } = this.#options;
     if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
     this.#operations.set(uuid, kind);
-    observer.decided({ kind, container: uuid, because });
+    const wish = kind === 'lock' ? queue.get(uuid) : undefined;
+    observer.decided({ kind, container: uuid, because, ...(wish ? { data: wishOf(wish) } : {}) });
     operation()
       .catch((error: unknown) => observer.failed(kind, uuid, error))
       .finally(() => {
@@ -275,4 +286,22 @@ export class Dispatch implements DispatchPort {
         this.#actor.send({ type: 'world.changed' });
       });
   }
+}
+
+/** What a container asks for: with it a past journal can be simulated again. */
+function wishOf({
+  constraints,
+  scheduling,
+  tmpMountBytes,
+  priority,
+  createdAt,
+}: Container): Decision['data'] {
+  return {
+    createdAt,
+    vcpus: constraints.vcpus,
+    ramBytes: constraints.ramBytes,
+    scratchBytes: tmpMountBytes,
+    preemptible: scheduling.preemptible,
+    priority: String(priority),
+  };
 }

@@ -11,6 +11,7 @@ import type { Output } from './output.js';
 import { addReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
 import { addStatusCommand } from './status-command.js';
+import { addSimulate, type ForecastParts } from './simulate-command.js';
 import { addStoreCommands, type StoreCommands } from './store-commands.js';
 import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSshCommand } from './ssh-command.js';
@@ -28,6 +29,7 @@ export interface ProgramDeps {
   cloudTest?: CloudTestDeps;
   replayFile: ReplayFile;
   offeredTypes: OfferedTypes;
+  forecastParts(): Promise<ForecastParts>;
   version: string;
   output: Output;
   /** Where sessions and live views are shown. Default: that of this process. */
@@ -78,6 +80,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addTypes(program, context, deps);
   addJournalCommands(program, context);
   addReplay(program, context, deps.replayFile);
+  addSimulate(program, context, { load: deps.forecastParts, env: deps.env });
   addStoreCommands(program, context, deps);
   if (deps.cloudTest) addCloudTest(program, context, deps.cloudTest, deps.env);
   program

@@ -39,6 +39,7 @@ async function run(...argv: string[]): Promise<number> {
     serve: unused,
     machineChart: () => '',
     stores: { migrate: unused, copy: unused },
+    forecastParts: () => Promise.reject(new Error('not asked for here')),
     replayFile: unused,
     offeredTypes: (driver, parameters, query) => offeredTypes(driver, parameters, query, never),
     version: '0',

@@ -46,6 +46,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     stores: { migrate: never, copy: never },
     replayFile,
     offeredTypes: never,
+    forecastParts: never,
     version: '0',
     output: { write: (text) => (out += text), error: (text) => (err += text), isTerminal: false },
     env: {},

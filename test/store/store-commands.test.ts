@@ -27,6 +27,7 @@ describe('the store commands', () => {
       serve: () => Promise.resolve(0),
       machineChart: () => '',
       offeredTypes: () => Promise.reject(new Error('not here')),
+      forecastParts: () => Promise.reject(new Error('not here')),
       replayFile: () => Promise.reject(new Error('not here')),
       stores: {
         migrate: (path) => migrateConfigured(loadConfig(path)),

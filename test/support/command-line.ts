@@ -22,6 +22,7 @@ export function runCommand(
   const exitCode = runProgram(argv, {
     serve: () => Promise.resolve(1),
     machineChart: () => '',
+    forecastParts: () => Promise.reject(new Error('not asked for here')),
     replayFile: () => Promise.reject(new Error('none')),
     stores: {
       migrate: () => Promise.reject(new Error('none')),
