@@ -1,6 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { JournalEntry } from '../../src/journal/journal.js';
 import { simulateFleet } from '../support/simulated-fleet.js';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 it('finishes every container once and leaves no instance behind when nothing goes wrong', async () => {
   const { containers, instances, violations } = await simulateFleet(1);
@@ -16,12 +18,12 @@ it('finishes every container once and leaves no instance behind when nothing goe
 it('writes the same journal for the same seed, and another one for another seed', async () => {
   const journal: string[] = [];
   const onEntry = (entry: JournalEntry): void => void journal.push(JSON.stringify(entry));
-  const first = await simulateFleet(7, { hours: 1, faultsPerHour: 8, onEntry });
+  const first = await simulateFleet(7, { hours: 0.5, faultsPerHour: 12, untilDone: false, onEntry });
   const kept = journal.splice(0).join('\n');
-  const again = await simulateFleet(7, { hours: 1, faultsPerHour: 8, onEntry });
+  const again = await simulateFleet(7, { hours: 0.5, faultsPerHour: 12, untilDone: false, onEntry });
   expect(journal.join('\n')).toBe(kept);
   expect(again.journalHash).toBe(first.journalHash);
-  const other = await simulateFleet(8, { hours: 1, faultsPerHour: 8 });
+  const other = await simulateFleet(8, { hours: 0.5, faultsPerHour: 12, untilDone: false });
   expect(other.journalHash).not.toBe(first.journalHash);
 });
 

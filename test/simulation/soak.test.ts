@@ -10,15 +10,15 @@ import { simulate } from '../../src/simulation/simulate.js';
 const freshSeeds = Array.from({ length: 2 }, () => randomInt(1, 2 ** 31));
 
 it.each(freshSeeds)(
-  'keeps every rule in two hours full of faults, whatever the seed (%i)',
+  'keeps every rule in an hour full of faults, whatever the seed (%i)',
   async (seed) => {
-    const { violations, journalHash } = await simulate(scenarioOf(seed, 2));
+    const { violations, journalHash } = await simulate(scenarioOf(seed, 1));
     console.log(
-      `seed ${seed}: journal ${journalHash}; again: scripts/soak --first-seed ${seed} --seeds 1 --hours 2`,
+      `seed ${seed}: journal ${journalHash}; again: scripts/soak --first-seed ${seed} --seeds 1 --hours 1`,
     );
     expect(violations).toEqual([]);
   },
-  120_000,
+  300_000,
 );
 
 it.each(Object.keys(plantedBugs))(
