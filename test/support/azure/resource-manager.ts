@@ -53,23 +53,19 @@ export function answerManager(
     case 'Microsoft.Network/networkInterfaces GET':
       return name
         ? getInterface(turn, name)
-        : page(
-            turn,
-            [...resources.interfaces.values()].map((each) => resources.interfaceBody(each)),
-          );
+        : page(turn, [...resources.interfaces.values()], (each) => resources.interfaceBody(each));
     case 'Microsoft.Network/networkInterfaces DELETE':
       return deleteInterface(turn, name!);
     case 'Microsoft.Compute/virtualMachines PUT':
       return putMachine(turn, name!);
     case 'Microsoft.Compute/virtualMachines GET':
-      return name ? getMachine(turn, name) : page(turn, listedMachines(turn));
+      return name
+        ? getMachine(turn, name)
+        : page(turn, listedMachines(turn), (each) => resources.machineBody(each));
     case 'Microsoft.Compute/virtualMachines DELETE':
       return deleteMachine(turn, name!);
     case 'Microsoft.Compute/disks GET':
-      return page(
-        turn,
-        [...resources.disks.values()].map((each) => resources.diskBody(each)),
-      );
+      return page(turn, [...resources.disks.values()], (each) => resources.diskBody(each));
     case 'Microsoft.Compute/disks DELETE':
       return accepted(turn, 'Compute', () => void resources.disks.delete(name!));
     default:
@@ -77,18 +73,18 @@ export function answerManager(
   }
 }
 
-function listedMachines({ resources, knobs }: Turn): unknown[] {
+function listedMachines({ resources, knobs }: Turn): FakeMachine[] {
   const visible = ({ madeAt }: FakeMachine): boolean => Date.now() - madeAt >= knobs.listLagMs;
-  return [...resources.machines.values()].filter(visible).map((each) => resources.machineBody(each));
+  return [...resources.machines.values()].filter(visible);
 }
 
 /** Azure's pages end with a link to the next, which names everything that is needed. */
-function page({ request, knobs, url }: Turn, all: unknown[]): FakeReply {
+function page<T>({ request, knobs, url }: Turn, all: T[], bodyOf: (each: T) => unknown): FakeReply {
   const from = Number(request.query.get('$skiptoken') ?? '0');
   const next = from + knobs.pageSize;
   const version = request.query.get('api-version');
   return ok({
-    value: all.slice(from, next),
+    value: all.slice(from, next).map(bodyOf),
     ...(next < all.length && { nextLink: `${url}${request.path}?api-version=${version}&$skiptoken=${next}` }),
   });
 }
