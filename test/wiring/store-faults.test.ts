@@ -11,16 +11,16 @@ const hourMs = 3_600_000;
 
 /** The clock of this machine, which an operator may set. */
 function settableClock(): Clock & { offsetMs: number } {
-  const clock = {
-    offsetMs: 0,
-    now: steadyNow(
-      () => Date.now() + clock.offsetMs,
-      () => performance.now(),
-    ),
+  const wall = { offsetMs: 0 };
+  const now = steadyNow(
+    () => Date.now() + wall.offsetMs,
+    () => performance.now(),
+  );
+  return Object.assign(wall, {
+    now,
     setTimeout: (callback: () => void, delayMs: number) => systemClock.setTimeout(callback, delayMs),
     clearTimeout: (handle: unknown) => systemClock.clearTimeout(handle),
-  };
-  return clock;
+  });
 }
 
 describe('a daemon whose PostgreSQL store is in trouble', { timeout: 180_000 }, () => {
