@@ -94,6 +94,11 @@ provider: { boot: 90s, quota: 12 }`);
     ]);
   });
 
+  it('is shown by an example', async () => {
+    const { workload, hours } = await loadWorkload(join(import.meta.dirname, '../../examples/burst.yaml'), 1);
+    expect([hours, workload.length > 500]).toEqual([12, true]);
+  });
+
   it('is refused with place and remedy', async () => {
     expect(await problemsOf('hours: 3')).toContain('says nothing of any container');
     expect(await problemsOf('containers:\n  - { vcpus: 1, ram: 1GiB, duration: soon }')).toMatch(
