@@ -55,7 +55,9 @@ api: { listen: '127.0.0.1:0' }
     const child = this.spawn();
     this.#child = child;
     const deadlineAt = Date.now() + 60_000;
-    while (!existsSync(this.path('state', 'api-address'))) {
+    const address = this.path('state', 'api-address');
+    // It is there before it is written.
+    while (!existsSync(address) || readFileSync(address, 'utf8') === '') {
       if (child.exitCode !== null) return child.exitCode;
       if (Date.now() > deadlineAt) throw new Error(`the daemon did not start: ${this.#log}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
