@@ -68,6 +68,7 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
   description: 'The loop that matches containers with instances.',
   context: ({ input }) => input,
   initial: 'fetching',
+  // What changes while a pass is on its way anyway is seen by that one.
   on: { stop: '.stopped', 'world.changed': {}, 'operation.refused': {} },
   states: {
     fetching: {
@@ -93,10 +94,9 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
     },
     fixingLocks: {
       description:
-        'Containers are locked that may run on workers not heard of yet. Ends when that is settled or it took too long (FX-1..FX-6).',
+        'Containers are locked that may run on workers not heard of yet. Ends when that is settled, which is looked at with every event, or it took too long (FX-1..FX-6).',
       always: { guard: 'hasNoStaleLocks', target: 'working' },
       after: { staleLockTimeout: { target: 'working', actions: 'unlockStale' } },
-      on: { 'world.changed': { guard: 'hasNoStaleLocks', target: 'working' } },
     },
     working: {
       description: 'In service. Ends with the order to stop.',
@@ -137,7 +137,6 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
             changed: {
               description: 'Something changed since the last pass. Ends with the next one, very soon.',
               after: { passPause: 'planning' },
-              on: { 'world.changed': {}, 'operation.refused': {} },
             },
             waiting: {
               description: 'All is decided. Ends when something changes, or after a while (SC-4).',
@@ -148,7 +147,7 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
               description:
                 'An operation had to wait for another one. Ends with a pass shortly (UL-3), never at once: a pass that changes something would follow itself for ever.',
               after: { operationRetry: 'planning' },
-              on: { 'world.changed': 'changed', 'operation.refused': {} },
+              on: { 'world.changed': 'changed' },
             },
           },
         },

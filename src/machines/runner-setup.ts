@@ -62,6 +62,7 @@ export const runnerSetup = setup({
     collectsResults: ({ context }) => context.collects,
     endedWhileStarting: stateIn({ alive: { process: { starting: 'over' } } }),
     isRunning: stateIn({ alive: { process: 'running' } }),
+    isCollecting: stateIn({ alive: { process: 'collecting' } }),
     isRunningAndCollects: and([stateIn({ alive: { process: 'running' } }), 'collectsResults']),
     succeeded: (_, params: RemoteOutcome) => params.ok,
   },

@@ -51,10 +51,17 @@ export const runnerMachine = runnerSetup.createMachine({
                     },
                   },
                 ],
-                onError: {
-                  target: 'running',
-                  actions: { type: 'reportStartFault', params: ({ event }) => ({ error: event.error }) },
-                },
+                onError: [
+                  {
+                    guard: 'endedWhileStarting',
+                    target: 'collecting',
+                    actions: { type: 'reportStartFault', params: ({ event }) => ({ error: event.error }) },
+                  },
+                  {
+                    target: 'running',
+                    actions: { type: 'reportStartFault', params: ({ event }) => ({ error: event.error }) },
+                  },
+                ],
               },
               initial: 'unseen',
               states: {
@@ -144,7 +151,8 @@ export const runnerMachine = runnerSetup.createMachine({
             },
             terminating: {
               description:
-                'TERM is sent at once and at each signal interval until the process is gone. Ends by giving up after the TERM timeout (R-9, R-12, R-14). Further orders change nothing.',
+                'TERM is sent at once and at each signal interval until the process is gone (R-13). Ends by giving up after the TERM timeout (R-9, R-12, R-14). Further orders change nothing.',
+              always: { guard: 'isCollecting', target: 'notNeeded' },
               after: { termTimeout: 'unkillable' },
               on: { kill: {} },
               initial: 'beating',
@@ -198,6 +206,11 @@ export const runnerMachine = runnerSetup.createMachine({
                 'TERM did not help in time; the worker was told. A new order tries again (R-14, K-13).',
               entry: 'reportGaveUp',
               on: { kill: 'terminating' },
+            },
+            notNeeded: {
+              description:
+                'The process was to be stopped and ended; its result is being collected. Nothing is to be stopped any more (R-13).',
+              on: { kill: {} },
             },
           },
         },

@@ -193,9 +193,6 @@ export const workerSetup = setup({
       event.type === 'round.passed' &&
       context.idleBehavior === 'run' &&
       brokenBecause(context, event.listing) !== '',
-    listsContainers: ({ context, event }) =>
-      event.type === 'round.passed' &&
-      Object.keys(applyListing(context.runners, event.listing, context.settings.collects).records).length > 0,
     succeeded: (_, params: RemoteOutcome) => params.ok,
     probePassed: ({ context }, params: RunProbeOutcome) => liveProbe(params, context),
     tagsDiffer: ({ context }) => tagsDiffer(context),
@@ -379,8 +376,9 @@ export const workerSetup = setup({
       });
     }),
 
+    chooseTags: assign(({ context }) => ({ tagsInFlight: wantedTags(context) })),
     noteTagsSaved: assign(({ context }) => ({
-      instance: { ...context.instance, tags: wantedTags(context) },
+      instance: { ...context.instance, tags: context.tagsInFlight },
     })),
   },
   delays: {
@@ -422,6 +420,7 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     destroyConfirmed: false,
     runners: {},
     staleSince: {},
+    tagsInFlight: {},
     lastContainerUuid: '',
     served: 0,
     bootOutcome: undefined,

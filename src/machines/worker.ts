@@ -1,4 +1,3 @@
-import { wantedTags } from './worker-model.js';
 import { initialWorkerContext, workerSetup } from './worker-setup.js';
 
 /**
@@ -54,16 +53,6 @@ export const workerMachine = workerSetup.createMachine({
             'round.passed': [
               { guard: 'roundWasOvertaken', actions: ['reportBroken', 'noteProbed'] },
               { guard: 'bootFailed', actions: ['reportBroken', 'noteProbed', 'applyListing'] },
-              {
-                guard: 'listsContainers',
-                target: 'running',
-                actions: [
-                  'reportBroken',
-                  { type: 'decideBoot', params: { outcome: 'success' } },
-                  'noteProbed',
-                  'applyListing',
-                ],
-              },
               {
                 target: 'idle',
                 actions: [
@@ -166,20 +155,10 @@ export const workerMachine = workerSetup.createMachine({
                   { type: 'noteShutdown', params: { because: 'broken at its first answer' } },
                 ],
               },
-              { guard: 'roundWasOvertaken', actions: 'noteProbed' },
-              {
-                guard: 'listsContainers',
-                target: 'running',
-                actions: [
-                  'noteReady',
-                  { type: 'decideBoot', params: { outcome: 'success' } },
-                  'noteProbed',
-                  'applyListing',
-                ],
-              },
               {
                 target: 'idle',
                 actions: [
+                  'reportBroken',
                   'noteReady',
                   { type: 'decideBoot', params: { outcome: 'success' } },
                   'noteProbed',
@@ -249,7 +228,7 @@ export const workerMachine = workerSetup.createMachine({
         },
         idle: {
           description:
-            'In service, no container. Ends when one is assigned or found, when it idled too long, or when it is to drain; being kept begins the wait anew (W-15, W-16, W-20, W-21, W-25).',
+            'In service, no container. Ends at once when the listing that brought it here has some (W-13); else when one is assigned or found, when it idled too long, or when it is to drain; being kept begins the wait anew (W-15, W-16, W-20, W-21, W-25).',
           entry: 'noteBusy',
           always: [
             { guard: 'hasRunners', target: 'running' },
@@ -341,7 +320,7 @@ export const workerMachine = workerSetup.createMachine({
           description:
             'To be destroyed, and no way back. Ends when the instance left the list (S-1..S-8). Containers on it count as there until then.',
           initial: 'destroying',
-          on: { 'round.passed': {}, 'round.failed': {}, 'scheduler.shutdown': {}, 'scheduler.keep': {} },
+          on: { 'scheduler.shutdown': {}, 'scheduler.keep': {} },
           states: {
             destroying: {
               description: 'The order to destroy is on its way to the provider.',
@@ -420,7 +399,8 @@ export const workerMachine = workerSetup.createMachine({
             'operator.run': { target: 'run', actions: ['noteBehaviorReason', 'raiseBehaviorChanged'] },
             'operator.hold': {},
             'operator.drain': { target: 'drain', actions: ['noteBehaviorReason', 'raiseBehaviorChanged'] },
-            'node.broken': {},
+            'watch.broken': {},
+            'watch.interruption': {},
             'runner.gaveUp': { actions: 'noteGaveUp' },
           },
         },
@@ -431,7 +411,8 @@ export const workerMachine = workerSetup.createMachine({
             'operator.run': { target: 'run', actions: ['noteBehaviorReason', 'raiseBehaviorChanged'] },
             'operator.hold': { target: 'hold', actions: ['noteBehaviorReason', 'raiseBehaviorChanged'] },
             'operator.drain': {},
-            'node.broken': {},
+            'watch.broken': {},
+            'watch.interruption': {},
             'runner.gaveUp': { actions: 'noteGaveUp' },
           },
         },
@@ -606,10 +587,11 @@ export const workerMachine = workerSetup.createMachine({
         },
         saving: {
           description: 'The whole set of tags is being written. A newer wish is written after this one.',
+          entry: 'chooseTags',
           invoke: {
             id: 'saveTags',
             src: 'saveTags',
-            input: ({ context }) => ({ instanceId: context.instance.id, tags: wantedTags(context) }),
+            input: ({ context }) => ({ instanceId: context.instance.id, tags: context.tagsInFlight }),
             onDone: [
               {
                 guard: { type: 'succeeded', params: ({ event }) => event.output },

@@ -146,6 +146,31 @@ describe('killing a container', () => {
 });
 
 describe('the result of a container', () => {
+  it('is not endangered by the order to kill it: no TERM is sent and nothing drained for it (R-13)', async () => {
+    const world = await withContainer(collecting);
+    world.kill = () => ({ ok: true });
+    world.collect = () => failure;
+    await world.send(order);
+    await world.send(order);
+    await world.clock.advance(timeoutSignalMs * 3);
+    expect([world.count(`kill ${uuid1}`), world.behavior]).toEqual([1, 'run']);
+    world.collect = () => ({ ok: true });
+    await world.clock.advance(1_000);
+    expect([world.state, world.exits()]).toEqual(['idle', [uuid1]]);
+  });
+
+  it('is collected though the start command broke off after the process had ended', async () => {
+    const world = new WorkerWorld(collecting);
+    await world.bringUp();
+    let breakOff!: (error: Error) => void;
+    world.start = () => new Promise((_, reject) => (breakOff = reject));
+    await world.assign(uuid1);
+    await world.send({ type: 'watch.ended', uuid: uuid1 });
+    breakOff(new Error('a bug of ours'));
+    await settle();
+    expect([world.count(`collect ${uuid1}`), world.state]).toEqual([1, 'idle']);
+  });
+
   it('is brought home before the worker is idle', async () => {
     const world = await withContainer(collecting);
     const slow = deferred<{ ok: true }>();

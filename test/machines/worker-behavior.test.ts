@@ -192,6 +192,19 @@ describe('tags', () => {
     });
   });
 
+  it('are written once more when the wish changed while they were being written (K-32)', async () => {
+    const world = new WorkerWorld();
+    await world.bringUp();
+    const slow = deferred<{ ok: true }>();
+    world.save = () => slow.promise;
+    await world.send({ type: 'operator.hold', because });
+    await world.send({ type: 'operator.run', because });
+    slow.resolve({ ok: true });
+    await settle();
+    const written = world.writtenTags.map(({ LongshoreIdleBehavior }) => LongshoreIdleBehavior);
+    expect(written).toEqual(['hold', 'run']);
+  });
+
   it('are written again when a write failed, and when a list shows the old ones (I-8)', async () => {
     const world = new WorkerWorld();
     await world.bringUp();
@@ -231,6 +244,13 @@ describe('the watch', () => {
     await world.send({ type: 'watch.closed', supported: false, message: 'usage' });
     await world.clock.advance(30_000);
     expect(world.count('watch')).toBe(2);
+  });
+
+  it('drains an instance whose first answer tells that the provider takes it away (DW-20)', async () => {
+    const world = new WorkerWorld();
+    world.list = () => listing({ live: [uuid1], interruption: 'terminate at noon' });
+    await world.probe();
+    expect([world.behavior, world.state, world.outcome]).toEqual(['drain', 'running', 'success']);
   });
 
   it('drains an instance that the provider takes away (DW-20)', async () => {

@@ -1,0 +1,425 @@
+import type { AnyActorRef } from 'xstate';
+import { observed } from '../../../src/actors/observed.js';
+import { viewOfWorker } from '../../../src/actors/pool-views.js';
+import { WorkerRoster, type WorkerEntry } from '../../../src/actors/roster.js';
+import type { Instance, Tags } from '../../../src/domain/instance.js';
+import type { RunnerListing } from '../../../src/domain/runner-listing.js';
+import type { JournalEntry } from '../../../src/journal/journal.js';
+import { runnerMachine } from '../../../src/machines/runner.js';
+import type { ContainerOnInstance, OnInstance, RemoteFailure } from '../../../src/machines/worker-effects.js';
+import type { WorkerEvent, WorkerFact } from '../../../src/machines/worker-model.js';
+import { workerMachine } from '../../../src/machines/worker.js';
+import type { Metrics } from '../../../src/metrics/metrics.js';
+import { Reporter } from '../../../src/reporter.js';
+import { ModelClock } from '../exploring/model-clock.js';
+import { buildMachine, Effects, oncePerBuild, scripted, type Stage } from '../exploring/effects.js';
+import type { Build, World } from '../exploring/world.js';
+import {
+  containerIds,
+  failureText,
+  faultText,
+  instanceType,
+  settingsOf,
+  type WorkerOptions,
+} from './settings.js';
+
+const nameOf = (uuid: string | undefined): string =>
+  Object.keys(containerIds).find((name) => containerIds[name] === uuid) ?? uuid ?? '';
+
+const failure: RemoteFailure = {
+  ok: false,
+  code: 'exit',
+  message: failureText,
+  stdout: '',
+  stderr: '',
+  expected: true,
+};
+
+/** The steps that answer an effect under way, by its first word; `run` takes what the listing says. */
+const answers = ['ok', 'fail', 'fault'];
+/** `poison` breaks the container's actor: a bug of ours that must not spread. */
+const answersOf: Readonly<Record<string, readonly string[]>> = {
+  term: [...answers, 'poison'],
+  collect: [...answers, 'poison'],
+};
+const listings = [
+  'nothing',
+  'c1',
+  'c2',
+  'c1,c2',
+  'c1:ended',
+  'c1,c2:ended',
+  'broken',
+  'broken,c1',
+  'c1:stale',
+  'c2,c1:stale',
+  'interruption',
+  'interruption,c1',
+  'fail',
+  'fault',
+];
+const external = [
+  'listed',
+  'listed old-tags',
+  'listed address',
+  'missing',
+  'assign c1',
+  'assign c2',
+  'kill c1',
+  'kill c2',
+  'operator run',
+  'operator hold',
+  'operator drain',
+  'operator kill',
+  'scheduler shutdown',
+  'due',
+  'established',
+  'verified',
+];
+const watchWords = [
+  'attached',
+  'started c1',
+  'started c2',
+  'ended c1',
+  'ended c2',
+  'broken',
+  'interruption',
+  'closed',
+  'unknown',
+  'fault',
+];
+
+interface WorkerStage extends Stage {
+  writesTags(tags: Tags): void;
+}
+
+const machinesOf = oncePerBuild((build) => {
+  const stage = {} as WorkerStage;
+  const onContainer = (word: string) =>
+    scripted<ContainerOnInstance>(stage, ({ uuid }) => `${word} ${nameOf(uuid)}`);
+  const onInstance = (word: string) => scripted<OnInstance>(stage, () => word);
+  const runner = buildMachine(build, 'runner', runnerMachine, {
+    startContainer: onContainer('start'),
+    killContainer: onContainer('term'),
+    collectResult: onContainer('collect'),
+  });
+  const actors = {
+    runner,
+    bootProbe: onInstance('boot'),
+    copyRunner: onInstance('copy'),
+    runProbe: onInstance('run'),
+    destroyInstance: onInstance('destroy'),
+    watch: onInstance('watch'),
+    saveTags: scripted<OnInstance & { tags: Tags }>(
+      stage,
+      () => 'tags',
+      ({ tags }) => {
+        stage.writesTags(tags);
+        return ` ${Object.values(tags).join(' ')}`;
+      },
+    ),
+  };
+  const behaviorOf = ({ context }: { context: unknown }): string =>
+    ` × ${(context as { idleBehavior: string }).idleBehavior}`;
+  return { stage, worker: buildMachine(build, 'worker', workerMachine, actors, behaviorOf) };
+});
+
+/** One instance in a roster, with its containers, under the reporter the daemon has; all its neighbours are scripted. */
+export class WorkerModelWorld implements World {
+  readonly #clock = new ModelClock(1_000_000);
+  readonly #effects = new Effects((record) => this.#note(record));
+  readonly #settings;
+  readonly #roster: WorkerRoster;
+  #records: string[] = [];
+  #cloudTags: Tags;
+  #oldTags: Tags;
+  #address: string;
+  #sightings = 0;
+  #tagsInFlight: Tags = {};
+  readonly #stage: WorkerStage;
+
+  constructor(options: WorkerOptions, build: Build) {
+    const { stage, worker } = machinesOf(build);
+    this.#stage = stage;
+    this.#enter();
+    this.#settings = settingsOf(options);
+    const { tagKeys } = this.#settings;
+    this.#cloudTags = {
+      [tagKeys.instanceType]: instanceType.name,
+      [tagKeys.idleBehavior]: options.behaviorTag,
+      [tagKeys.instanceSecret]: 'sha256:00',
+    };
+    this.#oldTags = this.#cloudTags;
+    this.#address = options.hasAddress ? '10.0.0.1:22' : '';
+    const reporter = this.#reporter();
+    this.#roster = new WorkerRoster({
+      clock: this.#clock,
+      machine: observed(worker, (event, before, after) => reporter.workerStep(event, before, after)),
+      settings: this.#settings,
+      connections: {
+        add: () => this.#note('connection add'),
+        update: () => this.#note('connection update'),
+        remove: () => this.#note('connection remove'),
+      },
+      typeNamed: () => ({ type: instanceType, isConfigured: options.typeIsConfigured }),
+      observer: {
+        appeared: (entry) => reporter.appeared(entry),
+        fact: (entry, fact) => this.#fact(reporter, entry, fact),
+        broke: (_, error) => this.#note(`broke ${String(error)}`),
+        replaced: () => {},
+        retired: (entry, last) => reporter.retired(entry, last),
+      },
+    });
+    this.#roster.see(this.#instance(this.#cloudTags), options.expected);
+  }
+
+  get #entry(): WorkerEntry | undefined {
+    return this.#roster.get('i-1');
+  }
+
+  options(): string[] {
+    if (!this.#entry) return [];
+    const pending = this.#effects.names();
+    const answering = pending.flatMap((name) => {
+      if (name === 'watch') return watchWords.map((word) => `watch ${word}`);
+      const [effect = '', container = ''] = name.split(' ');
+      const isSafe = !this.#effects.has(`start ${container}`);
+      const possible = name === 'run' ? listings : isSafe ? (answersOf[effect] ?? answers) : answers;
+      return possible.map((answer) => `${name} ${answer}`);
+    });
+    // Nothing answers where no address is known.
+    const reachable = this.#address === '' ? answering.filter((step) => step !== 'boot ok') : answering;
+    return [...this.#clock.nextStep(), 'pause 3100', 'pause 6000', ...reachable, ...external];
+  }
+
+  apply(step: string): void {
+    this.#enter();
+    const [word = '', ...rest] = step.split(' ');
+    const last = rest.at(-1) ?? '';
+    if (word === 'pass' || word === 'pause') return this.#clock.pass(Number(last));
+    if (word === 'listed') return this.#listed(last);
+    if (word === 'missing') return this.#missing();
+    if (word === 'watch') return this.#watch(rest[0] ?? '', rest[1]);
+    const name = rest.length > 1 ? `${word} ${rest[0]}` : word;
+    if (this.#effects.has(name)) return this.#answer(name, last);
+    const event = this.#eventOf(word, last);
+    if (!event) throw new Error(`"${step}" cannot happen now`);
+    this.#roster.send('i-1', event);
+  }
+
+  take(): string[] {
+    const records = this.#records;
+    this.#records = [];
+    return [...records, this.#view()];
+  }
+
+  key(): string {
+    const entry = this.#entry;
+    if (!entry) return 'gone';
+    const { actor, missed } = entry;
+    const { value, context, children } = actor.getSnapshot();
+    const now = this.#clock.now();
+    const { round, settings, runners } = context;
+    const values = Object.values(children ?? {}).map(
+      (child) => (child as AnyActorRef).getSnapshot() as { value?: unknown },
+    );
+    return JSON.stringify([
+      value,
+      values.map((snapshot) => snapshot.value),
+      Object.entries(runners).map(([uuid, { phase, gaveUp }]) => [uuid, phase, gaveUp]),
+      this.#effects.names().sort(),
+      [
+        context.bootOutcome,
+        context.answered,
+        context.destroyConfirmed,
+        round.bootFailure !== undefined,
+        missed,
+      ],
+      context.revision !== round.revision && value.probe !== 'resting',
+      Object.keys(context.staleSince),
+      context.instance.address,
+      context.instance.tags[settings.tagKeys.idleBehavior] === context.idleBehavior,
+      [
+        round.startedAt - context.probedAt >= settings.timeoutProbeMs,
+        round.startedAt - context.probedAt >= settings.timeoutBootingMs,
+        now - context.probedAt >= settings.timeoutProbeMs,
+        now - context.busyAt >= settings.timeoutIdleMs,
+        now - context.appearedAt >= settings.timeoutBootingMs,
+        now - context.bootStageAt >= 31_000,
+        context.verifiedAt !== undefined,
+      ],
+      this.#timers(),
+    ]);
+  }
+
+  end(): void {
+    this.#enter();
+    this.#roster.stop();
+  }
+
+  /** The machines are shared by all worlds; from now on their effects are this world's. */
+  #enter(): void {
+    this.#stage.effects = this.#effects;
+    this.#stage.writesTags = (tags) => (this.#tagsInFlight = tags);
+  }
+
+  #timers(): string[] {
+    const { _scheduledEvents: scheduled } = this.#entry!.actor.system.getSnapshot() as unknown as {
+      _scheduledEvents: Record<string, { event: { type: string } }>;
+    };
+    return Object.values(scheduled)
+      .map(({ event }) => event.type)
+      .sort();
+  }
+
+  #listed(how: string): void {
+    if (how === 'address') this.#address = '10.0.0.1:22';
+    this.#roster.beginList();
+    this.#roster.see(this.#instance(how === 'old-tags' ? this.#oldTags : this.#cloudTags), false);
+  }
+
+  #missing(): void {
+    this.#roster.beginList();
+    this.#roster.retireMissing(new Set());
+  }
+
+  #watch(what: string, container: string | undefined): void {
+    const uuid = containerIds[container ?? ''] ?? '';
+    if (what === 'fault') return this.#effects.fail('watch', new Error(faultText));
+    const events: Record<string, WorkerEvent> = {
+      attached: { type: 'watch.attached' },
+      started: { type: 'watch.started', uuid },
+      ended: { type: 'watch.ended', uuid },
+      broken: { type: 'watch.broken' },
+      interruption: { type: 'watch.interruption', notice: 'the spot market wants it back' },
+      closed: { type: 'watch.closed', supported: true, message: '' },
+      unknown: { type: 'watch.closed', supported: false, message: '' },
+    };
+    this.#effects.tell('watch', events[what]!);
+  }
+
+  #answer(name: string, answer: string): void {
+    const [effect] = name.split(' ');
+    if (answer === 'fault') return this.#effects.fail(name, new Error(faultText));
+    if (effect === 'tags' && answer === 'ok') {
+      this.#oldTags = this.#cloudTags;
+      this.#cloudTags = this.#tagsInFlight;
+    }
+    if (answer === 'poison') return this.#effects.succeed(name, undefined);
+    const outcome = answer === 'fail' ? failure : { ok: true };
+    if (effect !== 'run') return this.#effects.succeed(name, outcome);
+    if (answer === 'fail') return this.#effects.succeed(name, { ...failure, durationMs: 5 });
+    this.#effects.succeed(name, { ok: true, listing: listingOf(answer), durationMs: 5 });
+  }
+
+  #eventOf(word: string, last: string): WorkerEvent | undefined {
+    const uuid = containerIds[last] ?? '';
+    const because = 'somebody wants it';
+    switch (word) {
+      case 'assign':
+        return { type: 'container.assigned', uuid, queuedAt: this.#clock.now() - 5_000 };
+      case 'kill':
+        return { type: 'container.kill', uuid, because };
+      case 'operator':
+        return { type: `operator.${last}` as 'operator.run', because };
+      case 'scheduler':
+        return { type: 'scheduler.shutdown', because };
+      case 'due':
+        return { type: 'probe.due' };
+      case 'established':
+        return { type: 'connection.established' };
+      case 'verified':
+        return { type: 'connection.verified' };
+      default:
+        return undefined;
+    }
+  }
+
+  #instance(tags: Tags): Instance {
+    return {
+      id: 'i-1',
+      displayName: `sighting ${++this.#sightings}`,
+      providerType: instanceType.providerType,
+      address: this.#address,
+      remoteUser: 'root',
+      tags,
+      priceHistory: [],
+    };
+  }
+
+  #note(record: string): void {
+    this.#records.push(record);
+  }
+
+  #view(): string {
+    const entry = this.#entry;
+    if (!entry) return 'view none';
+    const view = viewOfWorker(entry.actor.getSnapshot());
+    return [
+      `view ${view.workerState} ${view.bootStage ?? '-'} ${view.idleBehavior}`,
+      `[${view.containerUuids.map(nameOf).join(' ')}]`,
+      `last=${nameOf(view.lastContainerUuid)} busy=${view.lastBusyAt} address=${view.address}`,
+    ].join(' ');
+  }
+
+  #fact(reporter: Reporter, { instance }: WorkerEntry, fact: WorkerFact): void {
+    reporter.fact(instance.id, fact);
+    if (fact.type === 'probe.rested' || fact.type === 'probe.wanted') this.#note(`pool ${fact.type}`);
+    if (fact.type === 'container.exited') this.#note(`pool exited ${nameOf(fact.uuid)} at ${fact.at}`);
+  }
+
+  #reporter(): Reporter {
+    const metric = (name: string) => (value: unknown, more?: unknown) =>
+      this.#note(`metric ${name} ${String(value)}${more === undefined ? '' : ` ${String(more)}`}`);
+    const metrics = {
+      bootDecided: metric('boot'),
+      disappeared: metric('disappeared'),
+      timeToSsh: metric('ssh'),
+      timeToReady: metric('ready'),
+      shutdownToGone: metric('shutdown-to-gone'),
+      queueToStart: metric('queue-to-start'),
+      runProbe: metric('run-probe'),
+    };
+    const silent = (): void => {};
+    return new Reporter({
+      clock: this.#clock,
+      log: { info: silent, warn: silent, error: silent, debug: silent } as never,
+      journal: { append: (entry) => this.#note(describeEntry(entry)) },
+      metrics: metrics as unknown as Metrics,
+    });
+  }
+}
+
+/** `c1,c2:ended,broken` as a listing. */
+export function listingOf(words: string): RunnerListing {
+  const listing = {
+    live: [] as string[],
+    stale: [] as string[],
+    ended: [] as string[],
+    broken: false,
+    interruption: '',
+  };
+  for (const word of words.split(',')) {
+    const [name = '', fate] = word.split(':');
+    const uuid = containerIds[name];
+    if (word === 'broken') listing.broken = true;
+    else if (word === 'interruption') listing.interruption = 'the spot market wants it back';
+    else if (uuid && fate === 'ended') listing.ended.push(uuid);
+    else if (uuid && fate === 'stale') listing.stale.push(uuid);
+    else if (uuid) listing.live.push(uuid);
+  }
+  return listing;
+}
+
+/** What a journal entry says; of causes only those that are decisions, of the others that there is one. */
+function describeEntry({ kind, from, to, because, container, at }: JournalEntry): string {
+  const said = kind.startsWith('worker.') && kind !== 'worker.gone' && !because ? ' WITHOUT A CAUSE' : '';
+  const isDecision =
+    kind === 'worker.behavior' || kind === 'container.exited' || to === 'shutdown.destroying';
+  return [
+    `journal ${kind}`,
+    ...(from === undefined && to === undefined ? [] : [`${from ?? ''}>${to ?? ''}`]),
+    ...(container === undefined ? [] : [nameOf(container)]),
+    `at ${at}${isDecision ? ` because ${because}` : ''}${said}`,
+  ].join(' ');
+}
