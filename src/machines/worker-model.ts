@@ -71,8 +71,8 @@ export interface WorkerContext extends WorkerInput {
   destroyConfirmed: boolean;
   runners: RunnerRecords;
   staleSince: Readonly<Record<string, number>>;
-  /** What is being written to the instance, or was last. */
-  tagsInFlight: Tags;
+  /** What is being written to the instance, or is to be tried again. */
+  tagsInFlight: Tags | undefined;
   lastContainerUuid: string;
   /** Containers begun here since this process knows the instance. */
   served: number;

@@ -378,7 +378,8 @@ export const workerSetup = setup({
 
     chooseTags: assign(({ context }) => ({ tagsInFlight: wantedTags(context) })),
     noteTagsSaved: assign(({ context }) => ({
-      instance: { ...context.instance, tags: context.tagsInFlight },
+      instance: { ...context.instance, tags: context.tagsInFlight ?? context.instance.tags },
+      tagsInFlight: undefined,
     })),
   },
   delays: {
@@ -420,7 +421,7 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     destroyConfirmed: false,
     runners: {},
     staleSince: {},
-    tagsInFlight: {},
+    tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
     bootOutcome: undefined,

@@ -591,7 +591,7 @@ export const workerMachine = workerSetup.createMachine({
           invoke: {
             id: 'saveTags',
             src: 'saveTags',
-            input: ({ context }) => ({ instanceId: context.instance.id, tags: context.tagsInFlight }),
+            input: ({ context }) => ({ instanceId: context.instance.id, tags: context.tagsInFlight ?? {} }),
             onDone: [
               {
                 guard: { type: 'succeeded', params: ({ event }) => event.output },

@@ -36,6 +36,7 @@ const untold: Omit<WorkerFacts, 'instance' | 'appearedAt' | 'probedAt' | 'busyAt
     destroyConfirmed: false,
     runners: {},
     staleSince: {},
+    tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
     bootOutcome: undefined,

@@ -105,11 +105,16 @@ export function buildMachine<TMachine extends AnyStateMachine>(
   name: string,
   machine: TMachine,
   actors: Record<string, unknown>,
-  labelOf?: (snapshot: { context: unknown }) => string,
+  more: {
+    labelOf?: (snapshot: { context: unknown }) => string;
+    /** What the daemon puts around the machine. */
+    wrap?: (machine: TMachine) => TMachine;
+  } = {},
 ): TMachine {
   const chosen = mutant?.name === name ? mutant.machine : machine;
   const provided = chosen.provide({ actors: actors as never }) as unknown as TMachine;
-  return coverage ? coverage.watch(name, provided, labelOf) : provided;
+  const wrapped = more.wrap?.(provided) ?? provided;
+  return coverage ? coverage.watch(name, wrapped, more.labelOf) : wrapped;
 }
 
 /** Builds once for each way of building. */

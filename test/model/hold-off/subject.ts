@@ -22,7 +22,7 @@ class HoldOffWorld implements World {
   }
 
   options(): string[] {
-    const events = ['refused 3000 quota', 'refused 8000 pace', 'tried', 'succeeded', 'reset'];
+    const events = ['refused 3000 quota', 'refused 8000 pace', 'tried', 'succeeded', 'abandoned', 'reset'];
     return [...this.#clock.nextStep(), 'pause 100', ...events];
   }
 
@@ -77,6 +77,9 @@ class HoldOffReference implements Reference {
       case 'succeeded':
         if (this.#isTrying) this.#open('ask');
         else if (this.#may === 'ask once') this.#may = 'ask';
+        return;
+      case 'abandoned':
+        if (this.#isTrying) this.#open('ask once');
         return;
       default:
         if (this.#may === 'no') this.#open('ask');

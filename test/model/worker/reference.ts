@@ -105,7 +105,14 @@ export class WorkerReference implements Reference, ContainerHost {
     // What a container's actor makes of an answer reaches the worker as events of their own.
     if (second === 'poison') return this.#containers.get(first)?.actor?.breakDown(word);
     if (word === 'start' || word === 'term' || word === 'collect') return this.#take(word, first, second);
+    this.#whoAsked =
+      word === 'scheduler'
+        ? 'the scheduler wants it gone: '
+        : word === 'operator' && first === 'kill'
+          ? 'an order came: '
+          : '';
     this.#event(() => this.#take(word, first, second));
+    this.#whoAsked = '';
   }
 
   #take(word: string, first: string, second: string): void {
@@ -121,6 +128,7 @@ export class WorkerReference implements Reference, ContainerHost {
       case 'operator':
         return first === 'kill' ? this.#killInstance() : this.#order(first as IdleBehavior);
       case 'scheduler':
+        if (first === 'keep') return this.#life === 'idle' ? this.#enterIdle() : undefined;
         if ((this.#life === 'booting' || this.#life === 'idle') && this.#behavior !== 'hold')
           this.#shutdown(operatorBecause, 'aborted');
         return;
@@ -471,6 +479,9 @@ export class WorkerReference implements Reference, ContainerHost {
 
   // The life.
 
+  /** What the journal puts before the reason when somebody asked for it in this very step. */
+  #whoAsked = '';
+
   #event(happens: () => void): void {
     const [life, behavior] = [this.#lifeName(), this.#behavior];
     happens();
@@ -488,7 +499,7 @@ export class WorkerReference implements Reference, ContainerHost {
   #becauseOf(life: string): string {
     if (life !== 'shutdown.destroying') return '';
     const last = this.#lastFailure === '' ? '' : `; the last failure was: ${this.#lastFailure}`;
-    return ` because ${this.#shutdownBecause}${last}`;
+    return ` because ${this.#whoAsked}${this.#shutdownBecause}${last}`;
   }
 
   /** What follows at once from how things are. */

@@ -1,128 +1,16 @@
 import type { AnyActorRef } from 'xstate';
-import { observed } from '../../../src/actors/observed.js';
 import { viewOfWorker } from '../../../src/actors/pool-views.js';
 import { WorkerRoster, type WorkerEntry } from '../../../src/actors/roster.js';
 import type { Instance, Tags } from '../../../src/domain/instance.js';
-import type { RunnerListing } from '../../../src/domain/runner-listing.js';
-import type { JournalEntry } from '../../../src/journal/journal.js';
-import { runnerMachine } from '../../../src/machines/runner.js';
-import type { ContainerOnInstance, OnInstance, RemoteFailure } from '../../../src/machines/worker-effects.js';
 import type { WorkerEvent, WorkerFact } from '../../../src/machines/worker-model.js';
-import { workerMachine } from '../../../src/machines/worker.js';
-import type { Metrics } from '../../../src/metrics/metrics.js';
-import { Reporter } from '../../../src/reporter.js';
+import type { Reporter } from '../../../src/reporter.js';
+import { Effects } from '../exploring/effects.js';
 import { ModelClock } from '../exploring/model-clock.js';
-import { buildMachine, Effects, oncePerBuild, scripted, type Stage } from '../exploring/effects.js';
 import type { Build, World } from '../exploring/world.js';
-import {
-  containerIds,
-  failureText,
-  faultText,
-  instanceType,
-  settingsOf,
-  type WorkerOptions,
-} from './settings.js';
-
-const nameOf = (uuid: string | undefined): string =>
-  Object.keys(containerIds).find((name) => containerIds[name] === uuid) ?? uuid ?? '';
-
-const failure: RemoteFailure = {
-  ok: false,
-  code: 'exit',
-  message: failureText,
-  stdout: '',
-  stderr: '',
-  expected: true,
-};
-
-/** The steps that answer an effect under way, by its first word; `run` takes what the listing says. */
-const answers = ['ok', 'fail', 'fault'];
-/** `poison` breaks the container's actor: a bug of ours that must not spread. */
-const answersOf: Readonly<Record<string, readonly string[]>> = {
-  term: [...answers, 'poison'],
-  collect: [...answers, 'poison'],
-};
-const listings = [
-  'nothing',
-  'c1',
-  'c2',
-  'c1,c2',
-  'c1:ended',
-  'c1,c2:ended',
-  'broken',
-  'broken,c1',
-  'c1:stale',
-  'c2,c1:stale',
-  'interruption',
-  'interruption,c1',
-  'fail',
-  'fault',
-];
-const external = [
-  'listed',
-  'listed old-tags',
-  'listed address',
-  'missing',
-  'assign c1',
-  'assign c2',
-  'kill c1',
-  'kill c2',
-  'operator run',
-  'operator hold',
-  'operator drain',
-  'operator kill',
-  'scheduler shutdown',
-  'due',
-  'established',
-  'verified',
-];
-const watchWords = [
-  'attached',
-  'started c1',
-  'started c2',
-  'ended c1',
-  'ended c2',
-  'broken',
-  'interruption',
-  'closed',
-  'unknown',
-  'fault',
-];
-
-interface WorkerStage extends Stage {
-  writesTags(tags: Tags): void;
-}
-
-const machinesOf = oncePerBuild((build) => {
-  const stage = {} as WorkerStage;
-  const onContainer = (word: string) =>
-    scripted<ContainerOnInstance>(stage, ({ uuid }) => `${word} ${nameOf(uuid)}`);
-  const onInstance = (word: string) => scripted<OnInstance>(stage, () => word);
-  const runner = buildMachine(build, 'runner', runnerMachine, {
-    startContainer: onContainer('start'),
-    killContainer: onContainer('term'),
-    collectResult: onContainer('collect'),
-  });
-  const actors = {
-    runner,
-    bootProbe: onInstance('boot'),
-    copyRunner: onInstance('copy'),
-    runProbe: onInstance('run'),
-    destroyInstance: onInstance('destroy'),
-    watch: onInstance('watch'),
-    saveTags: scripted<OnInstance & { tags: Tags }>(
-      stage,
-      () => 'tags',
-      ({ tags }) => {
-        stage.writesTags(tags);
-        return ` ${Object.values(tags).join(' ')}`;
-      },
-    ),
-  };
-  const behaviorOf = ({ context }: { context: unknown }): string =>
-    ` × ${(context as { idleBehavior: string }).idleBehavior}`;
-  return { stage, worker: buildMachine(build, 'worker', workerMachine, actors, behaviorOf) };
-});
+import { recordingReporter } from './recording-reporter.js';
+import { containerIds, faultText, instanceType, settingsOf, type WorkerOptions } from './settings.js';
+import { answers, answersOf, external, failure, listingOf, listings, nameOf, watchWords } from './words.js';
+import { machinesOf, type WorkerStage } from './worker-logic.js';
 
 /** One instance in a roster, with its containers, under the reporter the daemon has; all its neighbours are scripted. */
 export class WorkerModelWorld implements World {
@@ -130,6 +18,7 @@ export class WorkerModelWorld implements World {
   readonly #effects = new Effects((record) => this.#note(record));
   readonly #settings;
   readonly #roster: WorkerRoster;
+  readonly #reporter: Reporter;
   #records: string[] = [];
   #cloudTags: Tags;
   #oldTags: Tags;
@@ -141,7 +30,6 @@ export class WorkerModelWorld implements World {
   constructor(options: WorkerOptions, build: Build) {
     const { stage, worker } = machinesOf(build);
     this.#stage = stage;
-    this.#enter();
     this.#settings = settingsOf(options);
     const { tagKeys } = this.#settings;
     this.#cloudTags = {
@@ -151,10 +39,12 @@ export class WorkerModelWorld implements World {
     };
     this.#oldTags = this.#cloudTags;
     this.#address = options.hasAddress ? '10.0.0.1:22' : '';
-    const reporter = this.#reporter();
+    const reporter = recordingReporter(this.#clock, (record) => this.#note(record));
+    this.#reporter = reporter;
+    this.#enter();
     this.#roster = new WorkerRoster({
       clock: this.#clock,
-      machine: observed(worker, (event, before, after) => reporter.workerStep(event, before, after)),
+      machine: worker,
       settings: this.#settings,
       connections: {
         add: () => this.#note('connection add'),
@@ -260,6 +150,8 @@ export class WorkerModelWorld implements World {
   /** The machines are shared by all worlds; from now on their effects are this world's. */
   #enter(): void {
     this.#stage.effects = this.#effects;
+    this.#stage.reporter = this.#reporter;
+    this.#stage.now = () => this.#clock.now();
     this.#stage.writesTags = (tags) => (this.#tagsInFlight = tags);
   }
 
@@ -323,7 +215,7 @@ export class WorkerModelWorld implements World {
       case 'operator':
         return { type: `operator.${last}` as 'operator.run', because };
       case 'scheduler':
-        return { type: 'scheduler.shutdown', because };
+        return last === 'keep' ? { type: 'scheduler.keep' } : { type: 'scheduler.shutdown', because };
       case 'due':
         return { type: 'probe.due' };
       case 'established':
@@ -367,59 +259,4 @@ export class WorkerModelWorld implements World {
     if (fact.type === 'probe.rested' || fact.type === 'probe.wanted') this.#note(`pool ${fact.type}`);
     if (fact.type === 'container.exited') this.#note(`pool exited ${nameOf(fact.uuid)} at ${fact.at}`);
   }
-
-  #reporter(): Reporter {
-    const metric = (name: string) => (value: unknown, more?: unknown) =>
-      this.#note(`metric ${name} ${String(value)}${more === undefined ? '' : ` ${String(more)}`}`);
-    const metrics = {
-      bootDecided: metric('boot'),
-      disappeared: metric('disappeared'),
-      timeToSsh: metric('ssh'),
-      timeToReady: metric('ready'),
-      shutdownToGone: metric('shutdown-to-gone'),
-      queueToStart: metric('queue-to-start'),
-      runProbe: metric('run-probe'),
-    };
-    const silent = (): void => {};
-    return new Reporter({
-      clock: this.#clock,
-      log: { info: silent, warn: silent, error: silent, debug: silent } as never,
-      journal: { append: (entry) => this.#note(describeEntry(entry)) },
-      metrics: metrics as unknown as Metrics,
-    });
-  }
-}
-
-/** `c1,c2:ended,broken` as a listing. */
-export function listingOf(words: string): RunnerListing {
-  const listing = {
-    live: [] as string[],
-    stale: [] as string[],
-    ended: [] as string[],
-    broken: false,
-    interruption: '',
-  };
-  for (const word of words.split(',')) {
-    const [name = '', fate] = word.split(':');
-    const uuid = containerIds[name];
-    if (word === 'broken') listing.broken = true;
-    else if (word === 'interruption') listing.interruption = 'the spot market wants it back';
-    else if (uuid && fate === 'ended') listing.ended.push(uuid);
-    else if (uuid && fate === 'stale') listing.stale.push(uuid);
-    else if (uuid) listing.live.push(uuid);
-  }
-  return listing;
-}
-
-/** What a journal entry says; of causes only those that are decisions, of the others that there is one. */
-function describeEntry({ kind, from, to, because, container, at }: JournalEntry): string {
-  const said = kind.startsWith('worker.') && kind !== 'worker.gone' && !because ? ' WITHOUT A CAUSE' : '';
-  const isDecision =
-    kind === 'worker.behavior' || kind === 'container.exited' || to === 'shutdown.destroying';
-  return [
-    `journal ${kind}`,
-    ...(from === undefined && to === undefined ? [] : [`${from ?? ''}>${to ?? ''}`]),
-    ...(container === undefined ? [] : [nameOf(container)]),
-    `at ${at}${isDecision ? ` because ${because}` : ''}${said}`,
-  ].join(' ');
 }
