@@ -80,7 +80,7 @@ export const workerMachine = workerSetup.createMachine({
         },
         orphaned: {
           description:
-            'Carries the id of this instance set, but nobody recorded that it was asked for, and it never answered: it may belong to somebody else. Reported. Ends when it answers after all, by an order to drain or kill it, or after a grace time where the operator allows that.',
+            'Carries the id of this instance set, but nobody recorded that it was asked for, and it never answered: it may belong to somebody else. Reported. Ends when it answers after all, if only with containers while its boot still fails (K-1), by an order to drain or kill it, or after a grace time where the operator allows that.',
           entry: 'hastenProbe',
           after: { orphanGrace: { actions: 'raiseBehaviorChanged' } },
           on: {
@@ -106,17 +106,11 @@ export const workerMachine = workerSetup.createMachine({
               },
             ],
             'round.passed': [
-              { guard: 'roundWasOvertaken', actions: ['reportBroken', 'noteProbed'] },
-              { guard: 'bootFailed', actions: ['reportBroken', 'noteProbed', 'applyListing'] },
+              { guard: 'roundWasOvertaken', target: 'unknown', actions: ['reportBroken', 'noteProbed'] },
               {
-                guard: 'listsContainers',
-                target: 'running',
-                actions: [
-                  'reportBroken',
-                  { type: 'decideBoot', params: { outcome: 'success' } },
-                  'noteProbed',
-                  'applyListing',
-                ],
+                guard: 'bootFailed',
+                target: 'unknown',
+                actions: ['reportBroken', 'noteProbed', 'applyListing'],
               },
               {
                 target: 'idle',

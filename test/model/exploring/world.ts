@@ -35,6 +35,8 @@ export interface Scenario<TOptions = unknown> {
   prefix?: readonly string[];
   /** Only steps that fit are explored. */
   steps: RegExp;
+  /** Left out of the test run, which has less time than `scripts/explore`. */
+  isDeep?: boolean;
   /** Steps taken by themselves as soon as they are possible, in this order. */
   auto?: readonly string[];
 }

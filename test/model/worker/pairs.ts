@@ -19,7 +19,7 @@ export const workerPairRules: PairRules = {
       because: 'a connection that was made again says nothing new',
     },
     {
-      states: /lifecycle\.unknown/,
+      states: /lifecycle\.(unknown|orphaned)/,
       events: /boot\.succeeded|runner\.copied/,
       because: 'nobody counts the boot stages of an instance that was found',
     },
@@ -35,7 +35,7 @@ export const workerPairRules: PairRules = {
       because: 'the tags are compared with the wish again after the write or the pause (K-32)',
     },
     {
-      states: /lifecycle\.(unknown|booting\..*|shutdown\..*)/,
+      states: /lifecycle\.(unknown|orphaned|booting\..*|shutdown\..*)/,
       events: /container\.assigned/,
       because: 'only an instance in service takes containers; the pool tells the scheduler no (R-1)',
     },
@@ -47,7 +47,7 @@ export const workerPairRules: PairRules = {
   ],
   impossible: [
     {
-      states: /lifecycle\.(booting\..*|idle)/,
+      states: /lifecycle\.(booting\..*|idle|orphaned)/,
       events: /.*/,
       circumstances: /drain/,
       because: 'the order to drain ends these states in the same step (W-20)',
@@ -93,7 +93,7 @@ export const workerPairRules: PairRules = {
       because: 'a broken report is only acted on while the instance is to run (W-26)',
     },
     {
-      states: /lifecycle\.unknown|probe\.(bootProbing|copying)/,
+      states: /lifecycle\.(unknown|orphaned)|probe\.(bootProbing|copying)/,
       events: /runner\.startReturned/,
       because: 'containers are started in service only, and visits there do not boot',
     },

@@ -34,10 +34,11 @@ export class WorkerReference implements Reference, ContainerHost {
   readonly collects: boolean;
   readonly #settings;
   readonly #expected: boolean;
+  readonly #recorded: boolean;
   readonly #tags: TagsReference;
   readonly #containers = new Map<string, Known>();
   #records: string[] = [];
-  #life: 'unknown' | 'booting' | 'idle' | 'running' | 'shutdown' | 'gone' = 'unknown';
+  #life: 'unknown' | 'orphaned' | 'booting' | 'idle' | 'running' | 'shutdown' | 'gone' = 'unknown';
   #stage: BootStage = 'requested';
   #isDestroying = false;
   #behavior: IdleBehavior;
@@ -68,6 +69,7 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#settings = settingsOf(options);
     this.collects = options.collects;
     this.#expected = options.expected;
+    this.#recorded = options.recorded ?? true;
     this.#address = options.hasAddress ? '10.0.0.1:22' : '';
     const { behaviorTag: tag } = options;
     this.#behavior = tag === 'hold' ? 'hold' : tag === 'drain' || !options.typeIsConfigured ? 'drain' : 'run';
@@ -83,9 +85,7 @@ export class WorkerReference implements Reference, ContainerHost {
     if (options.expected) {
       this.#life = 'booting';
       this.#enterStage('requested');
-    } else {
-      this.deadlines.set('boot', this.#settings.timeoutBootingMs, () => this.say('pool probe.wanted'));
-    }
+    } else this.#enterUnknown();
     this.#consequences();
   }
 
@@ -175,7 +175,7 @@ export class WorkerReference implements Reference, ContainerHost {
   #notListed(): void {
     this.#missed++;
     if (!this.#isDestroyConfirmed && this.#missed < 2) return;
-    const state = this.#life;
+    const state = this.#life === 'orphaned' ? 'unknown' : this.#life;
     const now = this.deadlines.now;
     this.say(`journal worker.transition ${this.#lifeName()}>gone at ${now}`);
     this.#life = 'gone';
@@ -214,7 +214,7 @@ export class WorkerReference implements Reference, ContainerHost {
   #beginRound(): void {
     if (this.#probe !== 'resting' || this.#life === 'shutdown') return;
     this.#round = { startedAt: this.deadlines.now, changes: this.#changes, bootFailed: false };
-    this.#visit(this.#life === 'booting' || this.#life === 'unknown' ? 'boot' : 'run');
+    this.#visit(this.#life === 'booting' || this.#isFound() ? 'boot' : 'run');
   }
 
   #visit(step: 'boot' | 'copy' | 'run'): void {
@@ -232,7 +232,7 @@ export class WorkerReference implements Reference, ContainerHost {
     }
     this.#round.bootFailed = true;
     this.#lastFailure = answer === 'fail' ? failureText : faultText;
-    if (this.#life === 'unknown' && answer === 'fail') return this.#visit(step === 'boot' ? 'copy' : 'run');
+    if (this.#isFound() && answer === 'fail') return this.#visit(step === 'boot' ? 'copy' : 'run');
     this.#rest();
     this.#roundFailed();
   }
@@ -262,7 +262,7 @@ export class WorkerReference implements Reference, ContainerHost {
 
   /** W-24, W-25, P-19: what counts is when the visit began. */
   #roundFailed(): void {
-    if (this.#behavior === 'hold' || this.#life === 'shutdown') return;
+    if (this.#behavior === 'hold' || this.#life === 'shutdown' || this.#life === 'orphaned') return;
     const silentMs = this.#round.startedAt - this.#probedAt;
     if (this.#life === 'idle' || this.#life === 'running') {
       if (silentMs >= this.#settings.timeoutProbeMs)
@@ -271,8 +271,9 @@ export class WorkerReference implements Reference, ContainerHost {
     }
     const stageMs = this.#round.startedAt - this.#stageAt;
     const isStuck = this.#expected && stageMs >= this.#settings.bootStageTimeoutsMs[this.#stage];
-    if (silentMs >= this.#settings.timeoutBootingMs || isStuck)
-      this.#shutdown('the boot did not succeed in time', 'failure');
+    if (silentMs < this.#settings.timeoutBootingMs && !isStuck) return;
+    if (this.#mayBelongToOthers()) this.#enterOrphaned();
+    else this.#shutdown('the boot did not succeed in time', 'failure');
   }
 
   #roundPassed(heard: Heard): void {
@@ -285,9 +286,12 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#reportBroken(heard);
     this.#probedAt = this.deadlines.now;
     this.#lastFailure = '';
+    const isFound = this.#isFound();
+    // K-1: it answered, if only with a container.
+    if (this.#life === 'orphaned' && (wasOvertaken || this.#round.bootFailed)) this.#enterUnknown();
     if (wasOvertaken) return;
-    if (this.#life === 'unknown' && this.#round.bootFailed) return this.#applyListing(live, ended);
-    const isNew = this.#life === 'booting' || this.#life === 'unknown';
+    if (isFound && this.#round.bootFailed) return this.#applyListing(live, ended);
+    const isNew = this.#life === 'booting' || isFound;
     if (this.#life === 'booting' && this.#verifiedAt !== undefined)
       this.say(`metric ready ${this.deadlines.now - this.#verifiedAt}`);
     if (isNew) this.#decide('success');
@@ -536,8 +540,44 @@ export class WorkerReference implements Reference, ContainerHost {
     if (this.#life === 'idle' && now - this.#busyAt >= timeoutIdleMs)
       this.#shutdown('idle for longer than the idle timeout', 'aborted');
     const isSilent = !this.#hasAnswered && this.#containers.size === 0 && this.#probe === 'resting';
-    if (this.#life === 'unknown' && isSilent && now - this.#appearedAt >= timeoutBootingMs)
-      this.#shutdown('never answered within the boot timeout', 'aborted');
+    if (this.#life === 'unknown' && isSilent && now - this.#appearedAt >= timeoutBootingMs) {
+      if (this.#mayBelongToOthers()) this.#enterOrphaned();
+      else this.#shutdown('never answered within the boot timeout', 'aborted');
+    } else if (this.#life === 'orphaned') this.#weighOrphan();
+  }
+
+  #weighOrphan(): void {
+    const { removesOrphans = false, orphanGraceMs = 0, timeoutBootingMs } = this.#settings;
+    const ageMs = this.deadlines.now - this.#appearedAt;
+    if (this.#behavior === 'drain') this.#shutdown('draining, and it never answered', 'aborted');
+    else if (removesOrphans && ageMs >= timeoutBootingMs + orphanGraceMs)
+      this.#shutdown('nobody recorded that it was asked for, and it never answered', 'aborted');
+  }
+
+  /** Found in the list, and not in service yet. */
+  #isFound(): boolean {
+    return this.#life === 'unknown' || this.#life === 'orphaned';
+  }
+
+  #mayBelongToOthers(): boolean {
+    return this.#life === 'unknown' && !this.#recorded && this.#behavior !== 'drain';
+  }
+
+  #enterUnknown(): void {
+    this.#life = 'unknown';
+    this.deadlines.clear('orphan');
+    this.deadlines.set('boot', this.#settings.timeoutBootingMs, () => this.say('pool probe.wanted'));
+  }
+
+  #enterOrphaned(): void {
+    this.#life = 'orphaned';
+    this.say('pool probe.wanted');
+    this.deadlines.clear('boot');
+    this.deadlines.set('orphan', this.#settings.orphanGraceMs ?? 0, () =>
+      this.#event(() => {
+        this.#wishTouched = true;
+      }),
+    );
   }
 
   #enterStage(stage: BootStage): void {
@@ -553,7 +593,7 @@ export class WorkerReference implements Reference, ContainerHost {
   }
 
   #enterService(): void {
-    this.deadlines.clear('boot');
+    this.deadlines.clear('boot', 'orphan');
     if (this.#containers.size > 0) this.#life = 'running';
     else this.#enterIdle();
   }
@@ -576,7 +616,7 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#shutdownAt ??= this.deadlines.now;
     this.#shutdownBecause = because;
     this.#changes++;
-    this.deadlines.clear('boot', 'idle');
+    this.deadlines.clear('boot', 'idle', 'orphan');
     this.#stopVisiting();
     this.#destroy();
   }
@@ -619,12 +659,16 @@ export class WorkerReference implements Reference, ContainerHost {
     return this.#life;
   }
 
+  #viewedLife(): string {
+    return this.#life === 'orphaned' ? 'unknown (orphan)' : this.#life;
+  }
+
   #view(): string {
     if (this.#life === 'gone') return 'view none';
     const names = [...this.#containers.keys()].sort().join(' ');
     const stage = this.#life === 'booting' ? this.#stage : '-';
     return [
-      `view ${this.#life} ${stage} ${this.#behavior} [${names}]`,
+      `view ${this.#viewedLife()} ${stage} ${this.#behavior} [${names}]`,
       `last=${this.#last} busy=${this.#busyAt} address=${this.#address}`,
     ].join(' ');
   }

@@ -1,4 +1,5 @@
 import type { Scenario } from '../exploring/world.js';
+import { quickScenarios } from './quick.js';
 import type { WorkerOptions } from './settings.js';
 
 const usual: WorkerOptions = {
@@ -12,7 +13,11 @@ const found: WorkerOptions = { ...usual, expected: false, hasAddress: true };
 
 const inService = ['listed address', 'due', 'boot ok', 'copy ok', 'run nothing', 'watch unknown'];
 const watched = inService.slice(0, -1);
+const others: WorkerOptions = { ...found, recorded: false };
+const overdue = ['pass 101000', 'due', 'boot fail', 'copy ok', 'run fail'];
 const adopted = ['due', 'boot fail', 'copy ok', 'run c1'];
+
+const silentSince = [...adopted, 'pass 101000', 'due', 'boot fail', 'copy ok', 'run fail'];
 
 /** How to get to each place worth looking around in. */
 const places: Readonly<Record<string, { options?: WorkerOptions; prefix: readonly string[] }>> = {
@@ -59,6 +64,30 @@ const places: Readonly<Record<string, { options?: WorkerOptions; prefix: readonl
     prefix: [...adopted, 'due', 'boot fail', 'copy ok', 'kill c1'],
   },
   'addressed, overdue': { prefix: ['listed address', 'pass 32100', 'due'] },
+  orphaned: { options: others, prefix: overdue },
+  'orphaned, visited': { options: others, prefix: [...overdue, 'due'] },
+  'orphaned, copying': { options: others, prefix: [...overdue, 'due', 'boot fail'] },
+  'orphaned, asking': { options: others, prefix: [...overdue, 'due', 'boot ok', 'copy ok'] },
+  'orphaned, asking after a failed boot': {
+    options: others,
+    prefix: [...overdue, 'due', 'boot fail', 'copy ok'],
+  },
+  'orphaned, running something': { options: others, prefix: silentSince },
+  'orphaned, killing, asking': {
+    options: others,
+    prefix: [...silentSince, 'due', 'boot fail', 'copy ok', 'kill c1'],
+  },
+  'orphaned, with a result': { options: others, prefix: [...silentSince, 'kill c1', 'term c1 ok'] },
+  'orphaned, killing': {
+    options: others,
+    prefix: [...silentSince, 'kill c1'],
+  },
+  'orphaned, to be removed': { options: { ...others, removesOrphans: true }, prefix: overdue },
+  'unrecorded, overdue': { options: others, prefix: overdue.slice(0, -1) },
+  'held past the boot timeout, unrecorded': {
+    options: others,
+    prefix: ['operator hold', 'tags ok', 'pass 101000'],
+  },
   idle: { prefix: inService },
   'idle, lock stale': {
     prefix: [...inService, 'due', 'run c1:stale', 'pause 6000', 'due'],
@@ -135,7 +164,7 @@ const places: Readonly<Record<string, { options?: WorkerOptions; prefix: readonl
 };
 
 /** Drained, a worker leaves these at once. */
-const cannotDrain = /^(requested|addressed|connected|verified|booted|copied|idle)/;
+const cannotDrain = /^(orphaned|requested|addressed|connected|verified|booted|copied|idle)/;
 
 /** These are about the wish itself, or its tag is being written. */
 const hasItsOwnWish = /^(tags|unkillable|held|on hold|draining|of a type)/;
@@ -145,8 +174,8 @@ function scenario(name: string, options: WorkerOptions, prefix: readonly string[
 }
 
 /** Every place, under every wish an operator can have, and missing in one list. */
-export const workerScenarios: readonly Scenario<WorkerOptions>[] = Object.entries(places).flatMap(
-  ([name, { options = usual, prefix }]) => {
+export const workerScenarios: readonly Scenario<WorkerOptions>[] = Object.entries(places)
+  .flatMap(([name, { options = usual, prefix }]) => {
     const plain = scenario(name, options, prefix);
     if (hasItsOwnWish.test(name)) return [plain];
     const wishes = cannotDrain.test(name) ? ['hold'] : ['hold', 'drain'];
@@ -161,5 +190,5 @@ export const workerScenarios: readonly Scenario<WorkerOptions>[] = Object.entrie
       steps: /^(missing|listed$|pass)/,
     }));
     return [plain, ...wished, ...(isPlain ? missed : [])];
-  },
-);
+  })
+  .map((each) => ({ ...each, isDeep: !quickScenarios.has(each.name) }));

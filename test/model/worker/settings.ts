@@ -10,6 +10,9 @@ export interface WorkerOptions {
   behaviorTag: string;
   typeIsConfigured: boolean;
   collects: boolean;
+  /** False: nothing says that it was asked for. */
+  recorded?: boolean;
+  removesOrphans?: boolean;
 }
 
 export const containerIds: Readonly<Record<string, string>> = {
@@ -18,7 +21,10 @@ export const containerIds: Readonly<Record<string, string>> = {
 };
 
 /** All waits differ, so that no two end at the same moment by chance. */
-export function settingsOf({ collects }: Pick<WorkerOptions, 'collects'>): WorkerSettings {
+export function settingsOf({
+  collects,
+  removesOrphans = false,
+}: Pick<WorkerOptions, 'collects' | 'removesOrphans'>): WorkerSettings {
   return {
     tagKeys: tagKeys('Longshore'),
     timeoutIdleMs: 60_000,
@@ -34,6 +40,8 @@ export function settingsOf({ collects }: Pick<WorkerOptions, 'collects'>): Worke
     timeoutProbeMs: 3_050,
     timeoutShutdownMs: 10_600,
     timeoutStaleRunLockMs: 5_700,
+    orphanGraceMs: 50_300,
+    removesOrphans,
     tagRetryMs: 1_800,
     watchRetryMs: 4_900,
     collects,

@@ -60,7 +60,9 @@ export class WorkerModelWorld implements World {
         retired: (entry, last) => reporter.retired(entry, last),
       },
     });
-    this.#roster.see(this.#instance(this.#cloudTags), options.expected);
+    this.#roster.see(this.#instance(this.#cloudTags), options.expected, {
+      recorded: options.recorded ?? true,
+    });
   }
 
   get #entry(): WorkerEntry | undefined {
@@ -135,6 +137,7 @@ export class WorkerModelWorld implements World {
         now - context.probedAt >= settings.timeoutProbeMs,
         now - context.busyAt >= settings.timeoutIdleMs,
         now - context.appearedAt >= settings.timeoutBootingMs,
+        now - context.appearedAt >= settings.timeoutBootingMs + 50_300,
         now - context.bootStageAt >= 31_000,
         context.verifiedAt !== undefined,
       ],
@@ -248,7 +251,7 @@ export class WorkerModelWorld implements World {
     if (!entry) return 'view none';
     const view = viewOfWorker(entry.actor.getSnapshot());
     return [
-      `view ${view.workerState} ${view.bootStage ?? '-'} ${view.idleBehavior}`,
+      `view ${view.workerState}${view.isOrphan ? ' (orphan)' : ''} ${view.bootStage ?? '-'} ${view.idleBehavior}`,
       `[${view.containerUuids.map(nameOf).join(' ')}]`,
       `last=${nameOf(view.lastContainerUuid)} busy=${view.lastBusyAt} address=${view.address}`,
     ].join(' ');
