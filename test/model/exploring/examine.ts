@@ -165,15 +165,17 @@ function changesTable(
   );
 }
 
+/** One that is never taken can be missing unnoticed; a guard that never held can still let pass what it must not. */
 function isNoticed(
   subject: Subject,
-  { name, transition, machine }: Mutant,
+  { name, transition, machine, isRemoval }: Mutant,
   paths: ReadonlyMap<string, readonly Tested[]>,
   tested: readonly Tested[],
 ): boolean {
   const build = { mutant: { name: name.slice(0, name.indexOf(':')), machine } };
   const likely = paths.get(transition) ?? [];
-  const rest = tested.filter((each) => !likely.includes(each));
+  const known = new Set(likely);
+  const rest = isRemoval ? [] : tested.filter((each) => !known.has(each));
   return [...likely, ...rest].some(
     ({ scenario, path }) => drivePath(subject, scenario, path, build) !== undefined,
   );

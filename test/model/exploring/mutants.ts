@@ -7,6 +7,8 @@ export interface Mutant {
   /** The transition as coverage calls it. */
   transition: string;
   machine: AnyStateMachine;
+  /** Else a guard was turned round. */
+  isRemoval: boolean;
 }
 
 type Config = Record<string, unknown>;
@@ -31,7 +33,9 @@ export function mutantsOf(name: string, machine: AnyStateMachine): Mutant[] {
       const others = place.list.filter((_, each) => each !== index);
       const removed = build(machine, place, others);
       const key = `${place.transition} [${index}]`;
-      const mutants: Mutant[] = [{ name: `${key}: removed`, transition: key, machine: removed }];
+      const mutants: Mutant[] = [
+        { name: `${key}: removed`, transition: key, machine: removed, isRemoval: true },
+      ];
       if (typeof transition === 'object' && transition.guard) {
         const turned = { ...transition, guard: not(transition.guard as never) };
         const list = place.list.map((each, other) => (other === index ? turned : each));
@@ -39,6 +43,7 @@ export function mutantsOf(name: string, machine: AnyStateMachine): Mutant[] {
           name: `${key}: guard turned round`,
           transition: key,
           machine: build(machine, place, list),
+          isRemoval: false,
         });
       }
       return mutants;
