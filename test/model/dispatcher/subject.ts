@@ -184,7 +184,7 @@ class DispatcherReference implements Reference {
   #changed(): void {
     if (this.#step === 'locks') return this.#lookAtLocks();
     if (this.#step !== 'working') return;
-    if (this.#pass === 'just made') this.#planSoon();
+    if (this.#pass === 'just made' || this.#pass === 'retries') this.#planSoon();
     else if (this.#pass !== 'soon') this.#plan();
   }
 
