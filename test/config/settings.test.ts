@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { loadConfig, parseConfig } from '../../src/config/load.js';
 import { fileSchema } from '../../src/config/schema.js';
 import { ensureSecrets, madeManagementToken } from '../../src/config/secrets.js';
-import { generateKeyPair, publicKeyOf } from '../../src/ssh/keys.js';
+import { publicKeyOf } from '../../src/ssh/keys.js';
 
 const parse = (text: string, env = {}) =>
   parseConfig(`clusterId: local\n${text}`, { path: '/etc/ls/c.yaml', env });
