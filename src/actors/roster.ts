@@ -4,6 +4,7 @@ import type { Instance } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
+import { stampTimers } from './pending-timers.js';
 
 export type WorkerActor = ActorRefFrom<typeof workerMachine>;
 export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
@@ -180,10 +181,12 @@ export class WorkerRoster {
       ...(createdAt === undefined ? {} : { createdAt }),
     };
     const actor = createActor(machine, { id: instance.id, clock: clock, input });
+    stampTimers(actor, clock);
     actor.on('*', (fact) => observer.fact(entry, fact));
     actor.subscribe({
       error: (error) => {
         entry.breakdowns++;
+        stopChildren(actor);
         observer.broke(entry, error);
       },
     });
@@ -198,6 +201,12 @@ export class WorkerRoster {
     this.#options.connections.remove(entry.instance.id);
     this.#options.observer.retired(entry, last);
   }
+}
+
+/** XState lets the effects and containers' actors of one that broke live on, with nobody to hear them. */
+function stopChildren(actor: WorkerActor): void {
+  const { children } = actor.getSnapshot() as Partial<WorkerSnapshot>;
+  for (const child of Object.values(children ?? {})) child?.send({ type: 'xstate.stop' });
 }
 
 function isSameSighting(a: Instance, b: Instance): boolean {

@@ -3,7 +3,7 @@ import type { CreateOutcome } from '../../src/machines/cloud-effects.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld } from '../support/pool-world.js';
 import { container, typeT } from '../support/scheduling-world.js';
-import { deferred, listing } from '../support/worker-world.js';
+import { deferred, failure, listing, uuid1 } from '../support/worker-world.js';
 
 const [type1, type2, type3] = [typeT(1), typeT(2), typeT(3)];
 const types = [type1, type2, type3];
@@ -303,4 +303,48 @@ it('replaces a worker that throws, and nobody else notices', async () => {
   expect(world.states()).toEqual({ a: 'unknown', b: 'idle' });
   await world.visit('a');
   expect(world.states()).toEqual({ a: 'idle', b: 'idle' });
+});
+
+it('ends the effects of a worker that throws before a new one begins its own', async () => {
+  const world = new PoolWorld({ types });
+  world.add('a', type1);
+  await world.start();
+  await world.visit('a');
+  world.roster.send('a', { type: 'container.assigned', uuid: uuid1, queuedAt: 0 });
+  await settle();
+  const container = world.roster.get('a')!.actor.getSnapshot().children[uuid1]!;
+  expect([world.watched, container.getSnapshot().status]).toEqual([['a'], 'active']);
+  world.sabotage = () => {
+    throw new Error('a fault of ours');
+  };
+  await world.visit('a');
+  world.sabotage = () => {};
+  expect([world.broke, world.watched, container.getSnapshot().status]).toEqual([['a'], [], 'stopped']);
+  await world.clock.advance(5_000);
+  await world.visit('a');
+  expect(world.watched).toEqual(['a']);
+});
+
+it('dates the waits of a worker and of its containers by the clock they run by', async () => {
+  const world = new PoolWorld({ types });
+  world.add('a', type1);
+  await world.start();
+  await world.visit('a');
+  const idleSince = world.clock.now();
+  const waits = () => world.pool.chart('a')!.timers.map(({ name, firesAt }) => [name, firesAt]);
+  expect(waits()).toContainEqual(['idleTimeout', idleSince + 60_000]);
+  await world.clock.advance(10_000);
+  expect(waits()).toContainEqual(['idleTimeout', idleSince + 60_000]);
+  world.kill = () => Promise.resolve(failure);
+  world.roster.send('a', { type: 'container.assigned', uuid: uuid1, queuedAt: 0 });
+  await settle();
+  world.roster.send('a', { type: 'container.kill', uuid: uuid1, because: 'it is Cancelled' });
+  await settle();
+  const [runner] = world.pool.chart('a')!.runners;
+  const now = world.clock.now();
+  expect(runner!.timers.map(({ name, startedAt, firesAt }) => [name, startedAt, firesAt])).toContainEqual([
+    'signalInterval',
+    now,
+    now + 5_000,
+  ]);
 });

@@ -1,4 +1,4 @@
-import { fromCallback, fromPromise } from 'xstate';
+import { fromCallback, fromPromise, type EventObject } from 'xstate';
 import { CreateLimits } from '../../src/actors/create-limits.js';
 import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../../src/actors/roster.js';
 import { observed } from '../../src/actors/observed.js';
@@ -42,11 +42,14 @@ export class PoolWorld {
   readonly destroyed: string[] = [];
   readonly retired: { id: string; last: WorkerSnapshot }[] = [];
   readonly broke: string[] = [];
+  /** Instances to which a watch channel is open, once for each. */
+  readonly watched: string[] = [];
   listFails = false;
   lists = 0;
   /** What a create call does; by default it makes the instance. */
   answer: (request: LaunchRequest) => Promise<CreateOutcome> = (request) =>
     Promise.resolve({ ok: true, instance: this.make(request) });
+  kill: () => Promise<RemoteOutcome> = () => Promise.resolve({ ok: true });
   probe: (id: string) => RunProbeOutcome = () => listing();
   /** Called inside every step of every worker: may throw. */
   sabotage: (id: string) => void = () => {};
@@ -191,9 +194,7 @@ export class PoolWorld {
             startContainer: fromPromise<RemoteOutcome, ContainerOnInstance>(() =>
               Promise.resolve({ ok: true }),
             ),
-            killContainer: fromPromise<RemoteOutcome, ContainerOnInstance>(() =>
-              Promise.resolve({ ok: true }),
-            ),
+            killContainer: fromPromise<RemoteOutcome, ContainerOnInstance>(() => this.kill()),
             collectResult: fromPromise<RemoteOutcome, ContainerOnInstance>(() =>
               Promise.resolve({ ok: true }),
             ),
@@ -214,7 +215,10 @@ export class PoolWorld {
         runProbe: fromPromise<RunProbeOutcome, OnInstance>(({ input }) =>
           Promise.resolve(this.probe(input.instanceId)),
         ),
-        watch: fromCallback(() => () => {}),
+        watch: fromCallback<EventObject, OnInstance>(({ input }) => {
+          this.watched.push(input.instanceId);
+          return () => void this.watched.splice(this.watched.indexOf(input.instanceId), 1);
+        }),
       },
     });
   }

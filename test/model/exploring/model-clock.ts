@@ -49,7 +49,7 @@ export class ModelClock implements Clock {
   }
 }
 
-/** What the actor waits for by time. XState notes the moments of the process's own clock, so only the names count. */
+/** What the actor waits for by time. Actors begun outside the roster date that by the process's own clock: only names count. */
 export function timerNames(actor: AnyActorRef): string[] {
   return pendingTimers(actor)
     .map(({ name, state }) => `${name} ${state}`)
