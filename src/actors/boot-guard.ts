@@ -47,6 +47,10 @@ export class BootGuard {
   }
 
   /** Protected mode is over if one more boot succeeds: only that one may be begun. */
+  isOnTrial(type: InstanceType): boolean {
+    return this.#options.holdOffs.isHalfOpen(keyOf(type));
+  }
+
   isTrial(): boolean {
     return this.#options.holdOffs.isHalfOpen(allBoots);
   }

@@ -27,6 +27,10 @@ export class CreateFailures {
     return this.#holdOffs.isBlocked(keyOf(type));
   }
 
+  isOnTrial(type: InstanceType): boolean {
+    return this.#holdOffs.isHalfOpen(keyOf(type));
+  }
+
   tried(type: InstanceType): void {
     this.#holdOffs.tell(keyOf(type), 'tried');
   }

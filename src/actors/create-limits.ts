@@ -77,6 +77,14 @@ export class CreateLimits {
     return this.zoneFor(type) === undefined;
   }
 
+  /** Whether the type can be had again is for one more create call to show. */
+  isOnTrial(type: InstanceType): boolean {
+    if (this.#boots.isOnTrial(type) || this.#failures.isOnTrial(type)) return true;
+    return this.#createKeys({ instanceType: type, zone: this.zoneFor(type) }).some(
+      (key) => key.startsWith('capacity') && this.#holdOffs.isHalfOpen(key),
+    );
+  }
+
   /** The first place that is not known to lack the type; `''`: the provider chooses. `undefined`: all lack it. */
   zoneFor(type: InstanceType): string | undefined {
     const zones = this.#options.zones(type);

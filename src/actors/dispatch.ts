@@ -163,6 +163,7 @@ export class Dispatch implements DispatchPort {
       limits: {
         atQuota: pool.atQuota(),
         atCapacity: (type) => pool.atCapacity(type),
+        isOnTrial: (type) => pool.isOnTrial(type),
         creatable: pool.creatable(),
         createHeldUntil: pool.createHeldUntil(),
         protection: pool.protection(),

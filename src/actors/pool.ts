@@ -59,6 +59,8 @@ export interface Pool {
   hasUnknownWorkers(): boolean;
   atQuota(): boolean;
   atCapacity(type: InstanceType): boolean;
+  /** The provider lacked the type a while ago, and one create call may ask again. */
+  isOnTrial(type: InstanceType): boolean;
   /** How many more create calls would be accepted now, by quota, pace and what is under way; `Infinity` without limit. */
   creatable(): number;
   /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */

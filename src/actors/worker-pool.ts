@@ -222,6 +222,10 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.limits.atCapacity(type);
   }
 
+  isOnTrial(type: InstanceType): boolean {
+    return this.#options.limits.isOnTrial(type);
+  }
+
   protection(): ReturnType<Pool['protection']> {
     return this.#options.limits.protection();
   }

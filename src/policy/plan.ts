@@ -15,6 +15,8 @@ export interface PlanInput {
   limits: {
     atQuota: boolean;
     atCapacity(type: InstanceType): boolean;
+    /** One instance of the type may be asked for, and no more until that is answered. */
+    isOnTrial(type: InstanceType): boolean;
     /** How many create calls would be accepted now. */
     creatable: number;
     createHeldUntil: number | undefined;
@@ -69,6 +71,11 @@ function servedReason(state: string, { exitedAt }: RunningView): WaitReason {
   return state === 'Queued' || exitedAt !== undefined ? { code: 'previous-attempt' } : { code: 'preparing' };
 }
 
+/** Of what counts as one type for the provider. */
+function capacityKey({ providerType, preemptible }: InstanceType): string {
+  return `${providerType} ${preemptible}`;
+}
+
 class Pass {
   readonly #input: PlanInput;
   readonly #memory: PlanMemory;
@@ -79,6 +86,8 @@ class Pass {
   readonly #atCapacity = new Map<string, boolean>();
   readonly #maxSupervisors: number;
   readonly #overSupervisors: QueueEntry[] = [];
+  /** Over quota, but instances that nobody uses are making room for them. */
+  #awaitingRoom = 0;
   /** Up to here the entries were considered. */
   #cursor = 0;
   /** From here on they are over quota. */
@@ -113,7 +122,6 @@ class Pass {
     const pass = this as Pass;
     this.#walk();
     this.#unlockExcess();
-    this.#shutDownIdle();
     return {
       actions: this.#actions,
       order: this.#order.entries,
@@ -123,9 +131,10 @@ class Pass {
       allocatedNotStarted: this.#allocatedNotStarted,
       get overQuota() {
         pass.#explained();
-        return Math.max(0, pass.#waits.length - pass.#end) + pass.#overSupervisors.length;
+        const beyond = Math.max(0, pass.#waits.length - pass.#end);
+        return beyond + pass.#awaitingRoom + pass.#overSupervisors.length;
       },
-      isCrowded: this.#end < this.#waits.length,
+      isCrowded: this.#end < this.#waits.length || this.#awaitingRoom > 0,
       notable: this.#order.notable,
       memory: this.#memory,
       spare: { unused: this.#instances.unused().map(({ view }) => view), creatable: this.#creatable },
@@ -182,8 +191,11 @@ class Pass {
   #considerQueued(entry: QueueEntry): WaitReason | undefined | 'stop' {
     const { uuid } = entry.container;
     const best = this.#instances.best(entry);
-    if (!best && this.#input.limits.atQuota) return 'stop';
-    if (!best && !this.#availableType(entry)) return this.#typesAtCapacity(entry);
+    if (!best) {
+      const instanceType = this.#availableType(entry);
+      if (!instanceType) return this.#typesAtCapacity(entry);
+      if (this.#input.limits.atQuota) return this.#makeRoom(instanceType);
+    }
     this.#trying++;
     if (best) this.#instances.place(best, entry);
     this.#actions.push({ kind: 'lock', uuid, because: 'it is its turn' });
@@ -204,13 +216,14 @@ class Pass {
       this.#actions.push({ kind: 'start', uuid, instanceId, because: `it fits on ${instanceType.name}` });
       return { code: 'preparing' };
     }
-    if (this.#input.limits.atQuota) return 'stop';
     const instanceType = this.#availableType(entry);
     if (!instanceType) return this.#typesAtCapacity(entry);
-    if (this.#creatable < 1) return this.#uncreatable();
+    if (this.#input.limits.atQuota) return this.#makeRoom(instanceType);
     this.#trying++;
+    if (this.#creatable < 1) return this.#uncreatable();
     this.#creatable--;
     this.#allocatedNotStarted++;
+    this.#claimTrial(instanceType);
     this.#instances.addNew(instanceType, entry, this.#input.now);
     this.#actions.push({
       kind: 'create',
@@ -219,6 +232,22 @@ class Pass {
       because: `container ${uuid} fits on no instance there is`,
     });
     return { code: 'new-instance', instanceType: instanceType.name };
+  }
+
+  /**
+   * At quota, instances that nobody uses make way for one that needs another type. Only when there are too few of them
+   * does everyone after it wait as well, or smaller ones would keep the instances busy that it waits for (SC-53, SC-82).
+   */
+  #makeRoom(instanceType: InstanceType): undefined | 'stop' {
+    this.#claimTrial(instanceType);
+    const { victims, isEnough } = this.#instances.makeRoom(Math.max(1, instanceType.vcpus));
+    for (const { instanceId } of victims) {
+      const because = `at quota, and ${instanceType.name} is needed first`;
+      this.#actions.push({ kind: 'shutdown', instanceId, because });
+    }
+    if (!isEnough) return 'stop';
+    this.#awaitingRoom++;
+    return undefined;
   }
 
   #typesAtCapacity(entry: QueueEntry): WaitReason {
@@ -235,7 +264,7 @@ class Pass {
   /** Answers are kept for the pass, so that nobody overtakes one who was declined (SC-65). */
   #availableType(entry: QueueEntry): InstanceType | undefined {
     return entry.instanceTypes.find((type) => {
-      const key = `${type.providerType} ${type.preemptible}`;
+      const key = capacityKey(type);
       let isFull = this.#atCapacity.get(key);
       if (isFull === undefined) {
         isFull = this.#input.limits.atCapacity(type);
@@ -243,6 +272,11 @@ class Pass {
       }
       return !isFull;
     });
+  }
+
+  /** What is on trial is there for one container of the pass. */
+  #claimTrial(type: InstanceType): void {
+    if (this.#input.limits.isOnTrial(type)) this.#atCapacity.set(capacityKey(type), true);
   }
 
   /** Those without a reason wait for a limit; positions go on from the ones at capacity (SC-67). */
@@ -262,7 +296,7 @@ class Pass {
 
   /** The first in line stays locked while there are instances, so that waiting costs it no attempts (SC-80, SC-81). */
   #unlockExcess(): void {
-    const skip = this.#input.totalInstances > 0 ? 1 : 0;
+    const skip = this.#input.totalInstances > 0 && this.#awaitingRoom === 0 ? 1 : 0;
     const { entries, firstIdle } = this.#order;
     const overQuota = this.#end === Infinity ? [] : entries.slice(this.#end + skip, firstIdle);
     for (const { container } of [...this.#overSupervisors, ...overQuota]) {
@@ -271,19 +305,6 @@ class Pass {
         kind: 'unlock',
         uuid: container.uuid,
         because: 'no room for it within the limits',
-      });
-    }
-  }
-
-  /** At quota, instances that no container fits make room for others; the longest idle go first (SC-82). */
-  #shutDownIdle(): void {
-    if (this.#end === Infinity) return;
-    for (const { view } of this.#instances.unused()) {
-      if (view.instanceId === '') continue;
-      this.#actions.push({
-        kind: 'shutdown',
-        instanceId: view.instanceId,
-        because: 'at quota, and containers wait that need another instance type',
       });
     }
   }

@@ -29,6 +29,8 @@ export class PlannedInstances {
   /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
   readonly #hopeless = new Set<string>();
   readonly #suspects = new Map<string, string>();
+  /** What may still be taken out of service for those over quota. */
+  #room: PlannedInstance[] | undefined;
 
   constructor(
     views: readonly InstanceView[],
@@ -107,6 +109,30 @@ export class PlannedInstances {
     return this.#all
       .filter(({ view, containers }) => containers === 0 && usable.has(view.workerState) && !view.isOrphan)
       .sort((a, b) => a.view.lastBusyAt - b.view.lastBusyAt);
+  }
+
+  /**
+   * Takes instances without a container out of service for one that needs so many VCPUs, those already shutting down
+   * first, and each for one container only: what limits the cloud may count instances as well as VCPUs.
+   */
+  makeRoom(vcpus: number): { victims: InstanceView[]; isEnough: boolean } {
+    this.#room ??= [
+      ...this.#all.filter(({ view }) => view.workerState === 'shutdown'),
+      ...this.unused(),
+    ].filter(
+      ({ view }) => view.instanceId !== '' && view.workerState !== 'unknown' && view.idleBehavior !== 'hold',
+    );
+    const victims: InstanceView[] = [];
+    let freed = 0;
+    while (freed < vcpus) {
+      const instance = this.#room.shift();
+      if (!instance) return { victims, isEnough: false };
+      if (instance.containers > 0) continue;
+      freed += instance.view.instanceType.vcpus;
+      instance.left = 0;
+      if (instance.view.workerState !== 'shutdown') victims.push(instance.view);
+    }
+    return { victims, isEnough: true };
   }
 
   #isFull({ containers }: PlannedInstance): boolean {

@@ -99,6 +99,44 @@ describe('a scheduling pass', () => {
     expect([acted(free, 'start'), acted(free, 'create'), acted(free, 'unlock')]).toEqual([[2], ['t3'], []]);
   });
 
+  it('takes no instance away at quota for one whose types cannot be had anyway (SC-42, SC-53, SC-54)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(container(9, { vcpus: 4 }), container(8, { vcpus: 4, state: 'Queued' }), container(1));
+    world.instance('t1', 'booting');
+    for (const type of ['t4', 't6', 't8', 't16']) world.full.add(type);
+    world.atQuota = true;
+    const result = world.pass();
+    expect(result.actions).toEqual([]);
+    expect(waitOf(result, 9)).toMatchObject({ code: 'types-at-capacity', position: 1 });
+    expect(waitOf(result, 1)).toMatchObject({ code: 'new-instance' });
+  });
+
+  it('takes at quota no more instances away than the first in line needs, and uses the others (SC-82)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(container(9, { vcpus: 4 }), ...[1, 2, 3].map((n) => container(n, { vcpus: 2 })));
+    world.instance('t2', 'shutdown');
+    for (const _ of [1, 2, 3]) world.instance('t2');
+    world.atQuota = true;
+    const result = world.pass();
+    expect(acted(result, 'shutdown')).toEqual(['i-2']);
+    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[3, 2], [1]]);
+    expect(waitOf(result, 9)).toMatchObject({ code: 'cloud-limit', position: 1 });
+  });
+
+  it('makes room for one container only of a type that may be lacking still (SC-54, SC-82, SC-93)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.add(...[9, 8, 7].map((n) => container(n, { vcpus: 4 })), container(1));
+    for (const _ of [1, 2, 3, 4, 5, 6]) world.instance('t2', 'booting');
+    world.instance('t1');
+    world.onTrial.add('t4');
+    for (const type of ['t6', 't8', 't16']) world.full.add(type);
+    world.atQuota = true;
+    const result = world.pass();
+    expect(acted(result, 'shutdown')).toHaveLength(2);
+    expect([8, 7].map((n) => waitOf(result, n)?.code)).toEqual(['types-at-capacity', 'types-at-capacity']);
+    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[1], []]);
+  });
+
   it('lets others go ahead of one whose types are at capacity (T-50, SC-54, SC-43)', () => {
     const world = new SchedulingWorld(upTo16);
     world.add(

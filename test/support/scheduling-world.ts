@@ -78,6 +78,7 @@ export class SchedulingWorld {
   instances: InstanceView[] = [];
   atQuota = false;
   full = new Set<string>();
+  onTrial = new Set<string>();
   isFull: (type: InstanceType) => boolean = (type) => this.full.has(type.name);
   protection: { because: string; until: number | undefined } | undefined;
   creatable = Infinity;
@@ -167,6 +168,7 @@ export class SchedulingWorld {
       limits: {
         atQuota: this.atQuota,
         atCapacity: (type) => this.isFull(type),
+        isOnTrial: ({ name }) => this.onTrial.has(name),
         creatable: this.creatable,
         createHeldUntil: undefined,
         protection: this.protection,

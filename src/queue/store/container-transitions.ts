@@ -19,7 +19,7 @@ export function lockRow(row: ContainerRow): RowChange {
 export function unlockRow(row: ContainerRow, maxDispatchAttempts: number, now: number): RowChange {
   requireState(row, 'unlock', ['Locked']);
   if (maxDispatchAttempts > 0 && row.lock_count >= maxDispatchAttempts) {
-    const text = `it failed to start: it was given to an instance ${row.lock_count} times`;
+    const text = `it failed to start: its turn came ${row.lock_count} times, and no instance could take it`;
     return cancelRow(row, text, now);
   }
   return { state: 'Queued', instance_id: '' };
