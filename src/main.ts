@@ -14,6 +14,13 @@ import { version } from './version.js';
 
 const stopGraceMs = 20_000;
 const offersTimeoutMs = 5 * 60_000;
+/** The test of a cloud asks nobody for the API's token. */
+const cloudTestSecrets = [
+  'systemRootToken',
+  'dispatchPrivateKey',
+  'storePassword',
+  'driverParameters',
+] as const;
 
 /** Runs the daemon until a signal; containers and instances live on. */
 async function serve(configPath: string): Promise<number> {
@@ -63,7 +70,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   },
   cloudTest: {
     run: async (configPath, wishes, signal) => {
-      const config = ensureSecrets(loadConfig(configPath));
+      const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
       const { runCloudTest } = await import('./compose/cloud-test.js');
       return runCloudTest(config, systemClock, wishes, signal);
     },

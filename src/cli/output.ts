@@ -33,8 +33,10 @@ export function printJson(output: Output, value: unknown): void {
 
 /** Progress for a person; nothing for a program. */
 export function startProgress(output: Output, text: string): { text: string; stop(): void } {
-  if (!output.isTerminal) return { text, stop: () => {} };
-  const spinner = ora({ text, stream: process.stderr }).start();
+  // A terminal that does not know its width cannot have a line of it redrawn.
+  if (!output.isTerminal || process.stderr.columns === 0) return { text, stop: () => {} };
+  // Reading the keyboard meanwhile would take Ctrl-C away from whoever waits for it.
+  const spinner = ora({ text, stream: process.stderr, discardStdin: false }).start();
   return {
     get text() {
       return spinner.text;

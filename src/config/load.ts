@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
 import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
-import { readSecret, secretFields, type SecretField } from './read-secret.js';
+import { readSecret, secretFields, type SecretField, type WantedSecret } from './read-secret.js';
 import { instanceTypesOf } from './instance-types.js';
 import { nearest } from './nearest.js';
 import { resolveConfig } from './resolve.js';
@@ -15,14 +15,14 @@ import { YamlFile } from './yaml-file.js';
 export interface LoadOptions {
   env: NodeJS.ProcessEnv;
   /** The secrets to fetch; the others stay empty. Default: all. */
-  secrets?: readonly SecretField[];
+  secrets?: readonly WantedSecret[];
 }
 
 /** Reads and checks the file. Throws {@link ConfigError} with every problem at once. */
 export function loadConfig(
   path: string,
   env: NodeJS.ProcessEnv = process.env,
-  secrets?: readonly SecretField[],
+  secrets?: readonly WantedSecret[],
 ): Config {
   let text: string;
   try {
@@ -52,9 +52,8 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => explainIssue(issue, file));
   const secrets = readSecrets(data, file, options, problems);
   const { driverParameters } = data as { driverParameters?: unknown };
-  // Who wants only some of the secrets talks to no provider.
-  const parameters =
-    options.secrets === undefined ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
+  const wantsDriver = options.secrets?.includes('driverParameters') ?? true;
+  const parameters = wantsDriver ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
   problems.push(...missingTypes(data, file));
   if (parsed.success) problems.push(...unknownWarmTypes(parsed.data, file));
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
@@ -69,6 +68,7 @@ function readSecrets(
 ): Record<SecretField, string> {
   const secrets = { managementToken: '', systemRootToken: '', dispatchPrivateKey: '', storePassword: '' };
   for (const field of wanted) {
+    if (field === 'driverParameters') continue;
     const value = (data as Partial<Record<SecretField, unknown>>)[field];
     if (typeof value !== 'string' || value === '') continue;
     try {

@@ -9,6 +9,8 @@ export const secretFields = [
 ] as const;
 /** Settings whose values are never shown. */
 export type SecretField = (typeof secretFields)[number];
+/** What may be fetched: the settings above, and the secrets among the driver's parameters. */
+export type WantedSecret = SecretField | 'driverParameters';
 
 export interface SecretSources {
   env: NodeJS.ProcessEnv;
