@@ -64,12 +64,13 @@ export class Dispatch implements DispatchPort {
   readonly #unsubscribe: (() => void)[] = [];
   #memory: PlanMemory;
   #plan: Plan | undefined;
+  #lastFetchMs = 0;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { clock, queue, pool, settings, maxInstances } = options;
+    const { clock, pool, settings, maxInstances } = options;
     this.#memory = initialPlanMemory(settings, maxInstances);
     const { upkeep, typeNamed, observer } = options;
     this.#upkeep = new Upkeep({
@@ -80,7 +81,7 @@ export class Dispatch implements DispatchPort {
       decided: (decision) => observer.decided(decision),
     });
     const machine = dispatcherMachine.provide({
-      actors: { fetchQueue: fromPromise(() => queue.update()), poolLoaded: fromPromise(() => pool.loaded()) },
+      actors: { fetchQueue: fromPromise(() => this.#fetch()), poolLoaded: fromPromise(() => pool.loaded()) },
     });
     this.#actor = createActor(machine, {
       clock: clock,
@@ -198,8 +199,22 @@ export class Dispatch implements DispatchPort {
     }
   }
 
+  lastFetchMs(): number {
+    return this.#lastFetchMs;
+  }
+
   noteFetchFailure(error: unknown): void {
     this.#options.observer.fetchFailed(error);
+  }
+
+  async #fetch(): Promise<void> {
+    const { clock, queue } = this.#options;
+    const startedAt = clock.now();
+    try {
+      await queue.update();
+    } finally {
+      this.#lastFetchMs = clock.now() - startedAt;
+    }
   }
 
   #carryOut(action: PlanAction): void {

@@ -8,6 +8,8 @@ export interface DispatchPort {
   mayHaveStaleLocks(): boolean;
   /** Unlocks what is stale now, judged anew (FX-4, FX-6). */
   unlockStale(): void;
+  /** How long the last update of the queue took, ms. */
+  lastFetchMs(): number;
   /** An update of the queue failed. */
   noteFetchFailure(error: unknown): void;
 }
@@ -51,7 +53,7 @@ const dispatcherSetup = setup({
   },
   delays: {
     fetchRetry: ({ context }) => Math.max(1_000, context.pollIntervalMs / 10),
-    pollInterval: ({ context }) => context.pollIntervalMs,
+    pollInterval: ({ context }) => Math.max(context.pollIntervalMs, context.port.lastFetchMs()),
     staleLockTimeout: ({ context }) => context.staleLockTimeoutMs,
     operationRetry: 250,
     idlePassInterval: ({ context }) => context.idlePassIntervalMs,
@@ -107,7 +109,8 @@ export const dispatcherMachine = dispatcherSetup.createMachine({
           initial: 'resting',
           states: {
             resting: {
-              description: 'Ends with the poll interval.',
+              description:
+                'Ends with the poll interval, and not before as much time passed as the last update took: a slow server rests half of the time (SC-2).',
               after: { pollInterval: 'updating' },
             },
             updating: {

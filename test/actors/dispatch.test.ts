@@ -144,3 +144,17 @@ describe('the figures of a pass', () => {
     expect(dispatch.wait(c1.uuid)).toEqual({ code: 'preparing' });
   });
 });
+
+describe('the queue', () => {
+  it('is read at each poll interval, and of a slow server only half of the time (SC-2)', async () => {
+    world = new DispatchWorld({ types: [t1] });
+    await world.start();
+    world.dispatch();
+    await world.pass(10_000);
+    world.updateMs = 25_000;
+    await world.pass(10_000);
+    for (let each = 0; each < 12; each++) await world.pass(10_000);
+    const [first = 0, ...others] = world.updates;
+    expect(others.map((at) => (at - first) / 1_000).slice(0, 4)).toEqual([10, 20, 70, 120]);
+  });
+});

@@ -20,6 +20,7 @@ it('lets others have their turn though each pass changes something and is refuse
           queueMicrotask(() => actor.send({ type: 'world.changed' }));
         },
         mayHaveStaleLocks: () => false,
+        lastFetchMs: () => 0,
         unlockStale: () => {},
         noteFetchFailure: () => {},
       },

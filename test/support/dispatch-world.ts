@@ -80,8 +80,14 @@ export class DispatchWorld extends PoolWorld implements Queue {
     return this.containers.get(uuid)?.container.state;
   }
 
+  /** When each update of the queue began, and how long it takes. */
+  readonly updates: number[] = [];
+  updateMs = 0;
+
   update(): Promise<void> {
-    return Promise.resolve();
+    this.updates.push(this.clock.now());
+    if (this.updateMs === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.clock.setTimeout(resolve, this.updateMs));
   }
 
   entries(): QueueSnapshot {

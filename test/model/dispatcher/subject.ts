@@ -52,6 +52,7 @@ class DispatcherWorld implements World {
     const port: DispatchPort = {
       runPass: () => void this.#records.push('plan'),
       mayHaveStaleLocks: () => this.#hasStaleLocks,
+      lastFetchMs: () => 0,
       unlockStale: () => void this.#records.push('unlock stale'),
       noteFetchFailure: (error) => void this.#records.push(`cannot read the queue: ${String(error)}`),
     };
