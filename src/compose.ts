@@ -10,9 +10,11 @@ import { startApi } from './api/server.js';
 import { startCore } from './compose/core.js';
 import { announced, assembleLive } from './compose/live.js';
 import { apiDeps } from './compose/api-deps.js';
+import { openController } from './compose/controller.js';
 import { Orders } from './compose/orders.js';
 import { sshExecutors } from './compose/ssh-executors.js';
 import { openStorage, type Storage } from './compose/storage.js';
+import { readClusterConfig } from './config/cluster-files.js';
 import type { Config } from './config/config.js';
 import { driverSecretsOf } from './config/driver-secrets.js';
 import type { Clock } from './domain/clock.js';
@@ -25,6 +27,7 @@ import { Breakers } from './drivers/wrappers/breaker.js';
 import { withMandate } from './drivers/wrappers/mandate.js';
 import { wrapDriver } from './drivers/wrappers/wrap.js';
 import { Metrics } from './metrics/metrics.js';
+import type { QueueSnapshot } from './queue/queue.js';
 import { Reporter } from './reporter.js';
 import type { ExecutorFactory } from './ssh/executor.js';
 import { publicKeyOf } from './ssh/keys.js';
@@ -76,7 +79,11 @@ async function start(
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const storage = await openStorage(config, options, releases);
   const { store, journal } = storage;
-  const metrics: Metrics = metricsOf(options, store, () => orders);
+  const clusterConfig = readClusterConfig(config);
+  const controller = openController(config, { clock, log, orders: () => orders });
+  if (controller) releases.push(() => controller.stop());
+  const containers = controller ?? store;
+  const metrics: Metrics = metricsOf(options, containers, () => orders);
   const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
   const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
@@ -96,6 +103,7 @@ async function start(
     begin: async (mandate) => {
       const parts = { instanceSetId, reporter, breakers, metrics, executorFactory, mandate };
       const driver = await openCloud(options, parts);
+      controller?.lead(mandate);
       try {
         const core = await startCore({
           config,
@@ -104,23 +112,26 @@ async function start(
           newSecret: () => randomBytes(20).toString('hex'),
           driver,
           executorFactory,
-          queue: store,
+          queue: containers,
           journal,
           reporter,
           runner,
           mandate,
           instanceSetId,
           publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
+          clusterConfig,
           onWorkerStep: live.step,
         });
         return {
           core,
           stop: () => {
             core.stop();
+            controller?.standBy();
             return driver.stop();
           },
         };
       } catch (error) {
+        controller?.standBy();
         await driver.stop();
         throw error;
       }
@@ -132,7 +143,7 @@ async function start(
     config,
     clock,
     log,
-    store,
+    store: containers,
     journal,
     orders,
     metrics,
@@ -163,7 +174,7 @@ const idleFigures = {
 /** Metrics that ask the running parts at each scrape. */
 function metricsOf(
   { config, clock }: ComposeOptions,
-  store: Storage['store'],
+  containers: { peek(): QueueSnapshot },
   orders: () => Orders,
 ): Metrics {
   const core = () => (orders().isLeading ? orders().core : undefined);
@@ -174,7 +185,7 @@ function metricsOf(
     atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],
     *queueEntries() {
-      for (const { container, instanceTypes } of store.peek().entries.values()) {
+      for (const { container, instanceTypes } of containers.peek().entries.values()) {
         yield { state: container.state, instanceType: instanceTypes[0]?.name ?? '' };
       }
     },

@@ -93,30 +93,33 @@ export const containerRoutes =
         if (!record) return fail(reply, 404, 'container not found');
         const { stream, follow } = request.query;
         const streams = stream === 'both' ? (['stdout', 'stderr'] as const) : [stream];
-        return sendText(reply, outputOf(deps, record, streams, follow === '1', abortOf(reply)));
+        const kept = await store.output(record.uuid);
+        return sendText(
+          reply,
+          kept ? keptOf(kept, streams) : printedBy(deps, record, streams, follow === '1', abortOf(reply)),
+        );
       },
     );
     done();
   };
 
-/** Kept output of an ended container; what a running one prints, followed by what was kept once it ended. */
-async function* outputOf(
+type Streams = readonly ('stdout' | 'stderr')[];
+
+async function* keptOf(kept: Record<'stdout' | 'stderr', string>, streams: Streams): AsyncGenerator<string> {
+  for (const stream of streams) yield kept[stream];
+}
+
+/** What a running container prints. */
+async function* printedBy(
   deps: ApiDeps,
-  record: ContainerRecord,
-  streams: readonly ('stdout' | 'stderr')[],
+  { uuid }: ContainerRecord,
+  streams: Streams,
   follow: boolean,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { store, pool } = deps;
-  const kept = await store.output(record.uuid);
-  for (const stream of streams) {
-    if (kept) {
-      yield kept[stream];
-      continue;
-    }
-    const view = pool.instances().find(({ containerUuids }) => containerUuids.includes(record.uuid));
-    if (view) yield* deps.tail(view, record.uuid, stream, follow && streams.length === 1, signal);
-  }
+  const view = deps.pool.instances().find(({ containerUuids }) => containerUuids.includes(uuid));
+  if (!view) return;
+  for (const stream of streams) yield* deps.tail(view, uuid, stream, follow && streams.length === 1, signal);
 }
 
 function abortOf(reply: FastifyReply): AbortSignal {
@@ -134,5 +137,13 @@ function sendText(reply: FastifyReply, text: AsyncIterable<string>): FastifyRepl
 
 /** The status that says what a queue's error means. */
 export function statusOf(error: QueueError): number {
-  return { conflict: 409, 'not-found': 404, unavailable: 503, superseded: 503, invalid: 400 }[error.code];
+  const statuses = {
+    conflict: 409,
+    'not-found': 404,
+    unavailable: 503,
+    superseded: 503,
+    invalid: 400,
+    unsupported: 501,
+  };
+  return statuses[error.code];
 }

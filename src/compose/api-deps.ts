@@ -16,9 +16,11 @@ import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
 import type { Orders } from './orders.js';
 import type { Storage } from './storage.js';
+import type { ContainerStore } from '../queue/container-store.js';
 
 /** What the API shows and orders. */
-export interface ServedParts extends Storage {
+export interface ServedParts extends Pick<Storage, 'journal'> {
+  store: ContainerStore;
   config: Config;
   clock: Clock;
   log: Logger;

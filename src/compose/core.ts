@@ -37,6 +37,8 @@ export interface CoreOptions {
   instanceSetId: string;
   /** Of the dispatch key, in OpenSSH form, when instances are to get it from the cloud. */
   publicKey: string | undefined;
+  /** Of the cluster, for runners with a storage client of their own; not given: they get none. */
+  clusterConfig?: unknown;
   /** Told of each event a worker took, with the snapshots around it. Must not throw. */
   onWorkerStep?(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
   /** In place of the worker's chart: a changed one shows whether a check finds the change. */
@@ -55,6 +57,7 @@ export interface Core {
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, clock, driver, reporter, runner, worker, mandate = soleMandate } = options;
+  const { clusterConfig = null } = options;
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
@@ -68,7 +71,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner, worker, mandate },
+    { config, clock, driver, executors, queue, runner, worker, mandate, clusterConfig },
     { open, recorded },
   );
   const dispatch = new Dispatch({
@@ -79,7 +82,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     maxInstances: config.pool.maxInstances,
     upkeep: config.pool,
     typeNamed: (name) => config.instanceTypes.get(name),
-    last503At: () => 0,
+    last503At: () => queue.last503At?.() ?? 0,
     observer: reporter,
   });
   pool.start();

@@ -3,11 +3,11 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { StoreJournal } from '../journal/store-journal.js';
-import { sizeContainer } from '../policy/choose-types.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
+import { sizeBy } from './size-by.js';
 import { storeTarget } from './store-admin.js';
 
 /** What outlives the daemon: the containers and the journal. */
@@ -47,21 +47,14 @@ export async function openStorage(
     onFault: (err, dropped) => log.error({ component: 'journal', err, dropped }, 'journal entries were lost'),
   });
   releases.push(() => journal.flush());
-  const { scheduler } = config;
   const writer = randomUUID();
   const store = new SqlContainerStore({
     db,
     clock,
     clusterId: config.clusterId,
     randomBytes: () => randomBytes(15),
-    size: (container) =>
-      sizeContainer(container, config.instanceTypes.values(), {
-        maximumPriceFactor: scheduler.maximumPriceFactor,
-        onDemandFallback: scheduler.onDemandFallback,
-        reserveExtraRamBytes: scheduler.reserveExtraRamBytes,
-        localKeepBlobBuffersPerVcpu: scheduler.localKeepBlobBuffersPerVcpu,
-      }),
-    maxDispatchAttempts: scheduler.maxDispatchAttempts,
+    size: sizeBy(config),
+    maxDispatchAttempts: config.scheduler.maxDispatchAttempts,
     writer,
     patienceMs: storePatienceMs,
     onFault: (uuid, err) =>

@@ -29,6 +29,8 @@ export interface WorkerWorld {
   /** In place of the worker's chart. */
   worker: typeof workerMachine | undefined;
   mandate: Mandate;
+  /** What runners with a storage client of their own are told of the cluster; `null`: nothing. */
+  clusterConfig: unknown;
 }
 
 /** Three beats of the runner program's watch. */
@@ -38,7 +40,8 @@ const concurrentUploads = 4;
 const concurrentDestroys = 16;
 const concurrentTagWrites = 8;
 
-function runnerLogic({ config, clock, executors, queue, runner, mandate }: WorkerWorld) {
+function runnerLogic(world: WorkerWorld) {
+  const { config, clock, executors, queue, runner, mandate, clusterConfig } = world;
   const timeoutMs = config.pool.commandTimeoutMs;
   return runnerMachine.provide({
     actors: {
@@ -49,7 +52,7 @@ function runnerLogic({ config, clock, executors, queue, runner, mandate }: Worke
         settings: config.runner,
         systemRootToken: config.systemRootToken,
         keepBuffersPerVcpu: config.scheduler.localKeepBlobBuffersPerVcpu,
-        clusterConfig: null,
+        clusterConfig,
         isEc2: config.driver === 'ec2',
         timeoutMs,
         starts: new Slots(concurrentStarts),

@@ -95,6 +95,21 @@ export interface SchedulerSettings {
   maxRunningContainersPerInstance: number;
 }
 
+/** The controller whose containers are run. */
+export interface ControllerSettings {
+  /** `http(s)://HOST[:PORT]`; `''`: there is none, the own store is the queue. */
+  url: string;
+  /** PEM file; absolute, or `''`: the authorities of the system. */
+  caFile: string;
+  /** Any certificate will do. */
+  insecure: boolean;
+  requestTimeoutMs: number;
+  /** How many queued containers that are no supervisors are looked for at a time. */
+  lookAhead: number;
+  /** YAML or JSON file; absolute, or `''`: runners get none. */
+  clusterConfigFile: string;
+}
+
 /** How much of what happened is kept. */
 export interface JournalSettings {
   /** The oldest go when there are more. */
@@ -138,6 +153,7 @@ export interface Config {
   pool: PoolSettings;
   runner: RunnerSettings;
   scheduler: SchedulerSettings;
+  controller: ControllerSettings;
   journal: JournalSettings;
   api: ApiSettings;
   /** What is odd but works; sentences for the operator, to be logged by who starts the daemon. */

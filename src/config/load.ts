@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { KeyError, publicKeyOf } from '../ssh/keys.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
+import { controllerProblems } from './controller-problems.js';
 import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
 import { readSecret, secretFields, type SecretField, type WantedSecret } from './read-secret.js';
@@ -56,6 +57,7 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const parameters = wantsDriver ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
   problems.push(...missingTypes(data, file));
   if (parsed.success) problems.push(...unknownWarmTypes(parsed.data, file));
+  if (parsed.success) problems.push(...controllerProblems(parsed.data, file));
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
   return resolveConfig(parsed.data, { path, env, secrets, driverParameters: parameters });
 }

@@ -1,7 +1,13 @@
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { bootStages } from '../domain/instance.js';
-import type { Config, PoolSettings, RunnerSettings, SchedulerSettings } from './config.js';
+import type {
+  Config,
+  ControllerSettings,
+  PoolSettings,
+  RunnerSettings,
+  SchedulerSettings,
+} from './config.js';
 import { instanceTypesOf } from './instance-types.js';
 import type { SecretField } from './read-secret.js';
 import type { ConfigFile } from './schema.js';
@@ -39,6 +45,7 @@ export function resolveConfig(
     pool: poolOf(file),
     runner: runnerOf(file, base),
     scheduler: schedulerOf(file),
+    controller: controllerOf(file, base),
     journal: { maxEntries: file.journal.maxEntries, maxAgeMs: file.journal.maxAge },
     api: {
       listen: file.api.listen,
@@ -91,10 +98,13 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
   };
 }
 
-function runnerOf({ runner: { logLimit, ...runner } }: ConfigFile, base: string): RunnerSettings {
+/** A runner is sent to the controller that the daemon itself talks to, unless told otherwise. */
+function runnerOf({ runner: { logLimit, ...runner }, controller }: ConfigFile, base: string): RunnerSettings {
   const isPath = !['', 'built-in'].includes(runner.deploy);
   return {
     ...runner,
+    apiHost: runner.apiHost || controller.url.replace(/^https?:\/\//, ''),
+    apiHostInsecure: runner.apiHostInsecure || controller.insecure,
     deploy: isPath ? absolute(runner.deploy, base) : runner.deploy,
     logLimitBytes: logLimit,
   };
@@ -112,6 +122,18 @@ function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {
     initialQuotaEstimate: scheduler.initialQuotaEstimate,
     supervisorFraction: scheduler.supervisorFraction,
     maxRunningContainersPerInstance: scheduler.maxRunningContainersPerInstance,
+  };
+}
+
+function controllerOf({ controller }: ConfigFile, base: string): ControllerSettings {
+  const { url, caFile, insecure, requestTimeout, lookAhead, clusterConfigFile } = controller;
+  return {
+    url,
+    caFile: caFile && absolute(caFile, base),
+    insecure,
+    requestTimeoutMs: requestTimeout,
+    lookAhead,
+    clusterConfigFile: clusterConfigFile && absolute(clusterConfigFile, base),
   };
 }
 

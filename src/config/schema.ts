@@ -178,6 +178,29 @@ const scheduler = z.strictObject({
     .describe('Above 0: adds a preemptible twin of each type.'),
 });
 
+const controller = z.strictObject({
+  url: z
+    .string()
+    .refine(isControllerUrl, 'give https://HOST or https://HOST:PORT, without a path, user or password')
+    .transform((url) => url.replace(/\/+$/, ''))
+    .default('')
+    .describe('Address of a controller whose containers are run. Empty: the own store is the queue.'),
+  caFile: z.string().default('').describe('PEM file of the authorities to trust in place of the system’s.'),
+  insecure: z.boolean().default(false).describe('Takes any certificate.'),
+  requestTimeout: wait('1m', 'Bound of each call to the controller.'),
+  lookAhead: z
+    .int()
+    .min(1)
+    .default(100)
+    .describe(
+      'How many queued containers are looked for at a time, workflow runners not counted. Default 100.',
+    ),
+  clusterConfigFile: z
+    .string()
+    .default('')
+    .describe('The cluster’s configuration, YAML or JSON, for runners that have their own storage client.'),
+});
+
 const journal = z.strictObject({
   maxEntries: z
     .int()
@@ -201,6 +224,10 @@ const api = z
     path: ['tlsCertFile'],
     message: 'give both tlsCertFile and tlsKeyFile, or none',
   });
+
+function isControllerUrl(text: string): boolean {
+  return text === '' || /^https?:\/\/(?:\[[0-9a-fA-F:]+\]|[^\s/?#@:[\]]+)(?::\d{1,5})?\/*$/.test(text);
+}
 
 function isCron(text: string): boolean {
   if (text === '') return true;
@@ -273,6 +300,7 @@ export const fileSchema = z.strictObject({
   pool: pool.prefault({}),
   runner: runner.prefault({}),
   scheduler: scheduler.prefault({}),
+  controller: controller.prefault({}),
   journal: journal.prefault({}),
   api: api.prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

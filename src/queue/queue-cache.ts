@@ -38,6 +38,8 @@ export interface QueueCacheOptions {
   onMisfits(misfits: Misfit[]): void;
   /** A container that cannot be sized: it is passed over. */
   onFault(uuid: string, error: unknown): void;
+  /** Told of each one that an update did not find any more, as last known. */
+  onDropped?(container: Container): void;
 }
 
 /** Records on their way into the cache, and what was changed here in the meantime. */
@@ -130,6 +132,13 @@ export class QueueCache {
     if (!isFinal(container.state) && (container.state !== 'Queued' || container.priority !== 0n)) return;
     this.#touch(uuid);
     this.#own().delete(uuid);
+  }
+
+  /** They are not there any more; this stands whatever becomes of an update under way. */
+  drop(uuids: readonly string[]): void {
+    if (!uuids.some((uuid) => this.#entries.has(uuid))) return;
+    for (const uuid of uuids) this.#own().delete(uuid);
+    this.#notify();
   }
 
   /** Many changes at once as one call, never inside the change. Returns the end of it. */
@@ -228,8 +237,12 @@ export class QueueCache {
       if (known) entries.set(uuid, known);
       else entries.delete(uuid);
     }
+    const before = this.#entries;
     this.#entries = entries;
     this.#isShared = false;
+    const { onDropped } = this.#options;
+    if (!onDropped) return;
+    for (const [uuid, { container }] of before) if (!entries.has(uuid)) onDropped(container);
   }
 
   #touch(uuid: string): void {

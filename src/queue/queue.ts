@@ -86,15 +86,25 @@ export interface Queue {
   started(uuid: string, where: Placement, at: number): Promise<void>;
   /** Running or Locked to Complete, with its result. Without effect when it is final already. */
   complete(uuid: string, result: ContainerResult): Promise<void>;
+  /** When its server last said that it is overloaded, epoch ms; 0: never. Not given: there is no server to say so. */
+  last503At?(): number;
   stop(): Promise<void>;
 }
 
-export const queueErrorCodes = ['conflict', 'not-found', 'unavailable', 'superseded', 'invalid'] as const;
+export const queueErrorCodes = [
+  'conflict',
+  'not-found',
+  'unavailable',
+  'superseded',
+  'invalid',
+  'unsupported',
+] as const;
 export type QueueErrorCode = (typeof queueErrorCodes)[number];
 
 /**
  * `conflict`: the container's state does not allow it (CR-11..CR-13). `unavailable`: the store or server did not answer.
- * `superseded`: another daemon leads now, so this one changes nothing any more.
+ * `superseded`: another daemon leads now, so this one changes nothing any more. `unsupported`: this kind of queue does
+ * not do that, and the message says who does.
  */
 export class QueueError extends Error {
   readonly code: QueueErrorCode;

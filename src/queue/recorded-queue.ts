@@ -40,6 +40,7 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
       // The result of one that was cancelled meanwhile changes nothing, nor does hearing of it twice.
       if (wasOpen && !isOpen(uuid)) observer.completed(uuid, result);
     },
+    last503At: () => queue.last503At?.() ?? 0,
     stop: () => queue.stop(),
   };
 }

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readCaFile, readClusterConfig } from '../../src/config/cluster-files.js';
+import { ConfigError, type ConfigProblem } from '../../src/config/config-error.js';
+import { parseConfig } from '../../src/config/load.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'longshore-controller-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const path = join(folder, 'longshore.yaml');
+const parse = (text: string) => parseConfig(`clusterId: zzzzz\n${text}`, { path, env: {} });
+const whole = `systemRootToken: v2/zzzzz-gj3su-077z32aux8dg2s1/abc
+runner: { deploy: '' }
+scheduler: { localKeepBlobBuffersPerVcpu: 0 }
+`;
+
+function problemsIn(text: string): readonly ConfigProblem[] {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('a controller in the configuration', () => {
+  it('sends runners to the same address, unless told otherwise (R-3)', () => {
+    const { controller, runner } = parse(
+      `${whole}controller: { url: "https://c.example:8000/", insecure: true }\n`,
+    );
+    expect(controller).toEqual({
+      url: 'https://c.example:8000',
+      caFile: '',
+      insecure: true,
+      requestTimeoutMs: 60_000,
+      lookAhead: 100,
+      clusterConfigFile: '',
+    });
+    expect(runner).toMatchObject({ apiHost: 'c.example:8000', apiHostInsecure: true });
+    const inner = whole.replace("deploy: ''", "deploy: '', apiHost: inner.example");
+    expect(parse(`${inner}controller: { url: https://c.example }\n`).runner).toMatchObject({
+      apiHost: 'inner.example',
+      apiHostInsecure: false,
+    });
+  });
+
+  it('asks for all it needs of the other settings at once, with the remedy', () => {
+    const found = problemsIn('controller: { url: https://c.example }\n');
+    expect(found.map((each) => [each.path, each.message])).toEqual([
+      ['systemRootToken', 'is missing: the controller takes only the SystemRootToken of its cluster'],
+      ['runner.deploy', expect.stringContaining("give the path of the cluster's crunch-run, or ''")],
+      [
+        'scheduler.localKeepBlobBuffersPerVcpu',
+        expect.stringContaining('needs controller.clusterConfigFile'),
+      ],
+    ]);
+  });
+
+  it.each([
+    ['controller: { insecure: true }', 'controller.url', 'is missing: give https://HOST of the controller'],
+    ['controller: { url: c.example }', 'controller.url', 'give https://HOST or https://HOST:PORT'],
+    ['controller: { url: "https://c.example/arvados" }', 'controller.url', 'without a path'],
+    ['controller: { url: "https://u:p@c.example" }', 'controller.url', 'without a path, user or password'],
+    ['controller: { url: "https://c", lookAhead: 0 }', 'controller.lookAhead', 'give 1 or more'],
+    ['controller: { urll: "https://c" }', 'controller.urll', 'did you mean url?'],
+  ])('in "%s" is told what is wrong', (line, place, text) => {
+    const found = problemsIn(`${whole}${line}\n`);
+    expect(found[0]).toMatchObject({ path: place, line: 5 });
+    expect(found[0]!.message).toContain(text);
+  });
+
+  it('reads the part of its cluster from the file, and says what is wrong with one', () => {
+    const write = (text: string): void => writeFileSync(join(folder, 'cluster.yml'), text);
+    const config = parse(
+      `${whole}controller: { url: https://c.example, caFile: cluster.yml, clusterConfigFile: cluster.yml }\n`,
+    );
+    expect(() => readClusterConfig(config)).toThrow('controller.clusterConfigFile: cannot be read (ENOENT)');
+    write('Clusters: { zzzzz: { SystemRootToken: hush }, other: {} }');
+    expect(readClusterConfig(config)).toEqual({ SystemRootToken: 'hush' });
+    write('{ "SystemRootToken": "hush" }');
+    expect(readClusterConfig(config)).toEqual({ SystemRootToken: 'hush' });
+    write('Clusters: { other: {} }');
+    expect(() => readClusterConfig(config)).toThrow('knows no cluster zzzzz');
+    write('a: [hush');
+    expect(() => readClusterConfig(config)).toThrow(/is no YAML: (?!.*hush)/);
+    write('hush');
+    expect(() => readClusterConfig(config)).toThrow('is no map');
+    expect(() => readCaFile(config)).toThrow('controller.caFile: holds no certificate: give a PEM file');
+    write('-----BEGIN CERTIFICATE-----\n');
+    expect(readCaFile(config)).toContain('BEGIN');
+  });
+
+  it('is not there without its address', () => {
+    const config = parse('');
+    expect(config.controller.url).toBe('');
+    expect([readCaFile(config), readClusterConfig(config)]).toEqual(['', null]);
+    expect(config.runner.apiHost).toBe('');
+  });
+});
