@@ -8,7 +8,7 @@ import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
-import { buildStartDocument } from '../runner/start-document.js';
+import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
 import type { Slots } from '../ssh/slots.js';
 import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
@@ -27,7 +27,8 @@ export interface StartContainerDeps {
   keepBuffersPerVcpu: number;
   /** `null` unless instances run their own storage client. */
   clusterConfig: unknown;
-  isEc2: boolean;
+  /** The cloud that tells preemptible instances of an interruption; `undefined`: none does. */
+  spotNotices: SpotNotices | undefined;
   /** Of each step: asking the queue, telling it, and the command. */
   timeoutMs: number;
   /** How many starts may be under way at once. */
@@ -70,13 +71,13 @@ function startDocument(
   work: ContainerWork | undefined,
   { instance, type }: { instance: Instance; type: InstanceType },
 ): string {
-  const { keepBuffersPerVcpu, clusterConfig, isEc2, queue, settings } = deps;
+  const { keepBuffersPerVcpu, clusterConfig, spotNotices, queue, settings } = deps;
   const vcpus = work?.vcpus ?? queue.get(uuid)?.constraints.vcpus ?? type.vcpus;
   return buildStartDocument({
     env: runnerEnv(deps, instance, type, uuid),
     keepBuffers: keepBuffersPerVcpu > 0 ? keepBuffersPerVcpu * vcpus : 0,
     cluster: keepBuffersPerVcpu > 0 ? clusterConfig : null,
-    ec2SpotCheck: isEc2 && type.preemptible,
+    spotNotices: type.preemptible ? spotNotices : undefined,
     work,
     logLimitBytes: settings.logLimitBytes,
   });

@@ -53,7 +53,7 @@ function runnerLogic(world: WorkerWorld) {
         systemRootToken: config.systemRootToken,
         keepBuffersPerVcpu: config.scheduler.localKeepBlobBuffersPerVcpu,
         clusterConfig,
-        isEc2: config.driver === 'ec2',
+        spotNotices: config.driver === 'ec2' || config.driver === 'azure' ? config.driver : undefined,
         timeoutMs,
         starts: new Slots(concurrentStarts),
         mandate,

@@ -231,7 +231,7 @@ supervise() {
   exec >/dev/null
   read_clock
   started=$now
-  image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check=0 env_names='' complete=''
+  image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
   [ -r "$incoming" ] || finish 1 'the configuration is gone'
   # shellcheck disable=SC1090
   . "$incoming"
@@ -255,7 +255,7 @@ supervise() {
   main_began=$began
   printf '%s %s\n' "$main" "$began" >"$home/main"
   if [ "$max_run_time_s" -gt 0 ]; then (exec 8>&-; limit_time) & timer=$!; fi
-  if [ "$spot_check" = 1 ]; then (exec 8>&-; watch_spot) & watcher=$!; fi
+  if [ -n "$spot_check" ]; then (exec 8>&-; watch_spot) & watcher=$!; fi
   [ "$wanted_dead" = 0 ] || stop_group
   await_main
   # What the command left behind goes with it.
@@ -485,26 +485,52 @@ finish() {
 
 watch_spot() {
   trap - USR2 TERM INT QUIT
-  token='' fresh_until=0 doubts=0
+  token='' fresh_until=0 vm_name='' doubts=0
   while [ "$doubts" -lt 6 ] && kill -0 $$ 2>/dev/null; do
-    if [ -z "$token" ] || [ "$(date +%s)" -ge "$fresh_until" ]; then
-      fresh_until=$(($(date +%s) + 21540))
-      ask_metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 21600' /latest/api/token
-      token=
-      [ "$status" != 200 ] || token=$reply
+    if "ask_$spot_check"; then
+      doubts=0
+      [ -z "$notice" ] || note_interruption "$notice"
+    else
+      doubts=$((doubts + 1))
+      say "no answer about a spot interruption (try $doubts, status ${status:-none})"
     fi
-    ask_metadata GET "X-aws-ec2-metadata-token: $token" /latest/meta-data/spot/instance-action
-    case $status in
-      200) doubts=0; note_interruption "$reply" ;;
-      404) doubts=0 ;;
-      *)
-        doubts=$((doubts + 1))
-        [ "$status" != 401 ] || token=
-        say "no answer about a spot interruption (try $doubts, status ${status:-none})"
-        ;;
-    esac
     nap "${LONGSHORE_SPOT_INTERVAL_S:-5}"
   done
+}
+
+# ask_CLOUD: sets `notice`, empty when the instance stays; fails when nobody knows.
+ask_ec2() {
+  notice=
+  if [ -z "$token" ] || [ "$(date +%s)" -ge "$fresh_until" ]; then
+    fresh_until=$(($(date +%s) + 21540))
+    ask_metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 21600' /latest/api/token
+    token=
+    [ "$status" != 200 ] || token=$reply
+  fi
+  ask_metadata GET "X-aws-ec2-metadata-token: $token" /latest/meta-data/spot/instance-action
+  case $status in
+    200) notice=$reply ;;
+    404) ;;
+    401) token=; return 1 ;;
+    *) return 1 ;;
+  esac
+}
+
+# Scheduled Events: an event has the names of the machines it is about, and no object within.
+ask_azure() {
+  notice=
+  if [ -z "$vm_name" ]; then
+    ask_metadata GET 'Metadata: true' '/metadata/instance/compute/name?api-version=2021-02-01&format=text'
+    [ "$status" = 200 ] && [ -n "$reply" ] || return 1
+    vm_name=$reply
+  fi
+  ask_metadata GET 'Metadata: true' '/metadata/scheduledevents?api-version=2020-07-01'
+  [ "$status" = 200 ] || return 1
+  event=$(
+    printf '%s' "$reply" | tr '\n}' ' \n' | grep '"EventType" *: *"Preempt"' | grep -i -F "\"$vm_name\"" | head -n 1
+  )
+  [ -n "$event" ] || return 0
+  notice="{\"action\":\"preempt\",\"time\":\"$(printf '%s' "$event" | sed -n 's/.*"NotBefore" *: *"\([^"]*\)".*/\1/p')\"}"
 }
 
 # ask_metadata METHOD HEADER PATH: sets `status` and `reply`; an empty status means no answer.

@@ -1,13 +1,17 @@
 import { singleQuote } from '../domain/shell-quote.js';
 import type { ContainerWork } from '../queue/queue.js';
 
+/** Clouds that tell an instance when it will be taken away. */
+export type SpotNotices = 'ec2' | 'azure';
+
 /** What the runner program reads from its standard input (R-3). */
 export interface StartDocument {
   env: Readonly<Record<string, string>>;
   keepBuffers: number;
   /** The whole cluster configuration, or `null`; holds secrets. */
   cluster: unknown;
-  ec2SpotCheck: boolean;
+  /** Whose notices of interruption the runner looks for; `undefined`: the instance is not preemptible. */
+  spotNotices: SpotNotices | undefined;
   /** `undefined` for a runner that fetches the container itself. */
   work: ContainerWork | undefined;
   /** Bytes of each of stdout and stderr that are kept. */
@@ -42,8 +46,9 @@ const delicateName = new RegExp(
  * a shell needs no JSON parser. Throws {@link StartDocumentError}.
  */
 export function buildStartDocument(document: StartDocument): string {
-  const { env, keepBuffers, cluster, ec2SpotCheck, work } = document;
-  const reference = { Env: env, KeepBuffers: keepBuffers, Cluster: cluster, EC2SpotCheck: ec2SpotCheck };
+  const { env, keepBuffers, cluster, spotNotices, work } = document;
+  const EC2SpotCheck = spotNotices === 'ec2';
+  const reference = { Env: env, KeepBuffers: keepBuffers, Cluster: cluster, EC2SpotCheck };
   if (!work) return JSON.stringify(reference);
   validate(work);
   const script = Buffer.from(shellText(work, document)).toString('base64');
@@ -76,7 +81,7 @@ function shellText(work: ContainerWork, document: StartDocument): string {
     `ram_bytes=${wholeNumber(work.ramBytes)}`,
     `max_run_time_s=${wholeNumber(work.maxRunTimeMs / 1_000)}`,
     `log_limit_bytes=${wholeNumber(document.logLimitBytes)}`,
-    `spot_check=${document.ec2SpotCheck ? 1 : 0}`,
+    `spot_check=${document.spotNotices ?? ''}`,
     `env_names=${singleQuote(plain.map(([name]) => name).join(' '))}`,
     `container_specials() {`,
     ['"$@"', ...delicate.map(([name, value]) => singleQuote(`${name}=${value}`))].join(' '),

@@ -45,7 +45,7 @@ function startContainer(world: EffectsWorld, change: Partial<StartContainerDeps>
     systemRootToken: token,
     keepBuffersPerVcpu: 0,
     clusterConfig: { ClusterSecret: 'x' },
-    isEc2: false,
+    spotNotices: undefined,
     timeoutMs,
     starts: new Slots(4),
     mandate: soleMandate,
@@ -148,16 +148,17 @@ describe('the start document', () => {
   });
 
   it.each([
-    [true, true, true],
-    [true, false, false],
-    [false, true, false],
-  ])(
+    ['ec2', true, true],
+    ['ec2', false, false],
+    ['azure', true, false],
+    [undefined, true, false],
+  ] as const)(
     'asks for the spot check on EC2 (%s) for preemptible types (%s): %s (R-3)',
-    async (isEc2, preemptible, asked) => {
+    async (spotNotices, preemptible, asked) => {
       const world = new EffectsWorld();
       world.add({}, { ...smallType, preemptible });
       world.host.on(start);
-      expect(await documentOf(world, { isEc2 })).toMatchObject({ EC2SpotCheck: asked });
+      expect(await documentOf(world, { spotNotices })).toMatchObject({ EC2SpotCheck: asked });
     },
   );
 

@@ -1,10 +1,15 @@
 /**
- * Replies of Azure as its documentation gives them, each with the page it comes from. Only names and numbers in
- * the texts are ours.
+ * How far a reply is known to be Azure's own. `page`: code and text stand on the page, names and numbers are ours.
+ * `reports`: people quote such replies of the real Azure. `memory`: neither was found; the page tells of the error.
+ * Where a page gives no HTTP status, headers or JSON around the text, those are by the rules of Resource Manager.
  */
+export type Provenance = 'page' | 'reports' | 'memory';
+
+/** Replies of Azure, each with the page of its documentation that tells of it. */
 export interface DocumentedReply {
-  /** The page, on learn.microsoft.com. */
+  /** On learn.microsoft.com. */
   source: string;
+  text: Provenance;
   status: number;
   headers?: Readonly<Record<string, string>>;
   body: unknown;
@@ -14,6 +19,7 @@ const troubleshooting = 'azure/azure-resource-manager/troubleshooting';
 
 export const throttledByCompute = (retryAfter?: string): DocumentedReply => ({
   source: 'troubleshoot/azure/virtual-machines/troubleshooting-throttling-errors',
+  text: 'page',
   status: 429,
   headers: {
     'x-ms-ratelimit-remaining-resource': 'Microsoft.Compute/HighCostGet30Min;0',
@@ -36,6 +42,7 @@ export const throttledByCompute = (retryAfter?: string): DocumentedReply => ({
 
 export const throttledByManager: DocumentedReply = {
   source: 'azure/azure-resource-manager/management/request-limits-and-throttling',
+  text: 'reports',
   status: 429,
   headers: { 'retry-after': '17' },
   body: {
@@ -49,6 +56,7 @@ export const throttledByManager: DocumentedReply = {
 
 export const regionalQuota: DocumentedReply = {
   source: `${troubleshooting}/error-resource-quota`,
+  text: 'reports',
   status: 409,
   body: {
     error: {
@@ -61,6 +69,7 @@ export const regionalQuota: DocumentedReply = {
 
 export const familyQuota: DocumentedReply = {
   source: `${troubleshooting}/error-resource-quota`,
+  text: 'reports',
   status: 409,
   body: {
     error: {
@@ -71,14 +80,42 @@ export const familyQuota: DocumentedReply = {
   },
 };
 
+export const coreQuota: DocumentedReply = {
+  source: `${troubleshooting}/error-resource-quota`,
+  text: 'page',
+  status: 409,
+  body: {
+    error: {
+      code: 'OperationNotAllowed',
+      message:
+        'Operation results in exceeding quota limits of Core. Maximum allowed: 4, Current in use: 4, Additional requested: 2.',
+    },
+  },
+};
+
+/** With the code that some requests get for the same. */
+export const quotaExceeded: DocumentedReply = {
+  source: 'troubleshoot/azure/azure-kubernetes/create-upgrade-delete/error-code-quotaexceeded',
+  text: 'reports',
+  status: 409,
+  body: {
+    error: {
+      code: 'QuotaExceeded',
+      message:
+        'Operation could not be completed as it results in exceeding approved Total Regional Cores quota. Additional details - Deployment Model: Resource Manager, Location: westus, Current Limit: 100, Current Usage: 56, Additional Required: 56, (Minimum) New Limit Required: 112.',
+    },
+  },
+};
+
 export const skuNotAvailable: DocumentedReply = {
   source: `${troubleshooting}/error-sku-not-available`,
+  text: 'page',
   status: 409,
   body: {
     error: {
       code: 'SkuNotAvailable',
       message:
-        "The requested tier for resource '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm' is currently not available in location 'centralus' for subscription 's'. Please try another tier or deploy to a different location.",
+        "The requested size for resource '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm' is currently not available in location 'centralus' zones '' for subscription 's'. Please try another size or deploy to a different location or zones.",
     },
   },
 };
@@ -86,19 +123,21 @@ export const skuNotAvailable: DocumentedReply = {
 /** As the state of an operation that was accepted before. */
 export const allocationFailed: DocumentedReply = {
   source: 'troubleshoot/azure/virtual-machines/windows/allocation-failure',
+  text: 'page',
   status: 200,
   body: {
     status: 'Failed',
     error: {
       code: 'AllocationFailed',
       message:
-        'Allocation failed. We do not have sufficient capacity for the requested VM size in this region. Read more about improving likelihood of allocation success at http://aka.ms/allocation-guidance',
+        'Allocation failed. We do not have sufficient capacity for the requested VM size in this region. Read more about improving likelihood of allocation success at https://aka.ms/allocation-guidance',
     },
   },
 };
 
 export const subnetIsFull: DocumentedReply = {
   source: `${troubleshooting}/common-deployment-errors`,
+  text: 'memory',
   status: 400,
   body: {
     error: {
@@ -112,6 +151,7 @@ export const subnetIsFull: DocumentedReply = {
 
 export const authorizationFailed: DocumentedReply = {
   source: 'azure/role-based-access-control/troubleshooting',
+  text: 'reports',
   status: 403,
   body: {
     error: {
@@ -124,6 +164,7 @@ export const authorizationFailed: DocumentedReply = {
 
 export const expiredToken: DocumentedReply = {
   source: `${troubleshooting}/common-deployment-errors`,
+  text: 'memory',
   status: 401,
   headers: {
     'www-authenticate': 'Bearer authorization_uri="https://login.windows.net/t", error="invalid_token"',
@@ -139,12 +180,14 @@ export const expiredToken: DocumentedReply = {
 
 export const groupNotFound: DocumentedReply = {
   source: `${troubleshooting}/error-not-found`,
+  text: 'memory',
   status: 404,
   body: { error: { code: 'ResourceGroupNotFound', message: "Resource group 'g' could not be found." } },
 };
 
 export const resourceNotFound = (what: string): DocumentedReply => ({
   source: `${troubleshooting}/error-not-found`,
+  text: 'page',
   status: 404,
   body: {
     error: {
@@ -156,6 +199,7 @@ export const resourceNotFound = (what: string): DocumentedReply => ({
 
 export const parentBusy: DocumentedReply = {
   source: `${troubleshooting}/common-deployment-errors`,
+  text: 'memory',
   status: 409,
   headers: { 'retry-after': '10' },
   body: {
@@ -169,6 +213,7 @@ export const parentBusy: DocumentedReply = {
 
 export const serverError: DocumentedReply = {
   source: `${troubleshooting}/common-deployment-errors`,
+  text: 'memory',
   status: 503,
   headers: { 'retry-after': '5' },
   body: { error: { code: 'ServerTimeout', message: 'The request timed out. Please try again.' } },
@@ -176,17 +221,21 @@ export const serverError: DocumentedReply = {
 
 export const policyForbids: DocumentedReply = {
   source: `${troubleshooting}/error-policy-requestdisallowedbypolicy`,
+  text: 'page',
   status: 403,
   body: {
     error: {
       code: 'RequestDisallowedByPolicy',
-      message: "Resource 'vm' was disallowed by policy. Policy identifiers: 'allowed-sizes'.",
+      target: 'vm',
+      message:
+        'Resource `vm` was disallowed by policy. Policy identifiers: "policyAssignment":{"name":"Allowed sizes","id":"/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/allowed-sizes"}',
     },
   },
 };
 
 export const invalidParameter: DocumentedReply = {
   source: `${troubleshooting}/common-deployment-errors`,
+  text: 'memory',
   status: 400,
   body: {
     error: {

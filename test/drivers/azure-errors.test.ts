@@ -20,6 +20,8 @@ const wait = (retryAt: number | undefined): number => Math.round(((retryAt ?? 0)
 describe('errors of Azure', () => {
   it.each([
     ['a quota of the region', replies.regionalQuota, 'quota', undefined],
+    ['a quota of cores, in other words', replies.coreQuota, 'quota', undefined],
+    ['a quota, by its code', replies.quotaExceeded, 'quota', undefined],
     ['a quota of a family', replies.familyQuota, 'capacity', 'group'],
     ['no such size here', replies.skuNotAvailable, 'capacity', 'type'],
     ['a full subnet', replies.subnetIsFull, 'quota', undefined],
@@ -35,13 +37,13 @@ describe('errors of Azure', () => {
     ['throttling by a provider', replies.throttledByCompute('5'), 'rate-limited', undefined],
     [
       'a page instead of an answer',
-      { status: 502, body: '<html>Bad Gateway</html>', source: '' },
+      { status: 502, body: '<html>Bad Gateway</html>', source: '', text: 'memory' },
       'unavailable',
       undefined,
     ],
     [
       'a code nobody knows',
-      { status: 400, body: { error: { code: 'Odd' } }, source: '' },
+      { status: 400, body: { error: { code: 'Odd' } }, source: '', text: 'memory' },
       'invalid',
       undefined,
     ],

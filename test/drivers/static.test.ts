@@ -200,7 +200,7 @@ const startDocument = (command: string[]): string =>
     env: {},
     keepBuffers: 0,
     cluster: null,
-    ec2SpotCheck: false,
+    spotNotices: undefined,
     work: { command, env: {}, image: '', cwd: '', vcpus: 1, ramBytes: 1, maxRunTimeMs: 0 },
     logLimitBytes: 1_000,
   });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ContainerResult } from '../../src/queue/queue.js';
 import { parseCollected } from '../../src/runner/collected-result.js';
+import type { SpotNotices } from '../../src/runner/start-document.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { requireTool } from '../support/tools.js';
 
@@ -129,8 +130,10 @@ describe.each(shells)('with engines and on spot instances, the runner program in
 
   describe('on a spot instance', () => {
     let server: Server;
+    let cloud: SpotNotices;
     let answer: (request: IncomingMessage, response: ServerResponse) => void;
     beforeEach(async () => {
+      cloud = 'ec2';
       server = createServer((request, response) => {
         if (request.method === 'PUT') response.end('token-1');
         else answer(request, response);
@@ -143,7 +146,7 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       server.closeAllConnections();
       server.close();
     });
-    const start = (): Promise<unknown> => host.start(uuid, { command: ['sleep', '100'] }, 1_000, true);
+    const start = (): Promise<unknown> => host.start(uuid, { command: ['sleep', '100'] }, 1_000, cloud);
 
     it('tells of an interruption once, after answers that there is none (DT-41, SP-4, SP-6)', async (context) => {
       requireTool(context, 'curl');
@@ -161,6 +164,49 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       await expect.poll(() => lines, patient).toContain(notice);
       await expect.poll(() => asked, patient).toBeGreaterThan(6);
       expect(lines.filter((line) => line === notice)).toHaveLength(1);
+      expect(await host.list()).toContain(notice);
+    });
+
+    // "Scheduled Events for Linux VMs": learn.microsoft.com/azure/virtual-machines/linux/scheduled-events
+    it('tells of an eviction on Azure, of this machine alone, and of no other event', async (context) => {
+      requireTool(context, 'curl');
+      cloud = 'azure';
+      const event = (EventType: string, name: string, NotBefore: string) => ({
+        EventId: '4CAEA225-A741-474D-A72E-428C86FCD853',
+        EventStatus: 'Scheduled',
+        EventType,
+        ResourceType: 'VirtualMachine',
+        Resources: [name],
+        NotBefore,
+        Description: '',
+        EventSource: 'Platform',
+        DurationInSeconds: -1,
+      });
+      const late = 'Thu, 22 Jul 2021 05:00:00 GMT';
+      const others = [event('Reboot', 'compute-set-a', late), event('Preempt', 'compute-set-ab', late)];
+      const ours = event('Preempt', 'compute-set-a', 'Thu, 22 Jul 2021 04:50:17 GMT');
+      const documents = [
+        JSON.stringify({ DocumentIncarnation: 1, Events: [] }),
+        JSON.stringify({ DocumentIncarnation: 2, Events: others }),
+        JSON.stringify({ DocumentIncarnation: 3, Events: [...others, ours] }, null, 2),
+      ];
+      const asked: string[] = [];
+      answer = (request, response) => {
+        if (request.headers['metadata'] !== 'true') return void response.writeHead(400).end();
+        const { pathname, searchParams } = new URL(request.url ?? '', 'http://host');
+        if (!searchParams.has('api-version')) return void response.writeHead(400).end();
+        if (pathname === '/metadata/instance/compute/name') return void response.end('Compute-set-a');
+        asked.push(pathname);
+        response.end(documents[Math.min(asked.length, documents.length) - 1]);
+      };
+      const lines = watch();
+      await expect.poll(() => lines).toContain('attached');
+      await start();
+      const notice = 'interruption {"action":"preempt","time":"Thu, 22 Jul 2021 04:50:17 GMT"}';
+      await expect.poll(() => asked.length, patient).toBeGreaterThan(4);
+      await expect.poll(() => lines, patient).toContain(notice);
+      expect(lines.filter((line) => line.startsWith('interruption'))).toEqual([notice]);
+      expect(new Set(asked)).toEqual(new Set(['/metadata/scheduledevents']));
       expect(await host.list()).toContain(notice);
     });
 

@@ -18,7 +18,7 @@ const build = (changes: Partial<ContainerWork>): string =>
     env: { ARVADOS_API_HOST: 'host' },
     keepBuffers: 2,
     cluster: null,
-    ec2SpotCheck: true,
+    spotNotices: 'ec2',
     logLimitBytes: 1e6,
     work: { ...work, ...changes },
   });
@@ -39,7 +39,7 @@ describe('the start document', () => {
       env: { A: '1' },
       keepBuffers: 0,
       cluster: null,
-      ec2SpotCheck: false,
+      spotNotices: undefined,
       work: undefined,
       logLimitBytes: 1,
     });
@@ -67,7 +67,7 @@ describe('the start document', () => {
     const document = build({ vcpus: 0.5, ramBytes: 1e21, maxRunTimeMs: 1 });
     expect(
       inShell(document, 'echo $vcpus $ram_bytes $max_run_time_s $log_limit_bytes $spot_check $complete'),
-    ).toBe(`1 ${Number.MAX_SAFE_INTEGER} 1 1000000 1 1\n`);
+    ).toBe(`1 ${Number.MAX_SAFE_INTEGER} 1 1000000 ec2 1\n`);
     expect(() => build({ ramBytes: Number.NaN })).toThrow(StartDocumentError);
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ContainerWork } from '../../src/queue/queue.js';
-import { buildStartDocument } from '../../src/runner/start-document.js';
+import { buildStartDocument, type SpotNotices } from '../../src/runner/start-document.js';
 import { findTool } from './tools.js';
 
 const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
@@ -111,13 +111,13 @@ export class RunnerHost {
     uuid: string,
     work: Partial<ContainerWork> = {},
     logLimitBytes = 1_000_000,
-    ec2SpotCheck = false,
+    spotNotices?: SpotNotices,
   ): Promise<Ran> {
     const document = buildStartDocument({
       env: {},
       keepBuffers: 0,
       cluster: null,
-      ec2SpotCheck,
+      spotNotices,
       logLimitBytes,
       work: {
         command: ['true'],

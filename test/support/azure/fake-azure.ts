@@ -16,7 +16,7 @@ export interface FakeRequest {
   body: string;
 }
 
-export interface FakeReply extends Omit<DocumentedReply, 'source' | 'body'> {
+export interface FakeReply extends Omit<DocumentedReply, 'source' | 'text' | 'body'> {
   body?: unknown;
 }
 
