@@ -66,6 +66,7 @@ const mayImport = {
   ],
   cloudtest: ['domain/', 'drivers/driver.js', 'ssh/', 'actors/'],
   cli: ['domain/', 'config/', 'cloudtest/report.js', 'replay/replay.js', 'forecast/forecast.js'],
+  inspector: ['machines/worker.js', 'replay/replay.js'],
   forecast: ['domain/', 'config/', 'journal/journal.js', 'simulation/'],
 };
 

@@ -29,6 +29,8 @@ import { wrapDriver } from './drivers/wrappers/wrap.js';
 import { Metrics } from './metrics/metrics.js';
 import type { QueueSnapshot } from './queue/queue.js';
 import { Reporter } from './reporter.js';
+import type { InspectChoice } from './inspector/inspect-choice.js';
+import type { LiveInspector } from './inspector/live-inspector.js';
 import type { ExecutorFactory } from './ssh/executor.js';
 import { publicKeyOf } from './ssh/keys.js';
 import { version } from './version.js';
@@ -41,12 +43,16 @@ export interface ComposeOptions {
   driver?: Driver;
   /** In place of SSH. */
   executorFactory?: ExecutorFactory;
+  /** Shows these workers to the Stately inspector. Not given: none, and nothing of it is loaded. */
+  inspect?: InspectChoice;
 }
 
 /** A daemon in service. */
 export interface Daemon extends Storage {
   /** Where the API listens. */
   url: string;
+  /** Where viewers of the inspector connect; `undefined` when there is none. */
+  inspectorUrl: string | undefined;
   /** Throws, saying who leads, while another daemon of the store does. */
   pool: WorkerPool;
   role(): Role;
@@ -93,6 +99,7 @@ async function start(
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
   if (runner.isDeployed) await runner.load().catch(() => {});
+  const inspector = await openInspector(options, releases);
   const orders: Orders = new Orders({
     config,
     clock,
@@ -121,6 +128,7 @@ async function start(
           publicKey: config.pool.deployPublicKey ? publicKeyOf(config.dispatchPrivateKey) : undefined,
           clusterConfig,
           onWorkerStep: live.step,
+          inspection: inspector?.observerOf,
         });
         return {
           core,
@@ -160,7 +168,33 @@ async function start(
   releases.push(() => rmSync(addressFile, { force: true }));
   log.info({ component: 'api', url: api.url, version }, 'in service');
   orders.seekLead();
-  return { url: api.url, pool: orders.core.pool, store, journal, role: () => orders.role() };
+  const inspectorUrl = inspector?.url;
+  return { url: api.url, inspectorUrl, pool: orders.core.pool, store, journal, role: () => orders.role() };
+}
+
+/** Loaded only when somebody wants to look. */
+async function openInspector(
+  { config, log, inspect }: ComposeOptions,
+  releases: (() => Promise<void> | void)[],
+): Promise<LiveInspector | undefined> {
+  if (!inspect) return undefined;
+  const { startLiveInspector } = await import('./inspector/live-inspector.js');
+  const fields = { component: 'inspector' };
+  const inspector = await startLiveInspector({
+    choice: inspect,
+    port: config.api.inspectPort,
+    secrets: [
+      config.managementToken,
+      config.systemRootToken,
+      config.storePassword,
+      config.dispatchPrivateKey,
+      ...driverSecretsOf(config.driverParameters),
+    ],
+    warn: (what) => log.warn(fields, what),
+  });
+  releases.push(() => inspector.close());
+  log.info({ ...fields, url: inspector.url, inspect }, 'open this address to inspect the chosen workers');
+  return inspector;
 }
 
 const idleFigures = {

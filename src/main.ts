@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
-import { runProgram } from './cli/program.js';
+import { runProgram, type ServeWishes } from './cli/program.js';
 import { compose } from './compose.js';
 import { copyToConfigured, migrateConfigured } from './compose/store-admin.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
+import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './log.js';
 import { machineChart } from './machine-chart.js';
 import { tellServiceManager } from './service-manager.js';
@@ -23,10 +24,13 @@ const cloudTestSecrets = [
 ] as const;
 
 /** Runs the daemon until a signal; containers and instances live on. */
-async function serve(configPath: string): Promise<number> {
-  const config = ensureSecrets(loadConfig(configPath));
+async function serve(configPath: string, { inspect, inspectPort }: ServeWishes): Promise<number> {
+  const { api, ...rest } = ensureSecrets(loadConfig(configPath));
+  const config = { ...rest, api: { ...api, inspectPort: inspectPort ?? api.inspectPort } };
+  const choice =
+    inspect === undefined ? {} : { inspect: parseInspectChoice(inspect, [...config.instanceTypes.keys()]) };
   const log = createLog(config.logLevel);
-  const daemon = await compose({ config, clock: systemClock, log });
+  const daemon = await compose({ config, clock: systemClock, log, ...choice });
   const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
     const fault = await tellServiceManager(word, status, process.env);
     if (fault !== undefined) log.warn({ word, fault }, 'the service manager could not be told');
@@ -81,6 +85,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     tables: await import('./forecast/table.js'),
   }),
   replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
+  inspectReplay: async (replay, port, warn) =>
+    (await import('./inspector/replay-inspector.js')).startReplayInspector(replay, port, warn),
   offeredTypes: async (driver, parameters, query) => {
     const { offeredTypes } = await import('./drivers/offered-types.js');
     return offeredTypes(driver, parameters, query, AbortSignal.timeout(offersTimeoutMs));

@@ -1,4 +1,10 @@
-import { createActor, type ActorRefFrom, type SnapshotFrom } from 'xstate';
+import {
+  createActor,
+  type ActorRefFrom,
+  type InspectionEvent,
+  type Observer,
+  type SnapshotFrom,
+} from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
@@ -51,6 +57,12 @@ export interface RosterObserver {
   retired(entry: WorkerEntry, last: WorkerSnapshot): void;
 }
 
+/** Who is to be told of all that XState does for a worker; `undefined`: nobody, and it costs nothing. */
+export type WorkerInspection = (
+  instanceId: string,
+  typeName: string,
+) => Observer<InspectionEvent> | undefined;
+
 export interface WorkerRosterOptions {
   clock: Clock;
   /** With its effects provided. */
@@ -58,6 +70,8 @@ export interface WorkerRosterOptions {
   settings: WorkerSettings;
   connections: ConnectionKeeper;
   observer: RosterObserver;
+  /** Not given: none is inspected. */
+  inspection?: WorkerInspection | undefined;
   /** The lists that do not have an instance must span as much before it is taken for gone: lists lag behind (K-6). */
   missingGraceMs: number;
   /** The configured type of that name. */
@@ -166,7 +180,7 @@ export class WorkerRoster {
   }
 
   #createActor(entry: WorkerEntry, expected: boolean): WorkerActor {
-    const { clock, machine, observer, settings, typeNamed } = this.#options;
+    const { clock, inspection, machine, observer, settings, typeNamed } = this.#options;
     const { instance, instanceType } = entry;
     const { isConfigured } = typeNamed(instanceType.name);
     const { recorded = true, createdAt } = entry.origin ?? {};
@@ -180,7 +194,8 @@ export class WorkerRoster {
       recorded,
       ...(createdAt === undefined ? {} : { createdAt }),
     };
-    const actor = createActor(machine, { id: instance.id, clock: clock, input });
+    const inspect = inspection?.(instance.id, instanceType.name);
+    const actor = createActor(machine, { id: instance.id, clock, input, ...(inspect && { inspect }) });
     stampTimers(actor, clock);
     actor.on('*', (fact) => observer.fact(entry, fact));
     actor.subscribe({

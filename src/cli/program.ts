@@ -8,7 +8,7 @@ import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
-import { addReplay, type ReplayFile } from './replay-command.js';
+import { addReplay, inspectPortOption, type InspectReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
 import { addStatusCommand } from './status-command.js';
 import { addSimulate, type ForecastParts } from './simulate-command.js';
@@ -19,15 +19,25 @@ import { addTopCommand } from './top-command.js';
 import { addSubmit } from './submit.js';
 import { addTypes, type OfferedTypes } from './types-command.js';
 
+/** What of the daemon is said on the command line. */
+export interface ServeWishes {
+  /** Which workers to show to the inspector; `''`: all; `undefined`: none. */
+  inspect: string | undefined;
+  /** Over the configuration's. */
+  inspectPort: number | undefined;
+}
+
 export interface ProgramDeps {
   /** Runs the daemon until it is told to stop. Resolves to the exit code. */
-  serve(configPath: string): Promise<number>;
+  serve(configPath: string, wishes: ServeWishes): Promise<number>;
   /** Throws with the names there are when there is no such machine. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
   /** Without it there is no such command. */
   cloudTest?: CloudTestDeps;
   replayFile: ReplayFile;
+  /** Without it a replay cannot be inspected. */
+  inspectReplay?: InspectReplay;
   offeredTypes: OfferedTypes;
   forecastParts(): Promise<ForecastParts>;
   version: string;
@@ -62,12 +72,21 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   program
     .command('serve')
     .description('run the daemon')
-    .addHelpText('after', '\nExample:\n  longshore --config longshore.yaml serve')
-    .action(async (_options: unknown, command: Command) => {
+    .option(
+      '--inspect [which]',
+      'show all instances, those of type=NAME, or that ID to the Stately inspector',
+    )
+    .addOption(inspectPortOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  longshore --config longshore.yaml serve\n  longshore --config longshore.yaml serve --inspect=type=small --inspect-port 4711',
+    )
+    .action(async (options: { inspect?: string | true; inspectPort?: number }, command: Command) => {
       const path = command.optsWithGlobals<ConnectionOptions>().config ?? deps.env['LONGSHORE_CONFIG'];
       if (path === undefined)
         throw new ClientError('give the configuration: longshore --config FILE serve', 2);
-      exitCode = await deps.serve(path);
+      const { inspect, inspectPort } = options;
+      exitCode = await deps.serve(path, { inspect: inspect === true ? '' : inspect, inspectPort });
     });
   addSubmit(program, context);
   addContainerCommands(program, context);
@@ -79,7 +98,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addConfigCommands(program, context);
   addTypes(program, context, deps);
   addJournalCommands(program, context);
-  addReplay(program, context, deps.replayFile);
+  addReplay(program, context, deps);
   addSimulate(program, context, { load: deps.forecastParts, env: deps.env });
   addStoreCommands(program, context, deps);
   if (deps.cloudTest) addCloudTest(program, context, deps.cloudTest, deps.env);

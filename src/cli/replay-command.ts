@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { emitKeypressEvents, type Key } from 'node:readline';
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Replay } from '../replay/replay.js';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
@@ -10,8 +10,31 @@ import { overviewLine, paint, plainly, stepLines, verdictOf } from './replay-vie
 /** Makes the steps of a worker again from a journal in a file. Rejects with what is wrong with it. */
 export type ReplayFile = (path: string, instance: string | undefined) => Promise<Replay>;
 
+/** Shows a replay to the Stately inspector. Rejects when the port cannot be had; 0: the system chooses. */
+export type InspectReplay = (
+  replay: Replay,
+  port: number,
+  warn: (what: string) => void,
+) => Promise<ShownReplay>;
+
+/** A replay that viewers follow. */
+export interface ShownReplay {
+  url: string;
+  show(index: number): void;
+  /** Once everybody who looked has gone. */
+  left: Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReplayDeps {
+  replayFile: ReplayFile;
+  inspectReplay?: InspectReplay;
+}
+
 interface ReplayOptions {
   instance?: string;
+  inspect?: true;
+  inspectPort: number;
   limit: string;
   all?: true;
   json?: true;
@@ -20,38 +43,74 @@ interface ReplayOptions {
 const keysHelp = 'space next · b back · d next difference · g first · G last · l list · q quit';
 
 /** replay. */
-export function addReplay(program: Command, context: CommandContext, replayFile: ReplayFile): void {
+export function addReplay(program: Command, context: CommandContext, deps: ReplayDeps): void {
   const { output } = context;
   program
     .command('replay')
     .description('make the steps of a worker again with this version’s statechart, one by one')
-    .argument('<journal|instance>', 'a journal in JSON lines, or an instance that the daemon knows')
-    .option('--instance <id>', 'which of the instances in the journal')
+    .argument('[journal|instance]', 'a journal in JSON lines, or an instance that the daemon knows')
+    .option('--instance <id>', 'which of the instances in the journal, or the instance itself')
+    .option('--inspect', 'show the steps to the Stately inspector as well')
+    .addOption(inspectPortOption().default(0))
     .option('--limit <n>', 'the last so many steps the daemon has', '5000')
     .option('--all', 'print all steps in full instead of stepping')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      `\nIn a terminal: ${keysHelp}.\nNothing is carried out: no command, no call to the provider.\nExits with 1 when a step comes out otherwise than recorded.\n\nExamples:\n  longshore replay i-0123456789abcdef0\n  longshore replay incident.jsonl --instance i-0123456789abcdef0`,
+      `\nIn a terminal: ${keysHelp}.\nNothing is carried out: no command, no call to the provider.\nExits with 1 when a step comes out otherwise than recorded.\n\nExamples:\n  longshore replay i-0123456789abcdef0\n  longshore replay incident.jsonl --instance i-0123456789abcdef0\n  longshore replay --instance i-0123456789abcdef0 --inspect`,
     )
-    .action(async (subject: string, options: ReplayOptions, command: Command) => {
+    .action(async (given: string | undefined, options: ReplayOptions, command: Command) => {
+      const subject = given ?? options.instance;
+      if (subject === undefined) throw new ClientError('give an instance, or a journal', 2);
       const replay = existsSync(subject)
-        ? await replayFile(subject, options.instance)
+        ? await deps.replayFile(subject, options.instance)
         : await context
             .client(command)
             .get<Replay>(
               `/v1/replay/${encodeURIComponent(subject)}?limit=${encodeURIComponent(options.limit)}`,
             );
       if (replay.steps.length === 0) throw new ClientError(`no step of ${replay.instance} is recorded`, 1);
+      const inspector = options.inspect
+        ? await openInspector(deps, output, replay, options.inspectPort)
+        : undefined;
+      const isStepping = !options.json && !options.all && output.isTerminal && process.stdin.isTTY;
       if (options.json) printJson(output, replay);
       else if (options.all) printAll(output, replay);
-      else if (output.isTerminal && process.stdin.isTTY) await stepThrough(output, replay, process.stdin);
+      else if (isStepping) await stepThrough(output, replay, process.stdin, inspector);
       else
         for (const [index, step] of replay.steps.entries())
           output.write(`${overviewLine(step, index + 1)}\n`);
+      if (inspector && !isStepping) {
+        inspector.show(replay.steps.length - 1);
+        await inspector.left;
+      }
+      if (inspector) await inspector.close();
       output.error(`${verdictOf(replay)}\n`);
       context.setExitCode(replay.steps.every(({ matches }) => matches) ? 0 : 1);
     });
+}
+
+export function inspectPortOption(): Option {
+  return new Option(
+    '--inspect-port <port>',
+    'where the inspector listens on loopback; 0: anywhere',
+  ).argParser((text) => {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+    if (port <= 65_535) return port;
+    throw new InvalidArgumentError('Give a port, 0 to 65535.');
+  });
+}
+
+async function openInspector(
+  { inspectReplay }: ReplayDeps,
+  output: Output,
+  replay: Replay,
+  port: number,
+): Promise<ShownReplay> {
+  if (!inspectReplay) throw new ClientError('this program cannot inspect a replay', 1);
+  const inspector = await inspectReplay(replay, port, (what) => output.error(`${what}\n`));
+  output.error(`open ${inspector.url} to inspect the replay\n`);
+  return inspector;
 }
 
 function printAll(output: Output, replay: Replay): void {
@@ -103,9 +162,18 @@ export class StepThrough {
 }
 
 /** Resolves when the person has seen enough. */
-async function stepThrough(output: Output, replay: Replay, input: NodeJS.ReadStream): Promise<void> {
+async function stepThrough(
+  output: Output,
+  replay: Replay,
+  input: NodeJS.ReadStream,
+  inspector: ShownReplay | undefined,
+): Promise<void> {
   const view = new StepThrough(replay);
-  const draw = (): void => output.write(`\x1b[2J\x1b[H${view.screen()}`);
+  const draw = (): void => {
+    const place = inspector ? `${inspector.url}\n` : '';
+    output.write(`\x1b[2J\x1b[H${view.screen()}${place}`);
+    inspector?.show(view.index);
+  };
   emitKeypressEvents(input);
   input.setRawMode(true);
   input.resume();

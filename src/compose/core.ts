@@ -1,7 +1,7 @@
 import type { EventObject } from 'xstate';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
@@ -41,6 +41,8 @@ export interface CoreOptions {
   clusterConfig?: unknown;
   /** Told of each event a worker took, with the snapshots around it. Must not throw. */
   onWorkerStep?(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
+  /** Not given: no worker is inspected. */
+  inspection?: WorkerInspection | undefined;
   /** In place of the worker's chart: a changed one shows whether a check finds the change. */
   worker?: typeof workerMachine;
 }

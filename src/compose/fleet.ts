@@ -59,6 +59,7 @@ export function assembleFleet(
     }),
     settings: workerSettings(config, world.runner.isOurs),
     connections: world.executors,
+    inspection: options.inspection,
     missingGraceMs: Math.max(shortestMissingGraceMs, settings.syncIntervalMs),
     typeNamed: (name) => {
       const type = config.instanceTypes.get(name);

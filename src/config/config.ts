@@ -124,6 +124,8 @@ export interface ApiSettings {
   /** PEM files; both or none. */
   tlsCertFile: string;
   tlsKeyFile: string;
+  /** Of the inspector, on loopback, when the daemon is told to open it; 0: the system chooses. */
+  inspectPort: number;
 }
 
 export interface Config {

@@ -51,6 +51,7 @@ export function resolveConfig(
       listen: file.api.listen,
       tlsCertFile: file.api.tlsCertFile && absolute(file.api.tlsCertFile, base),
       tlsKeyFile: file.api.tlsKeyFile && absolute(file.api.tlsKeyFile, base),
+      inspectPort: file.api.inspectPort,
     },
     logLevel: file.logLevel,
     warnings,

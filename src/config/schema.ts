@@ -210,6 +210,7 @@ const journal = z.strictObject({
   maxAge: wait('30d', 'Older entries go.'),
 });
 
+const portRange = 'give a port, 0 to 65535';
 const api = z
   .strictObject({
     listen: z
@@ -219,6 +220,12 @@ const api = z
       .describe('host:port; port 0 lets the system choose.'),
     tlsCertFile: z.string().default('').describe('PEM file.'),
     tlsKeyFile: z.string().default('').describe('PEM file.'),
+    inspectPort: z
+      .int()
+      .min(0, portRange)
+      .max(65_535, portRange)
+      .default(0)
+      .describe('Where serve --inspect listens, on loopback; 0 lets the system choose.'),
   })
   .refine((settings) => (settings.tlsCertFile === '') === (settings.tlsKeyFile === ''), {
     path: ['tlsCertFile'],

@@ -18,6 +18,8 @@ export interface ReplayedStep {
   /** Paths of the active states, as in the chart of a live instance. */
   before: readonly string[];
   after: readonly string[];
+  /** What was known after the step, as recorded, as far as it was not the same after the step before; `null`: not any more. */
+  facts: Readonly<Record<string, unknown>>;
   /** As recorded: true when the guard held at least once in the step. */
   guards: Readonly<Record<string, boolean>>;
   /** Names in the order they were carried out, when made again. */
@@ -50,14 +52,24 @@ export interface Replay {
 export function replay(instance: string, entries: readonly JournalEntry[], base?: WorkerBase): Replay {
   const steps: ReplayedStep[] = [];
   let known = base ?? firstBase(entries);
+  let told: Record<string, unknown> = {};
   for (const entry of entries) {
     if (entry.instance !== instance) continue;
     if (entry.kind === 'worker.begun') known = entry.data as unknown as WorkerBase;
     if (entry.kind !== 'worker.step') continue;
     if (!known) throw new ReplayError(`the journal does not say what ${instance} was begun with`);
-    steps.push(replayStep(entry.at, entry.data as unknown as StepRecord, known));
+    const record = entry.data as unknown as StepRecord;
+    const facts = { ...record.before.context, ...record.after.context };
+    steps.push({ ...replayStep(entry.at, record, known), facts: newsOf(facts, told) });
+    told = facts;
   }
   return { instance, steps };
+}
+
+function newsOf(facts: Record<string, unknown>, told: Record<string, unknown>): Record<string, unknown> {
+  const forgotten = Object.keys(told).filter((key) => !(key in facts) && told[key] !== null);
+  const news = Object.entries(facts).filter(([key, value]) => !isDeepStrictEqual(value, told[key]));
+  return Object.fromEntries([...news, ...forgotten.map((key) => [key, null] as const)]);
 }
 
 /** A story that cannot be made again. */
@@ -72,7 +84,7 @@ function firstBase(entries: readonly JournalEntry[]): WorkerBase | undefined {
   return entries.find(({ kind }) => kind === 'worker.begun')?.data as unknown as WorkerBase | undefined;
 }
 
-function replayStep(at: number, record: StepRecord, base: WorkerBase): ReplayedStep {
+function replayStep(at: number, record: StepRecord, base: WorkerBase): Omit<ReplayedStep, 'facts'> {
   const { after, guards, actions } = makeStep(at, record, base);
   const differences = differencesOf(record, after, guards);
   return {

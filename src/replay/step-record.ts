@@ -1,6 +1,7 @@
 import type { EventObject } from 'xstate';
 import type { StepFacts } from '../actors/observed.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
+import { secretFingerprint } from '../domain/ids.js';
 import type { WorkerContext, WorkerInput } from '../machines/worker-model.js';
 
 /** The part of a worker's context that changes in its life. */
@@ -105,7 +106,7 @@ export function recordStep(
 /** What a worker began with, and where its first states took it. */
 export function recordBase({ context }: WorkerSnapshot): WorkerBase {
   const { settings, instance, instanceType, typeIsConfigured, expected, recorded } = context;
-  return { settings, instance, instanceType, typeIsConfigured, expected, recorded };
+  return { settings, instance: plain(instance), instanceType, typeIsConfigured, expected, recorded };
 }
 
 /** The facts a record begins with. */
@@ -122,12 +123,22 @@ function withoutNulls(context: Record<string, unknown>): Partial<WorkerFacts> {
   return Object.fromEntries(Object.entries(context).map(([key, value]) => [key, value ?? undefined]));
 }
 
-/** As JSON keeps it: errors as their message, long texts cut. */
+/** As JSON keeps it: errors as their message, long texts cut, instance secrets as their fingerprint. */
 export function plain<T>(value: T): T {
   if (typeof value === 'string')
     return (value.length > longestText ? `${value.slice(0, longestText)}…` : value) as T;
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return { message: plain(value.message) } as T;
   if (Array.isArray(value)) return value.map(plain) as T;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)])) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      isBareSecret(key, inner) ? secretFingerprint(inner) : plain(inner),
+    ]),
+  ) as T;
+}
+
+/** Dispatchers before this one put the secret itself into the tag. */
+function isBareSecret(key: string, value: unknown): value is string {
+  return key.endsWith('InstanceSecret') && typeof value === 'string' && !value.startsWith('sha256:');
 }

@@ -39,3 +39,13 @@ describe('the libraries of clouds', () => {
     ]);
   });
 });
+
+describe('the inspector', () => {
+  it('is not loaded by a daemon or a command that does not use it', () => {
+    const { files, packages } = loadedBy(join(root, 'src/main.ts'));
+    expect(files).toContain('src/inspector/inspect-choice.ts');
+    expect([...files].filter((file) => /inspector\/(live|replay|viewer)/.test(file))).toEqual([]);
+    expect(packages).not.toContain('@statelyai/inspect');
+    expect(loadedBy(join(root, 'src/inspector/live-inspector.ts')).packages).toContain('@statelyai/inspect');
+  });
+});

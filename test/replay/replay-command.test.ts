@@ -5,9 +5,11 @@ import type { Key } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram, type ProgramDeps } from '../../src/cli/program.js';
 import { StepThrough } from '../../src/cli/replay-command.js';
+import { startReplayInspector } from '../../src/inspector/replay-inspector.js';
 import { replayFile } from '../../src/replay/replay-file.js';
 import type { Replay } from '../../src/replay/replay.js';
 import { StepRecorder } from '../../src/replay/step-recorder.js';
+import { Viewer } from '../support/viewer.js';
 import { uuid1, WorkerWorld } from '../support/worker-world.js';
 
 let folder: string;
@@ -38,20 +40,25 @@ function write(name: string, lines: readonly string[]): string {
 }
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
+  const said = { out: '', err: '' };
+  return { code: await begin(argv, said), ...said };
+}
+
+function begin(argv: readonly string[], said: { out: string; err: string }): Promise<number> {
   const never = (): Promise<never> => Promise.reject(new Error('not asked for here'));
   const deps: ProgramDeps = {
     serve: never,
     machineChart: () => '',
     stores: { migrate: never, copy: never },
     replayFile,
+    inspectReplay: startReplayInspector,
     offeredTypes: never,
     forecastParts: never,
     version: '0',
-    output: { write: (text) => (out += text), error: (text) => (err += text), isTerminal: false },
+    output: { write: (text) => (said.out += text), error: (text) => (said.err += text), isTerminal: false },
     env: {},
   };
-  return { code: await runProgram(argv, deps), out, err };
+  return runProgram(argv, deps);
 }
 
 describe('longshore replay', () => {
@@ -97,6 +104,28 @@ describe('longshore replay', () => {
     expect(await fails('two.jsonl', [...lines, ...other], '--instance', 'i-3')).toContain('nothing of i-3');
     expect(await fails('headless.jsonl', lines.slice(1))).toContain('does not say what i-1 was begun with');
     expect((await run('replay', write('two.jsonl', [...lines, ...other]), '--instance', 'i-2')).code).toBe(0);
+  });
+
+  it('shows the steps to the inspector too, until whoever looks has gone', async () => {
+    const path = write('inspected.jsonl', await recordedLines());
+    const said = { out: '', err: '' };
+    const code = begin(['replay', path, '--instance', 'i-1', '--inspect', '--inspect-port', '0'], said);
+    await expect
+      .poll(() => said.err)
+      .toMatch(/open http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]+ to inspect the replay\n/);
+    const viewer = await Viewer.join(/http:\S+/.exec(said.err)![0]);
+    await expect.poll(() => viewer.stateOf('i-1', 'idleBehavior')).toBe('hold');
+    expect(viewer.eventsOf('i-1')).toEqual(expect.arrayContaining(['container.assigned', 'operator.hold']));
+    viewer.leave();
+    expect([await code, said.err]).toEqual([0, expect.stringContaining('all with the recorded outcome')]);
+    const { steps } = JSON.parse((await run('replay', path, '--json')).out) as Replay;
+    expect(said.out.trim().split('\n')).toHaveLength(steps.length);
+    const wrong = await run('replay', path, '--inspect', '--inspect-port', '70000');
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('Give a port, 0 to 65535.')]);
+    expect(await run('replay')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('give an instance') as string,
+    });
   });
 
   it('steps to and fro by keys', async () => {

@@ -1,6 +1,11 @@
 import { fromCallback, fromPromise, type EventObject } from 'xstate';
 import { CreateLimits } from '../../src/actors/create-limits.js';
-import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../../src/actors/roster.js';
+import {
+  WorkerRoster,
+  type WorkerEntry,
+  type WorkerInspection,
+  type WorkerSnapshot,
+} from '../../src/actors/roster.js';
 import { observed } from '../../src/actors/observed.js';
 import { WorkerPool } from '../../src/actors/worker-pool.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
@@ -33,6 +38,7 @@ export interface PoolWorldOptions {
   zones?: string[];
   bootFailureLimit?: number;
   missingGraceMs?: number;
+  inspection?: WorkerInspection;
 }
 
 /** The pool on a pretended cloud: a list of instances the test edits, create calls the test answers. */
@@ -68,6 +74,7 @@ export class PoolWorld {
     zones = [],
     bootFailureLimit = 0,
     missingGraceMs = 0,
+    inspection,
   }: PoolWorldOptions) {
     const typeNamed = (name: string) => {
       const type = types.find((each) => each.name === name);
@@ -82,6 +89,7 @@ export class PoolWorld {
       settings: { ...workerSettings, removesOrphans, orphanGraceMs: 600_000 },
       connections: { add: () => {}, update: () => {}, remove: () => {} },
       typeNamed,
+      inspection,
       missingGraceMs,
       observer: {
         appeared: () => this.pool.changed(),

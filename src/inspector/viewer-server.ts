@@ -1,0 +1,119 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { InspectError } from './inspect-choice.js';
+import { viewerPage, viewerPageHeaders } from './viewer-page.js';
+
+export interface ViewerServerOptions {
+  /** On loopback; 0: the system chooses. */
+  port: number;
+  /** The page that is shown in a frame. Default: Stately's. */
+  inspectorUrl?: string;
+  /** Somebody began to look; `tell` speaks to that one alone, `part` sends that one away. */
+  joined(tell: (text: string) => void, part: () => void): void;
+  /** Somebody does not look any more; `left` others do. */
+  parted?(left: number): void;
+  /** Something went wrong that only viewers notice; a sentence without its full stop. */
+  warn(what: string): void;
+}
+
+export interface ViewerServer {
+  /** `http://127.0.0.1:PORT/KEY`: the page in a browser, and the address of the web socket. */
+  url: string;
+  viewers(): number;
+  /** Tells everybody. Never waits: who does not read fast enough is sent away. */
+  tell(text: string): void;
+  close(): Promise<void>;
+}
+
+const statelyInspector = 'https://stately.ai/inspect';
+const mostViewers = 8;
+/** What may wait for one viewer. A fleet of thousands is told to a new viewer in less. */
+const longestBacklogBytes = 32 * 2 ** 20;
+const pingIntervalMs = 30_000;
+
+/**
+ * Serves viewers by web socket, on loopback, to those who know the key in its address: snapshots tell much of a fleet,
+ * and other users of the host, or pages in a browser on it, are not to see them. Rejects with {@link InspectError}.
+ */
+export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
+  const { inspectorUrl = statelyInspector } = options;
+  const key = randomBytes(16).toString('hex');
+  const server = createServer((request, response) => {
+    if (!isAllowed(request, key)) return void response.writeHead(404).end();
+    const nonce = randomBytes(16).toString('base64');
+    response.writeHead(200, viewerPageHeaders(inspectorUrl, nonce, request.headers.host ?? ''));
+    response.end(viewerPage(inspectorUrl, nonce));
+  });
+  const port = await listen(server, options.port);
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: 1_024,
+    verifyClient: ({ req }: { req: IncomingMessage }) =>
+      isAllowed(req, key) && sockets.clients.size < mostViewers,
+  });
+  const silent = new WeakSet<WebSocket>();
+  const tellOne = (socket: WebSocket, text: string): void => {
+    if (socket.readyState !== socket.OPEN || text === '') return;
+    if (socket.bufferedAmount > longestBacklogBytes) {
+      options.warn('a viewer of the inspector read too slowly and was sent away');
+      return socket.terminate();
+    }
+    socket.send(text);
+  };
+  sockets.on('connection', (socket) => {
+    socket.on('error', () => socket.terminate());
+    socket.on('pong', () => silent.delete(socket));
+    socket.on('close', () => options.parted?.(sockets.clients.size));
+    options.joined(
+      (text) => tellOne(socket, text),
+      () => socket.terminate(),
+    );
+  });
+  const pings = setInterval(() => {
+    for (const socket of sockets.clients) {
+      if (silent.has(socket)) socket.terminate();
+      else socket.ping(() => silent.add(socket));
+    }
+  }, pingIntervalMs);
+  pings.unref();
+  return {
+    url: `http://127.0.0.1:${port}/${key}`,
+    viewers: () => sockets.clients.size,
+    tell: (text) => {
+      for (const socket of sockets.clients) tellOne(socket, text);
+    },
+    close: () => {
+      clearInterval(pings);
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** Only to those who know the key, and to no page of another site that a browser on this host shows. */
+function isAllowed({ url = '', headers }: IncomingMessage, key: string): boolean {
+  const { host = '', origin } = headers;
+  const told = Buffer.from(url.slice(1));
+  const isKnown = told.length === key.length && timingSafeEqual(told, Buffer.from(key));
+  const isLoopback = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
+  return isKnown && isLoopback && (origin === undefined || origin === `http://${host}`);
+}
+
+function listen(server: ReturnType<typeof createServer>, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        new InspectError(
+          `the inspector cannot listen on port ${port} (${cause.code ?? cause.message})`,
+          'Give another one with --inspect-port or as api.inspectPort; 0 lets the system choose.',
+          { cause },
+        ),
+      ),
+    );
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
