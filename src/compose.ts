@@ -13,6 +13,7 @@ import { apiDeps } from './compose/api-deps.js';
 import { openController } from './compose/controller.js';
 import { Orders } from './compose/orders.js';
 import { sshExecutors } from './compose/ssh-executors.js';
+import { storedDriverRecord } from './compose/driver-record.js';
 import { openStorage, type Storage } from './compose/storage.js';
 import { readClusterConfig } from './config/cluster-files.js';
 import type { Config } from './config/config.js';
@@ -22,6 +23,7 @@ import { instanceSetIdOf } from './domain/ids.js';
 import type { Mandate } from './domain/mandate.js';
 import type { Role } from './domain/role.js';
 import type { Driver } from './drivers/driver.js';
+import type { DriverRecord } from './drivers/driver-record.js';
 import { openDriver } from './drivers/registry.js';
 import { Breakers } from './drivers/wrappers/breaker.js';
 import { withMandate } from './drivers/wrappers/mandate.js';
@@ -108,7 +110,8 @@ async function start(
     instanceSetId,
     url: () => url,
     begin: async (mandate) => {
-      const parts = { instanceSetId, reporter, breakers, metrics, executorFactory, mandate };
+      const record = storedDriverRecord(storage.db, config.driver);
+      const parts = { instanceSetId, reporter, breakers, metrics, executorFactory, mandate, record };
       const driver = await openCloud(options, parts);
       controller?.lead(mandate);
       try {
@@ -234,11 +237,12 @@ interface CloudParts {
   metrics: Metrics;
   executorFactory: ExecutorFactory;
   mandate: Mandate;
+  record: DriverRecord;
 }
 
 async function openCloud(
   { config, clock, log, driver: given }: ComposeOptions,
-  { instanceSetId, reporter, breakers, metrics, executorFactory, mandate }: CloudParts,
+  { instanceSetId, reporter, breakers, metrics, executorFactory, mandate, record }: CloudParts,
 ): Promise<Driver> {
   const secrets = driverSecretsOf(config.driverParameters);
   const driver =
@@ -254,6 +258,7 @@ async function openCloud(
       resourceTags: config.pool.resourceTags,
       registry: metrics.registry,
       executors: executorFactory,
+      record,
       warn: (message, fields) => log.warn({ component: 'driver', ...fields }, message),
     }));
   return wrapDriver(withMandate(driver, mandate), {

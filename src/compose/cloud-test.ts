@@ -8,16 +8,20 @@ import type { CloudTestReport, LoginHint, StepName, StepReport } from '../cloudt
 import type { Config } from '../config/config.js';
 import { driverSecretsOf } from '../config/driver-secrets.js';
 import type { Clock } from '../domain/clock.js';
-import { instanceSetIdOf } from '../domain/ids.js';
 import { tagKeys } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError, type DriverWarning } from '../drivers/driver.js';
+import type { DriverRecord } from '../drivers/driver-record.js';
 import { openDriver } from '../drivers/registry.js';
 import { Breakers } from '../drivers/wrappers/breaker.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
+import { openDatabase } from '../queue/store/database.js';
 import { lockStore } from '../queue/store/store-lock.js';
+import { isPostgresUrl } from '../queue/store/store-url.js';
 import type { CloudTestCommand } from '../cli/cloudtest-command.js';
+import { storedDriverRecord } from './driver-record.js';
 import { sshExecutors } from './ssh-executors.js';
+import { storeTarget } from './store-admin.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { publicKeyOf } from '../ssh/keys.js';
 
@@ -52,19 +56,19 @@ export async function testCloud(
   const { pool } = config;
   const instanceType = typeOf(config, wishes.instanceType);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  // Hosts that are there anyway are shared with the daemon, so it must not run, and its hosts in use are not touched.
-  const isShared = config.driver === 'static';
-  const release = isShared ? lockStore(config.store) : () => {};
+  // Hosts that are there anyway are shared with the daemon, and which of them are free is in its store.
+  const memory = config.driver === 'static' ? await openRecord(config) : undefined;
   try {
     const secrets = driverSecretsOf(config.driverParameters);
     const raw = await openDriver(config.driver, {
       parameters: config.driverParameters,
-      instanceSetId: isShared ? instanceSetIdOf(config.systemRootToken) : wishes.instanceSetId,
+      instanceSetId: wishes.instanceSetId,
       stateDir: config.stateDir,
       folder: config.folder,
       clock,
       random: Math.random,
       executors,
+      ...(memory && { record: memory.record }),
       secrets,
       resourceTags: pool.resourceTags,
       warn: wishes.warn,
@@ -103,7 +107,24 @@ export async function testCloud(
       await driver.stop();
     }
   } finally {
+    await memory?.close();
+  }
+}
+
+/** What the driver keeps in the store. An embedded store has one user at a time, so the daemon must not run then. */
+async function openRecord(config: Config): Promise<{ record: DriverRecord; close(): Promise<void> }> {
+  const target = storeTarget(config);
+  const release = isPostgresUrl(target.url) ? () => {} : lockStore(target.url);
+  try {
+    const db = await openDatabase(target);
+    const close = async (): Promise<void> => {
+      await db.destroy();
+      release();
+    };
+    return { record: storedDriverRecord(db, config.driver), close };
+  } catch (error) {
     release();
+    throw error;
   }
 }
 

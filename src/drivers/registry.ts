@@ -4,7 +4,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Tags } from '../domain/instance.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { DriverError, type Driver, type DriverWarning } from './driver.js';
-import { readDurable, writeDurable } from './durable-file.js';
+import type { DriverRecord } from './driver-record.js';
 
 export interface DriverContext {
   parameters: unknown;
@@ -20,6 +20,8 @@ export interface DriverContext {
   folder?: string;
   /** Logs in to instances, for drivers that have to. */
   executors?: ExecutorFactory;
+  /** Where a driver that must remember something keeps it. */
+  record?: DriverRecord;
   /** Something went wrong beside the calls and was dealt with. Default: a warning of the process. */
   warn?: DriverWarning;
   /** For what a provider makes once for all instances. Default: none. */
@@ -59,15 +61,12 @@ const factories: Readonly<Record<string, Factory>> = {
     const { openExecDriver } = await import('./exec/open-exec.js');
     return openExecDriver({ parameters, instanceSetId, folder, secrets, clock, warn });
   },
-  static: async ({ parameters, instanceSetId, stateDir, executors }) => {
-    if (!executors) throw new DriverError('invalid', 'the static driver has to log in to its hosts');
+  static: async ({ parameters, record, executors }) => {
+    if (!executors || !record) {
+      throw new DriverError('invalid', 'the static driver has to log in to its hosts, and to remember them');
+    }
     const { StaticDriver } = await import('./static/static-driver.js');
     const { parseStaticParameters } = await import('./static/parameters.js');
-    const path = join(folderOf(stateDir, 'static', instanceSetId), 'hosts.json');
-    const record = {
-      load: async () => readDurable(path),
-      save: async (text: string) => writeDurable(path, text),
-    };
     return new StaticDriver({ parameters: parseStaticParameters(parameters), record, executors });
   },
   simulated: async ({ parameters, clock, random }) => {

@@ -1,13 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { storedDriverRecord } from '../../src/compose/driver-record.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';
 import { DriverError, type Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
+import { openDatabase } from '../../src/queue/store/database.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';
 import { buildStartDocument } from '../../src/runner/start-document.js';
@@ -54,15 +55,19 @@ async function folder(): Promise<string> {
   return stateDir;
 }
 
-const open = (parameters: unknown, stateDir: string): Promise<Driver> =>
-  openDriver('static', {
+const open = async (parameters: unknown, stateDir: string): Promise<Driver> => {
+  const db = await openDatabase({ url: join(stateDir, 'longshore.db') });
+  closers.push(() => db.destroy());
+  return openDriver('static', {
     parameters,
+    record: storedDriverRecord(db, 'static'),
     instanceSetId: 'zzzzz-gj3su-abc',
     stateDir,
     clock: systemClock,
     random: Math.random,
     executors: executorsWith(loginKey.privateKey),
   });
+};
 
 /** A host that is there anyway: an SSH server with a shell. */
 async function startHost(authorizedKey: string, env: Record<string, string> = {}): Promise<string> {
@@ -169,29 +174,12 @@ describe('the static driver', () => {
     [inventory({ address: 'a' }, { address: 'a' }), 'a is there twice'],
     [{ hosts: [{ address: 'a', type: 't', hostKey: publicText, usr: 'x' }] }, 'usr'],
   ])('refuses %j', async (parameters, said) => {
-    const error = await open(parameters, '/nowhere').catch((thrown: unknown) => thrown);
+    const error = await open(parameters, await folder()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(DriverError);
     expect([(error as DriverError).code, (error as DriverError).message]).toEqual([
       'invalid',
       expect.stringContaining(said),
     ]);
-  });
-
-  it('says what is damaged, and changes nothing when its record cannot be written', async () => {
-    const stateDir = await folder();
-    const path = join(stateDir, 'static', 'zzzzz-gj3su-abc', 'hosts.json');
-    const driver = wrapped(await open(three, stateDir));
-    const { id } = await driver.create(small(), options);
-    const text = await readFile(path, 'utf8');
-    await rm(join(stateDir, 'static'), { recursive: true });
-    await writeFile(join(stateDir, 'static'), 'in the way');
-    expect((await errorOf(driver.destroy(id, options))).code).toBe('unavailable');
-    expect(await driver.list({}, options)).toHaveLength(1);
-    await rm(join(stateDir, 'static'));
-    await driver.setTags(id, { a: '1' }, options);
-    await writeFile(path, text.slice(0, 50));
-    const next = wrapped(await open(three, stateDir));
-    expect(await errorOf(next.list({}, options))).toMatchObject({ code: 'invalid' });
   });
 });
 
@@ -298,9 +286,13 @@ pool: { bootProbeCommand: 'true', timeoutIdle: 1s, maxConcurrentCreates: 2, sync
     };
     await expect.poll(states, patient).toEqual(Array<string>(4).fill('Complete 0'));
     await expect.poll(() => app.daemon.pool.instances(), patient).toEqual([]);
-    const [set] = readdirSync(join(app.folder, 'state', 'static'));
-    const record = await readFile(join(app.folder, 'state', 'static', set!, 'hosts.json'), 'utf8');
-    expect(JSON.parse(record)).toMatchObject({ assigned: [] });
+    const addressesOnce = new Set(addresses);
+    await app.daemon.stop();
+    const db = await openDatabase({ url: join(app.folder, 'state', 'longshore.db') });
+    const { text } = await db.selectFrom('driver_records').select('text').executeTakeFirstOrThrow();
+    await db.destroy();
+    const record = JSON.parse(text) as { assigned: unknown[]; released: string[] };
+    expect([record.assigned, new Set(record.released)]).toEqual([[], addressesOnce]);
   } finally {
     await app.stop();
   }

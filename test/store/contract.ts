@@ -6,6 +6,7 @@ import { StoreJournal } from '../../src/journal/store-journal.js';
 import type { ContainerRequest } from '../../src/queue/container-store.js';
 import type { ContainerResult } from '../../src/queue/queue.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
 import { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
 import type { StoreTarget } from '../../src/queue/store/store-url.js';
 import { smallType } from '../support/worker-world.js';
@@ -372,6 +373,17 @@ export function storeContract(name: string, source: StoreSource): void {
       await store.complete(uuid, { ...result, note: 'a\0b\ud800', stdout: 'x\0y', stderr: 'z\udc00' });
       expect(await store.output(uuid)).toEqual({ stdout: 'x\0y', stderr: 'z\ufffd' });
       expect((await store.find(uuid))?.error).toBe('a\ufffdb\ufffd');
+    });
+
+    it('keeps the record of a driver, each version written once', async () => {
+      expect(await readDriverRecord(db, 'static')).toEqual({ text: undefined, version: 0 });
+      const write = (text: string, version: number) => writeDriverRecord(db, 'static', { text, version });
+      expect((await Promise.all([write('a', 0), write('a', 0)])).sort()).toEqual([false, true]);
+      expect(await write('b', 0)).toBe(false);
+      expect((await Promise.all([write('c', 1), write('c', 1)])).sort()).toEqual([false, true]);
+      expect(await readDriverRecord(db, 'static')).toEqual({ text: 'c', version: 2 });
+      expect(await write('d', 1)).toBe(false);
+      expect(await readDriverRecord(db, 'exec')).toEqual({ text: undefined, version: 0 });
     });
 
     it('passes over a damaged row, and names it', async () => {

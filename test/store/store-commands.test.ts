@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { copyToConfigured, migrateConfigured } from '../../src/compose/store-admin.js';
+import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
 import { loadConfig } from '../../src/config/load.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { StoreJournal } from '../../src/journal/store-journal.js';
@@ -60,6 +61,7 @@ describe('the store commands', () => {
     journal.append({ at: 2, kind: 'b', instance: 'i' });
     await journal.recordIntent({ secretFingerprint: 'f', instanceType: 'small', at: 1 });
     await journal.flush();
+    await writeDriverRecord(db, 'static', { text: 'kept', version: 0 });
     await store.stop();
     await db.destroy();
     return records.map((record) => record.uuid);
@@ -102,11 +104,11 @@ describe('the store commands', () => {
     expect(said).toContain('there is no such database: create it, or correct the name in store');
   });
 
-  it('copy an embedded store with its order, outputs, journal and intents', async () => {
+  it('copy an embedded store with its order, outputs, journal, intents and what drivers keep', async () => {
     const uuids = await fill();
     expect(await run('copy', '--json')).toBe(0);
     expect(JSON.parse(said)).toMatchObject({
-      rows: { containers: 1_200, outputs: 1, journal: 2, intents: 1 },
+      rows: { containers: 1_200, outputs: 1, journal: 2, intents: 1, driver_records: 1 },
     });
     const db = await openDatabase({ url });
     const store = storeOn(db);
@@ -122,6 +124,7 @@ describe('the store commands', () => {
     });
     expect((await journal.read({ instance: 'i' })).map(({ kind }) => kind)).toEqual(['a', 'b']);
     expect(await journal.openIntents()).toHaveLength(1);
+    expect(await readDriverRecord(db, 'static')).toEqual({ text: 'kept', version: 1 });
     // What is written next is newer than all that was copied.
     const [fresh] = await store.submit([request]);
     const newest = db.selectFrom('containers').select('uuid').orderBy('revision', 'desc');

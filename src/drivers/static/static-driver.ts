@@ -1,17 +1,11 @@
 import type { Instance, Tags } from '../../domain/instance.js';
 import type { ExecutorFactory } from '../../ssh/executor.js';
 import { orAborted } from '../abortable.js';
+import type { DriverRecord } from '../driver-record.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../driver.js';
 import { readAssignments, writeAssignments, type Assignment, type Assignments } from './assignments.js';
 import type { StaticHost, StaticParameters } from './parameters.js';
 import { releaseHost } from './release-host.js';
-
-/** Keeps one text that must outlive the daemon. Rejects with {@link DriverError}. */
-export interface DriverRecord {
-  load(): Promise<string | undefined>;
-  /** Resolves when it would survive a crash. */
-  save(text: string): Promise<void>;
-}
 
 export interface StaticOptions {
   parameters: StaticParameters;
@@ -29,7 +23,8 @@ export class StaticDriver implements Driver {
   readonly name = 'static';
   readonly #hosts: readonly StaticHost[];
   readonly #options: StaticOptions;
-  #assignments: Assignments | undefined;
+  /** As of the last load or save. */
+  #known: { now: Assignments; version: number } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: StaticOptions) {
@@ -181,16 +176,24 @@ export class StaticDriver implements Driver {
   #inTurn<T>(signal: AbortSignal, call: (now: Assignments) => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => {
       signal.throwIfAborted();
-      this.#assignments ??= readAssignments(await this.#options.record.load());
-      return call(this.#assignments);
+      if (!this.#known) {
+        const { text, version } = await this.#options.record.load();
+        this.#known = { now: readAssignments(text), version };
+      }
+      return call(this.#known.now);
     });
     this.#turn = result.catch(() => {});
     return result;
   }
 
   async #save(next: Assignments): Promise<void> {
-    await this.#options.record.save(writeAssignments(next));
-    this.#assignments = next;
+    const { version } = this.#known!;
+    // Whatever comes of it, what is known may be wrong until it is loaded again.
+    this.#known = undefined;
+    const isSaved = await this.#options.record.save({ text: writeAssignments(next), version });
+    if (!isSaved)
+      throw new DriverError('unavailable', 'another process assigned or released a host just now');
+    this.#known = { now: next, version: version + 1 };
   }
 }
 

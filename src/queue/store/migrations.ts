@@ -112,11 +112,24 @@ const third: Migration = {
   },
 };
 
+/** What drivers keep. */
+const fourth: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('driver_records')
+      .addColumn('name', plainText(db, 64), (column) => column.primaryKey())
+      .addColumn('text', 'text', (column) => column.notNull())
+      .addColumn('version', 'bigint', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-pages': second,
   '0003-leadership': third,
+  '0004-driver-records': fourth,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

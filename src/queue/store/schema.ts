@@ -71,6 +71,14 @@ export interface LeadershipTable {
   set_id: string;
 }
 
+/** What drivers keep: one row for each that does. */
+export interface DriverRecordTable {
+  name: string;
+  text: string;
+  /** Grows by one with each write. */
+  version: number;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
@@ -85,4 +93,5 @@ export interface StoreSchema {
   outputs: OutputTable;
   journal: JournalTable;
   intents: IntentTable;
+  driver_records: DriverRecordTable;
 }
