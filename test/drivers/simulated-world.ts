@@ -26,6 +26,8 @@ export interface WorldOptions {
   random?: () => number;
   admit?: SimulatedCloudOptions['admit'];
   hasKnownHostKeys?: boolean;
+  /** What the supervisor of each container does before it goes. */
+  report?(exitCode: number): Promise<void>;
   /** Default: one that only the test moves. */
   clock?: Clock;
 }
@@ -38,7 +40,13 @@ export function world({ cloud: knobs = {}, vm = {}, random = () => 0.5, ...rest 
     random,
     hasKnownHostKeys: rest.hasKnownHostKeys ?? true,
     knobsOf: () => ({ ...faultlessVm, ...vm }),
-    execute: () => ({ durationMs: 1_000, exitCode: 3, stdout: 'out', stderr: 'err' }),
+    execute: () => ({
+      durationMs: 1_000,
+      exitCode: 3,
+      stdout: 'out',
+      stderr: 'err',
+      ...(rest.report ? { report: rest.report } : {}),
+    }),
   });
   const cloud = new SimulatedCloud({
     host,

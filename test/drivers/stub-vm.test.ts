@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { installCommand } from '../../src/actors/copy-runner.js';
 import { parseWatchLine } from '../../src/actors/watch.js';
 import { parseCollected } from '../../src/runner/collected-result.js';
+import { settle } from '../../src/simulation/heap-clock.js';
 import { secret, spec } from './contract.js';
 import { login } from './login.js';
 import { closers, list, openOverSsh, options, start, uuid, vmWorld, within } from './simulated-world.js';
@@ -36,6 +37,28 @@ describe('a stub machine', () => {
     expect((await run(kill)).exitCode).toBe(0);
     const { stdout } = await run(`crunch-run --collect ${uuid}`);
     expect(parseCollected(uuid, stdout)).toMatchObject({ exitCode: 143, note: 'stopped on request' });
+  });
+
+  it('lists a container until its supervisor has reported, once, though a TERM comes meanwhile (N-12)', async () => {
+    const reports: number[] = [];
+    const goes: (() => void)[] = [];
+    const report = (exitCode: number): Promise<void> => {
+      reports.push(exitCode);
+      return new Promise((resolve) => void goes.push(resolve));
+    };
+    const { run, clock } = await vmWorld({ vm: { keepsResults: false, killDelayMs: 50 }, report });
+    await run(start, '{}');
+    await clock.advance(1_000);
+    expect([reports, (await run(list)).stdout]).toEqual([[3], `${uuid}\n`]);
+    expect((await run(`crunch-run --kill 15 ${uuid}`)).exitCode).toBe(1);
+    await clock.advance(50);
+    expect(reports).toEqual([3, 143]);
+    goes[1]!();
+    await settle();
+    expect((await run(list)).stdout).toBe('');
+    goes[0]!();
+    await settle();
+    expect([(await run(list)).stdout, (await run(start, '{}')).exitCode]).toEqual(['', 0]);
   });
 
   it('keeps a lock for a while, or for ever (D-21)', async () => {

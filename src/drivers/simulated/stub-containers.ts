@@ -7,6 +7,8 @@ export interface StubExecution {
   exitCode: number;
   stdout: string;
   stderr: string;
+  /** What its supervisor does at the end, before it goes itself: it reports, if it reports to somebody. */
+  report?(exitCode: number): Promise<void>;
 }
 
 export interface StubContainersOptions {
@@ -70,7 +72,7 @@ export class StubContainers {
     const runsMs = isCrash ? execution.durationMs * random() : execution.durationMs;
     const end = isCrash
       ? () => this.#end(uuid, container, 255, 'its supervisor ended without a result', true)
-      : () => this.#end(uuid, container, execution.exitCode, '', false);
+      : () => this.#report(uuid, container, execution.exitCode, '');
     container.timer = clock.setTimeout(end, isEarly ? 0 : runsMs);
     return true;
   }
@@ -83,7 +85,7 @@ export class StubContainers {
     if (container.note !== '') return false;
     container.note = 'stopped on request';
     clock.clearTimeout(container.timer);
-    const end = (): void => this.#end(uuid, container, 143, container.note, false);
+    const end = (): void => this.#report(uuid, container, 143, container.note);
     if (knobs.killDelayMs === 0) end();
     else container.timer = clock.setTimeout(end, knobs.killDelayMs);
     return container.phase !== 'live';
@@ -143,6 +145,17 @@ export class StubContainers {
   clear(): void {
     for (const { timer } of this.#containers.values()) this.#options.clock.clearTimeout(timer);
     this.#containers.clear();
+  }
+
+  #report(uuid: string, container: StubContainer, exitCode: number, note: string): void {
+    const end = (): void => {
+      // Unless the machine went meanwhile, or a TERM came.
+      if (this.#containers.get(uuid) === container && container.phase === 'live')
+        this.#end(uuid, container, exitCode, note, false);
+    };
+    const { execution } = container;
+    if (execution.report) void execution.report(exitCode).then(end, end);
+    else end();
   }
 
   #end(uuid: string, container: StubContainer, exitCode: number, note: string, isCrash: boolean): void {
