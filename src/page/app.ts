@@ -7,6 +7,7 @@ import { useFleet } from './hooks.js';
 import { InstanceView } from './instance-view.js';
 import { Fleet } from './live.js';
 import { LoginView } from './login-view.js';
+import { ReplayView } from './replay-view.js';
 import { SubmitView } from './submit-view.js';
 import { html, render, useEffect, useState, type VNode } from './vendor/preact.js';
 
@@ -62,7 +63,8 @@ function Status({ fleet }: { fleet: Fleet }): VNode {
   return html`<span class="status" data-status=${fleet.status} role="status">${words[fleet.status]}</span>`;
 }
 
-function viewOf([view, id]: string[], fleet: Fleet): VNode {
+function viewOf([view, id, part]: string[], fleet: Fleet): VNode {
+  if (view === 'instances' && id && part === 'replay') return html`<${ReplayView} key=${id} id=${id} />`;
   if (view === 'instances' && id) return html`<${InstanceView} key=${id} id=${id} fleet=${fleet} />`;
   if (view === 'containers' && id) return html`<${ContainerView} key=${id} uuid=${id} fleet=${fleet} />`;
   if (view === 'containers') return html`<${ContainersView} fleet=${fleet} />`;

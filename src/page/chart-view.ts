@@ -26,6 +26,7 @@ export function ChartView({ machine, active, steps = [], timed = [] }: ChartView
   const box = useRef<HTMLDivElement | null>(null);
   const [error, setError] = useState<string | undefined>(undefined);
   const [isDrawn, setDrawn] = useState(false);
+  const [isLarge, setLarge] = useState(false);
   useEffect(() => {
     setDrawn(false);
     drawingOf(machine).then(
@@ -46,15 +47,18 @@ export function ChartView({ machine, active, steps = [], timed = [] }: ChartView
   useEffect(() => {
     for (const step of steps) glow(box.current, step);
   }, [isDrawn, steps]);
-  return html`<div
-    class="chart"
-    tabindex="0"
-    role="region"
-    aria-label="Statechart, ${active.join(', ')} active"
-  >
-    <${Failure} text=${error} />
-    <div ref=${box}></div>
-  </div>`;
+  return html`<button class="small" aria-pressed=${isLarge} onClick=${() => setLarge(!isLarge)}>
+      larger
+    </button>
+    <div
+      class=${isLarge ? 'chart large' : 'chart'}
+      tabindex="0"
+      role="region"
+      aria-label="Statechart, ${active.join(', ')} active"
+    >
+      <${Failure} text=${error} />
+      <div ref=${box}></div>
+    </div>`;
 }
 
 function drawingOf(machine: string): Promise<Document> {

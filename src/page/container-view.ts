@@ -1,12 +1,13 @@
+import { AccountView } from './account-view.js';
 import { ask, part } from './api.js';
-import { ago, bytes, dateTime, duration, money } from './format.js';
+import { ago, bytes, dateTime, duration, money, plainText } from './format.js';
 import { useFleet, useLoaded, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { LogView } from './log-view.js';
 import { OrderDialog } from './order-dialog.js';
-import { EntryLine, Facts, Failure, InstanceLink, Pill } from './pieces.js';
+import { Facts, Failure, InstanceLink, Pill } from './pieces.js';
 import { html, useState, type VNode } from './vendor/preact.js';
-import type { ContainerBody, Explanation, JournalEntry } from './wire.js';
+import type { ContainerBody } from './wire.js';
 
 const finalStates = ['Complete', 'Cancelled'];
 
@@ -25,7 +26,7 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
       <${Failure} text=${error} />`;
   const isFinal = finalStates.includes(container.state);
   return html`<div class="heading">
-      <h1 class="id">${container.name || uuid}</h1>
+      <h1 class="id">${plainText(container.name) || uuid}</h1>
       <${Pill} state=${container.state} />
       <div class="buttons" role="group" aria-label="Orders">
         ${isFinal ? null : html`<button class="danger" onClick=${() => setCancelling(true)}>cancel</button>`}
@@ -36,7 +37,7 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
     ${
       isCancelling
         ? html`<${OrderDialog}
-            title=${`Cancel ${container.name || uuid}`}
+            title=${`Cancel ${plainText(container.name) || uuid}`}
             consequence=${container.state === 'Running' ? 'Its processes are stopped. What it printed is kept.' : 'It will not run.'}
             action="cancel it"
             isDangerous=${true}
@@ -47,7 +48,7 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
     }
     <div class="columns even">
       <${ContainerFacts} container=${container} />
-      <${Account} uuid=${uuid} changes=${changes} />
+      <div class="stack"><${AccountView} id=${uuid} changes=${changes} /></div>
     </div>
     <${LogView} uuid=${uuid} key=${`${uuid} ${container.attempts} ${isFinal}`} />`;
 }
@@ -105,23 +106,5 @@ function ContainerFacts({ container }: { container: ContainerBody }): VNode {
         ['Cost', container.cost !== null && money(container.cost, 6)],
       ].filter(([, value]) => value !== false)}
     />
-  </section>`;
-}
-
-function Account({ uuid, changes }: { uuid: string; changes: unknown }): VNode {
-  const why = useLoaded<Explanation>(() => ask(`/v1/explain/${part(uuid)}`), [uuid, changes]);
-  const story = useLoaded<{ items: JournalEntry[] }>(
-    () => ask(`/v1/journal?container=${part(uuid)}&limit=500`),
-    [uuid, changes],
-  );
-  return html`<section class="card" aria-label="Timeline">
-    <h2>Timeline</h2>
-    <${Failure} text=${why.error ?? story.error} />
-    ${why.value?.lines.slice(0, 3).map((line, index) => html`<p key=${index}>${line}</p>`)}
-    <ol class="ticker" tabindex="0" aria-label="Journal of this container">
-      ${story.value?.items.map(
-        (entry, index) => html`<li key=${index}><${EntryLine} entry=${{ ...entry, container: '' }} /></li>`,
-      )}
-    </ol>
   </section>`;
 }

@@ -1,12 +1,13 @@
+import { AccountView } from './account-view.js';
 import { ask, part } from './api.js';
 import { ChartView } from './chart-view.js';
-import { ago, clockTime, dateTime, duration, money } from './format.js';
-import { useFleet, useLoaded, useNow } from './hooks.js';
+import { ago, clockTime, duration, money } from './format.js';
+import { useFleet, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { OrderDialog } from './order-dialog.js';
-import { ContainerLink, EntryLine, Facts, Failure, Pill } from './pieces.js';
+import { ContainerLink, Facts, Pill } from './pieces.js';
 import { html, useEffect, useState, type VNode } from './vendor/preact.js';
-import type { ChartEvent, Explanation, InstanceBody, JournalEntry, Timer } from './wire.js';
+import type { ChartEvent, InstanceBody, Timer } from './wire.js';
 
 const bootStages = ['requested', 'addressed', 'connected', 'verified', 'booted', 'copied'] as const;
 const longestSteps = 100;
@@ -24,6 +25,7 @@ export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode
           : html`<${Pill} state="gone" />`
       }
       ${instance ? html`<${Orders} instance=${instance} />` : null}
+      <a class="button" href="#/instances/${part(id)}/replay">replay</a>
     </div>
     ${instance ? html`<${BootStages} instance=${instance} />` : null}
     <section class="card" aria-label="Statechart">
@@ -42,8 +44,7 @@ export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode
         <${Steps} steps=${steps} />
       </div>
       <div class="stack">
-        <${Explained} id=${id} changes=${instance} />
-        <${Timeline} id=${id} changes=${instance} />
+        <${AccountView} id=${id} changes=${instance} />
       </div>
     </div>`;
 }
@@ -164,7 +165,7 @@ function Timers({ chart }: { chart: ChartEvent | undefined }): VNode | null {
 function TimerLine({ timer, now }: { timer: Timer; now: number }): VNode {
   const leftMs = Math.max(0, timer.firesAt - now);
   return html`<li>
-    <code>${timer.name}</code> of <code>${timer.state}</code> in
+    <code>${timer.name}</code> of <code>${timer.state}</code> in${' '}
     <span class="number">${duration(leftMs)}</span>
     <progress max=${timer.delayMs} value=${timer.delayMs - leftMs} aria-label="${timer.name}"></progress>
   </li>`;
@@ -204,34 +205,6 @@ function Steps({ steps }: { steps: ChartEvent['steps'] }): VNode {
           html`<li key=${`${at} ${event} ${changes.length}`}>
             <time>${clockTime(at)}</time> <code>${event}</code>
             <span class="what">${changes.map(({ from, to }) => `${from} → ${to}`).join(', ')}</span>
-          </li>`,
-      )}
-    </ol>
-  </section>`;
-}
-
-function Explained({ id, changes }: { id: string; changes: unknown }): VNode {
-  const { value, error } = useLoaded<Explanation>(() => ask(`/v1/explain/${part(id)}`), [id, changes]);
-  return html`<section class="card" aria-label="Why">
-    <h2>Why</h2>
-    <${Failure} text=${error} />
-    ${value?.lines.map((line, index) => html`<p key=${index}>${line}</p>`)}
-  </section>`;
-}
-
-function Timeline({ id, changes }: { id: string; changes: unknown }): VNode {
-  const { value, error } = useLoaded<{ items: JournalEntry[] }>(
-    () => ask(`/v1/journal?instance=${part(id)}&limit=500`),
-    [id, changes],
-  );
-  return html`<section class="card" aria-label="Timeline">
-    <h2>Timeline</h2>
-    <${Failure} text=${error} />
-    <ol class="ticker" tabindex="0" aria-label="Journal of this instance">
-      ${value?.items.map(
-        (entry, index) =>
-          html`<li key=${index} title=${dateTime(entry.at)}>
-            <${EntryLine} entry=${{ ...entry, instance: '' }} />
           </li>`,
       )}
     </ol>

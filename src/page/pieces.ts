@@ -1,5 +1,5 @@
 import { part } from './api.js';
-import { dateTime } from './format.js';
+import { dateTime, plainText } from './format.js';
 import { html, type VNode } from './vendor/preact.js';
 import type { JournalEntry } from './wire.js';
 
@@ -11,7 +11,7 @@ export const InstanceLink = ({ id }: { id: string }): VNode | null =>
   id === '' ? null : html`<a class="id" href="#/instances/${part(id)}">${id}</a>`;
 
 export const ContainerLink = ({ uuid, name = '' }: { uuid: string; name?: string }): VNode | null =>
-  uuid === '' ? null : html`<a class="id" href="#/containers/${part(uuid)}">${name || uuid}</a>`;
+  uuid === '' ? null : html`<a class="id" href="#/containers/${part(uuid)}">${plainText(name) || uuid}</a>`;
 
 /** Something that failed, told where it happened. */
 export const Failure = ({ text }: { text: string | undefined }): VNode | null =>

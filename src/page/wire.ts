@@ -93,4 +93,22 @@ export interface Explanation {
   kind: string;
   id: string;
   lines: string[];
+  story: { at: number; text: string }[];
+}
+
+export interface ReplayedStep {
+  at: number;
+  event: { type: string };
+  before: string[];
+  after: string[];
+  guards: Record<string, boolean>;
+  actions: string[];
+  skipped: number;
+  matches: boolean;
+  differences: { what: string; recorded: unknown; replayed: unknown }[];
+}
+
+export interface Replay {
+  instance: string;
+  steps: ReplayedStep[];
 }

@@ -45,6 +45,14 @@ describe('an instance on the page', { timeout: 120_000 }, () => {
     expect((await lit()).filter((each) => life.includes(each))).toEqual(life);
     expect(await lit()).toContain('lifecycle.idle');
     await keepScreenshot(page, 'instance-shutdown');
+    await page.getByRole('link', { name: 'replay' }).click();
+    await page.getByRole('heading', { name: 'Replay' }).waitFor();
+    await watchChart(page);
+    const next = page.getByRole('button', { name: 'next', exact: true });
+    while (await next.isEnabled()) await page.keyboard.press('ArrowRight');
+    expect((await lit()).filter((each) => life.includes(each))).toEqual(life);
+    await page.getByText('all with the recorded outcome').waitFor();
+    await keepScreenshot(page, 'replay');
     expect(problems).toEqual([]);
   });
 

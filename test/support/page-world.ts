@@ -17,10 +17,17 @@ pool: { bootProbeCommand: '${bootProbeCommand}', maxInstances: 3, timeoutIdle: 1
 export interface PageWorld {
   app: InProcess;
   /** A browser of its own, with its own login, that says what went wrong inside it. */
-  visit(options?: { colorScheme?: 'light' | 'dark'; width?: number }): Promise<Visit>;
+  visit(options?: VisitOptions): Promise<Visit>;
   /** Submits by the API; the container's UUID. */
   submit(script: string, container?: Record<string, unknown>): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface VisitOptions {
+  colorScheme?: 'light' | 'dark';
+  width?: number;
+  /** By way of which address; the daemon's own unless given. */
+  url?: string;
 }
 
 export interface Visit {
@@ -44,7 +51,7 @@ export async function startPageWorld(test: TestContext, bootProbeCommand = 'true
   const app = await startInProcess(settings(bootProbeCommand));
   return {
     app,
-    visit: (options) => visit(browser, app.daemon.url, options),
+    visit: (options) => visit(browser, { url: app.daemon.url, ...options }),
     submit: async (script, container = {}) => {
       const body = { containers: [{ vcpus: 1, command: ['sh', '-c', script], ...container }] };
       const reply: Reply = await app.ask('/v1/containers', { body });
@@ -60,8 +67,7 @@ export async function startPageWorld(test: TestContext, bootProbeCommand = 'true
 
 async function visit(
   browser: Browser,
-  url: string,
-  { colorScheme = 'light', width = 1280 }: { colorScheme?: 'light' | 'dark'; width?: number } = {},
+  { url, colorScheme = 'light', width = 1280 }: VisitOptions & { url: string },
 ): Promise<Visit> {
   const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
   const page = await context.newPage();

@@ -13,12 +13,13 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function startTcpProxy(to: string): Promise<TcpProxy> {
+/** `to`: the path of a socket, or a host and port. */
+export async function startTcpProxy(to: string | { host: string; port: number }): Promise<TcpProxy> {
   let mode: 'open' | 'hole' | 'cut' = 'open';
   const pairs = new Set<[Socket, Socket | undefined]>();
   const server: Server = createServer((client) => {
     if (mode === 'cut') return void client.destroy();
-    const upstream = mode === 'open' ? connect(to) : undefined;
+    const upstream = mode === 'open' ? connect(to as string) : undefined;
     const pair: [Socket, Socket | undefined] = [client, upstream];
     pairs.add(pair);
     const end = (): void => {

@@ -1,0 +1,30 @@
+import { ask, part } from './api.js';
+import { clockTime, dateTime, plainText } from './format.js';
+import { useLoaded } from './hooks.js';
+import { Failure } from './pieces.js';
+import { html, type VNode } from './vendor/preact.js';
+import type { Explanation } from './wire.js';
+
+const mostTold = 300;
+
+/** Why an instance or container is as it is, and how it came to be so; loaded again when `changes` does. */
+export function AccountView({ id, changes }: { id: string; changes: unknown }): VNode {
+  const { value, error } = useLoaded<Explanation>(() => ask(`/v1/explain/${part(id)}`), [id, changes]);
+  const story = value?.story.slice(-mostTold).toReversed() ?? [];
+  return html`<section class="card" aria-label="Why">
+      <h2>Why</h2>
+      <${Failure} text=${error} />
+      ${value?.lines.map((line, index) => html`<p key=${index}>${plainText(line)}</p>`)}
+    </section>
+    <section class="card" aria-label="Timeline">
+      <h2>What happened</h2>
+      <ol class="ticker story" tabindex="0" aria-label="What happened, newest first">
+        ${story.map(
+          ({ at, text }, index) =>
+            html`<li key=${story.length - index} title=${dateTime(at)}>
+              <time>${clockTime(at)}</time> <span class="what">${plainText(text)}</span>
+            </li>`,
+        )}
+      </ol>
+    </section>`;
+}

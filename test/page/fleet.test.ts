@@ -1,0 +1,72 @@
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { startPageWorld, type PageWorld } from '../support/page-world.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
+
+describe('the fleet on the page', { timeout: 120_000 }, () => {
+  let world: PageWorld | undefined;
+
+  beforeEach(async (context) => {
+    world ??= await startPageWorld(context);
+  });
+  afterAll(() => world?.close());
+
+  it('shows ten thousand instances, drawing those in sight', async () => {
+    const { page, logIn, problems } = await world!.visit();
+    const items = Array.from({ length: 10_000 }, (_, index) => instance(index));
+    await page.route('**/v1/instances', (route) => route.fulfill({ json: { items } }));
+    await logIn();
+    const list = page.getByRole('region', { name: 'Instances', exact: true }).last();
+    await list.getByRole('link', { name: 'i-00000', exact: true }).waitFor();
+    await page.getByLabel('Figures').getByText('10000', { exact: true }).waitFor();
+    expect(await list.getByRole('listitem').count()).toBeLessThan(100);
+    await list.focus();
+    await page.keyboard.press('End');
+    await list.getByRole('link', { name: 'i-09999' }).waitFor();
+    await page.getByLabel('Filter instances').fill('i-0777');
+    await list.getByRole('link', { name: 'i-07770' }).waitFor();
+    expect(await list.getByRole('listitem').count()).toBe(10);
+    await page.getByLabel('State', { exact: true }).selectOption('running');
+    await expect.poll(() => list.getByRole('listitem').count()).toBe(5);
+    expect(problems).toEqual([]);
+  });
+
+  it('says that the connection is lost, and goes on where it was when it is back', async () => {
+    const { port } = new URL(world!.app.daemon.url);
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(port) });
+    try {
+      const { page, logIn } = await world!.visit({ url: `http://127.0.0.1:${proxy.port}` });
+      await logIn();
+      proxy.cut();
+      await page.getByRole('status').getByText('connection lost').waitFor();
+      await world!.submit('sleep 600', { name: 'meanwhile' });
+      proxy.heal();
+      await page.getByRole('status').getByText('live', { exact: true }).waitFor();
+      await page.locator('.row.instance').getByText('running').first().waitFor();
+      await page.getByRole('link', { name: 'Containers' }).click();
+      await page.getByRole('link', { name: 'meanwhile' }).waitFor();
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+/** As the API tells of it; every other one runs a container. */
+function instance(index: number): Record<string, unknown> {
+  const id = `i-${String(index).padStart(5, '0')}`;
+  const isRunning = index % 2 === 0;
+  return {
+    instance: id,
+    launch: `launch-${index}`,
+    address: `10.0.${index >> 8}.${index & 255}:22`,
+    type: 'small',
+    providerType: 'small',
+    state: isRunning ? 'running' : 'idle',
+    bootStage: null,
+    idleBehavior: 'run',
+    price: 0.02,
+    containers: isRunning ? [`wired-dz642-${String(index).padStart(15, '0')}`] : [],
+    lastContainer: '',
+    appearedAt: new Date().toISOString(),
+    lastBusyAt: null,
+  };
+}
