@@ -4,8 +4,10 @@ import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effe
 import type { Queue } from '../queue/queue.js';
 import { parseCollected } from '../runner/collected-result.js';
 import { ExecutorError } from '../ssh/executor.js';
+import type { Slots } from '../ssh/slots.js';
 import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
+import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from './remote-command.js';
 import { remoteFailure } from './remote-failure.js';
 import type { RunnerProgram } from './runner-program.js';
@@ -18,6 +20,8 @@ export interface CollectResultDeps {
   logLimitBytes: number;
   /** Of each of the three steps. */
   timeoutMs: number;
+  /** How many results may be on their way at once: each is held in memory, up to three times. */
+  collects: Slots;
   clock: Clock;
 }
 
@@ -29,25 +33,31 @@ export interface CollectResultDeps {
  */
 export const collectResultWith = (deps: CollectResultDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
-    const { executors, runner, queue, logLimitBytes, timeoutMs, clock } = deps;
-    if (!runner.isOurs) return { ok: true };
+    if (!deps.runner.isOurs) return { ok: true };
     try {
       const uuid = uuidWord(input.uuid);
-      const program = await runner.command();
-      const { executor, instance } = executors.of(input.instanceId);
-      const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
-      const maxOutputBytes = 65_536 + 3 * logLimitBytes;
-      const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-      const { isLost, ...result } = parseCollected(uuid, stdout);
-      const report = (): Promise<void> =>
-        isLost ? queue.lost(uuid, result.note) : queue.complete(uuid, result);
-      await bounded('the queue', report, { timeoutMs, clock, signal });
-      await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
+      await inTurn(deps.collects, signal, () => bringHome(deps, { ...input, uuid }, signal));
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
     }
   });
+
+async function bringHome(
+  { executors, runner, queue, logLimitBytes, timeoutMs, clock }: CollectResultDeps,
+  { instanceId, uuid }: ContainerOnInstance,
+  signal: AbortSignal,
+): Promise<void> {
+  const program = await runner.command();
+  const { executor, instance } = executors.of(instanceId);
+  const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
+  const maxOutputBytes = 65_536 + 3 * logLimitBytes;
+  const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
+  const { isLost, ...result } = parseCollected(uuid, stdout);
+  const report = (): Promise<void> => (isLost ? queue.lost(uuid, result.note) : queue.complete(uuid, result));
+  await bounded('the queue', report, { timeoutMs, clock, signal });
+  await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
+}
 
 /** The result is home, so that a discard that failed is no reason to give the container up. */
 function ifExecutorError(error: unknown): void {

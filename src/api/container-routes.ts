@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../queue/container-store.js';
 import { containerRequestSchema } from './container-request.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
+import { followedOutput, keptOutput, presentOutput } from './container-output.js';
 import { orderedBy } from './who.js';
 import { containerBody } from './wire.js';
 
@@ -94,33 +95,14 @@ export const containerRoutes =
         const { stream, follow } = request.query;
         const streams = stream === 'both' ? (['stdout', 'stderr'] as const) : [stream];
         const kept = await store.output(record.uuid);
-        return sendText(
-          reply,
-          kept ? keptOf(kept, streams) : printedBy(deps, record, streams, follow === '1', abortOf(reply)),
-        );
+        const signal = abortOf(reply);
+        if (kept) return sendText(reply, keptOutput(kept, streams));
+        const printed = follow === '1' ? followedOutput : presentOutput;
+        return sendText(reply, printed(deps, record.uuid, streams, signal));
       },
     );
     done();
   };
-
-type Streams = readonly ('stdout' | 'stderr')[];
-
-async function* keptOf(kept: Record<'stdout' | 'stderr', string>, streams: Streams): AsyncGenerator<string> {
-  for (const stream of streams) yield kept[stream];
-}
-
-/** What a running container prints. */
-async function* printedBy(
-  deps: ApiDeps,
-  { uuid }: ContainerRecord,
-  streams: Streams,
-  follow: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  const view = deps.pool.instances().find(({ containerUuids }) => containerUuids.includes(uuid));
-  if (!view) return;
-  for (const stream of streams) yield* deps.tail(view, uuid, stream, follow && streams.length === 1, signal);
-}
 
 function abortOf(reply: FastifyReply): AbortSignal {
   const abort = new AbortController();

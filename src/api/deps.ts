@@ -53,7 +53,10 @@ export interface ApiDeps {
   explain(id: string): Promise<Explanation | undefined>;
   /** The recorded steps of an instance, the last `limit` of them, made again; `undefined` when none are kept. */
   replay(instanceId: string, limit: number): Promise<Replay | undefined>;
-  /** What a container that still runs has printed, and goes on to print while `follow`. */
+  /**
+   * What a container that still runs has printed, and goes on to print while `follow`, in pieces. Throws `ExecutorError`
+   * when that cannot be had to its end.
+   */
   tail(
     view: InstanceView,
     uuid: string,

@@ -67,8 +67,13 @@ export class Client {
   async *stream(path: string, signal?: AbortSignal): AsyncGenerator<string> {
     const response = await this.#fetch('GET', path, undefined, signal);
     const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? [])
-      yield decoder.decode(chunk as Uint8Array, { stream: true });
+    try {
+      for await (const chunk of response.body ?? [])
+        yield decoder.decode(chunk as Uint8Array, { stream: true });
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      throw new ClientError('the connection to the daemon was lost; the rest is not here', 1, { cause });
+    }
   }
 
   /** A web socket to the daemon, open. Rejects with {@link ClientError}. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { parseDuration } from '../domain/duration.js';
 import { ClientError, type Client } from './client.js';
 import type { CommandContext } from './context.js';
@@ -51,12 +51,25 @@ export function addContainerCommands(program: Command, context: CommandContext):
     .command('logs')
     .description('what a container printed')
     .argument('<uuid>')
-    .option('-f, --follow', 'go on until it ends')
-    .option('--stream <name>', 'stdout, stderr or both', 'stdout')
+    .option('-f, --follow', 'go on until it ends, from before it begins')
+    .addOption(
+      new Option('--stream <name>', 'stdout, stderr, or both: each goes where it belongs')
+        .choices(['stdout', 'stderr', 'both'])
+        .default('both'),
+    )
     .action(async (uuid: string, options: { follow?: boolean; stream: string }, command: Command) => {
-      const query = new URLSearchParams({ stream: options.stream, follow: options.follow ? '1' : '0' });
-      for await (const text of context.client(command).stream(`${pathOf(uuid)}/logs?${query.toString()}`))
-        output.write(text);
+      const client = context.client(command);
+      const show = async (stream: string, write: (text: string) => void): Promise<void> => {
+        const query = new URLSearchParams({ stream, follow: options.follow ? '1' : '0' });
+        for await (const text of client.stream(`${pathOf(uuid)}/logs?${query.toString()}`)) write(text);
+      };
+      const { stream } = options;
+      await Promise.all([
+        stream === 'stderr' ? undefined : show('stdout', (text) => output.write(text)),
+        stream === 'stdout'
+          ? undefined
+          : show('stderr', (text) => (stream === 'both' ? output.error(text) : output.write(text))),
+      ]);
     });
   program
     .command('wait')

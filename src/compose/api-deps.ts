@@ -99,8 +99,9 @@ function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] 
       `${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`,
       instance.remoteUser,
     );
-    const { lines } = await executor.open(command, { signal });
-    for await (const line of lines) yield `${line}\n`;
+    const { text } = await executor.open(command, { signal });
+    if (!text) throw new ExecutorError('refused', 'this daemon has no real connection to its instances');
+    yield* text;
   };
 }
 

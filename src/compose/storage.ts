@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
+import { OutputKeeper } from '../queue/store/output-keeper.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
@@ -61,5 +62,13 @@ export async function openStorage(
       log.error({ component: 'store', containerId: uuid, err }, 'container record cannot be read'),
   });
   releases.push(() => store.stop());
+  const keeper = new OutputKeeper({
+    db,
+    clock,
+    maxAgeMs: config.logs.maxAgeMs,
+    onFault: (err) => log.warn({ component: 'store', err }, 'old output of containers could not be deleted'),
+  });
+  keeper.start();
+  releases.push(() => keeper.stop());
   return { store, journal, db, isShared, writer };
 }

@@ -36,6 +36,7 @@ export interface WorkerWorld {
 /** Three beats of the runner program's watch. */
 const watchSilenceMs = 45_000;
 const concurrentStarts = 32;
+const concurrentCollects = 16;
 const concurrentUploads = 4;
 const concurrentDestroys = 16;
 const concurrentTagWrites = 8;
@@ -66,6 +67,7 @@ function runnerLogic(world: WorkerWorld) {
         queue,
         logLimitBytes: config.runner.logLimitBytes,
         timeoutMs,
+        collects: new Slots(concurrentCollects),
         clock,
       }),
     },

@@ -157,6 +157,8 @@ export interface Config {
   scheduler: SchedulerSettings;
   controller: ControllerSettings;
   journal: JournalSettings;
+  /** What containers printed goes this long after they ended. */
+  logs: { maxAgeMs: number };
   api: ApiSettings;
   /** What is odd but works; sentences for the operator, to be logged by who starts the daemon. */
   warnings: readonly string[];

@@ -47,6 +47,7 @@ export function resolveConfig(
     scheduler: schedulerOf(file),
     controller: controllerOf(file, base),
     journal: { maxEntries: file.journal.maxEntries, maxAgeMs: file.journal.maxAge },
+    logs: { maxAgeMs: file.logs.maxAge },
     api: {
       listen: file.api.listen,
       tlsCertFile: file.api.tlsCertFile && absolute(file.api.tlsCertFile, base),

@@ -146,6 +146,8 @@ const pool = z.strictObject({
   quotaRetry: wait('10m', 'At quota, one trial create is made after this long.'),
 });
 
+const longestLog = 64 * 2 ** 20;
+
 const runner = z.strictObject({
   deploy: z.string().default('built-in').describe('built-in, the path of a program, or empty to copy none.'),
   deployDirectory: z.string().default('/tmp/arvados-crunch-run'),
@@ -154,7 +156,10 @@ const runner = z.strictObject({
   arguments: z.array(z.string()).default([]),
   apiHost: z.string().default(''),
   apiHostInsecure: z.boolean().default(false),
-  logLimit: size.prefault('1MiB').describe('Bytes kept of each output stream of a container. Default 1MiB.'),
+  logLimit: size
+    .refine((bytes) => bytes <= longestLog, 'give 64MiB at most: results are held in memory on their way')
+    .prefault('1MiB')
+    .describe('Bytes kept of each output stream of a container, 64MiB at most. Default 1MiB.'),
 });
 
 const scheduler = z.strictObject({
@@ -208,6 +213,10 @@ const journal = z.strictObject({
     .default(1_000_000)
     .describe('The oldest go when there are more. An entry takes about 500 bytes. Default 1000000.'),
   maxAge: wait('30d', 'Older entries go.'),
+});
+
+const logs = z.strictObject({
+  maxAge: wait('90d', 'What a container printed goes this long after it ended.'),
 });
 
 const portRange = 'give a port, 0 to 65535';
@@ -309,6 +318,7 @@ export const fileSchema = z.strictObject({
   scheduler: scheduler.prefault({}),
   controller: controller.prefault({}),
   journal: journal.prefault({}),
+  logs: logs.prefault({}),
   api: api.prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });

@@ -24,10 +24,15 @@ export interface RunOptions {
   signal: AbortSignal;
 }
 
-/** A command that goes on: lines of stdout as they come, until it ends or `close` is called. */
+/** A command that goes on: its stdout as it comes, until it ends or `close` is called. Read either lines or text. */
 export interface CommandStream {
   /** Complete lines without their newline. Ends with the command; throws `ExecutorError` when it did not exit with 0. */
   readonly lines: AsyncIterable<string>;
+  /**
+   * The same as it is, in pieces of any size: for much of it. Who does not read holds the command up. Absent where there
+   * is no real connection.
+   */
+  readonly text?: AsyncIterable<string>;
   close(): void;
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
+import { Slots } from '../../src/ssh/slots.js';
 import { EffectsWorld, runEffect } from '../support/effects-world.js';
 import { uuid1, uuid2 } from '../support/worker-world.js';
 
@@ -16,6 +17,7 @@ function collectResult(world: EffectsWorld, deploy = 'built-in', logLimitBytes =
     queue,
     logLimitBytes,
     timeoutMs,
+    collects: new Slots(1),
     clock,
   });
 }

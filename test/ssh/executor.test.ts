@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -279,6 +280,45 @@ describe('a stream', () => {
     const next = iterator.next();
     await started.close();
     await expect(next).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('a stream of much text', () => {
+  it('comes in few pieces, whole', async () => {
+    const lines = Array.from({ length: 100_000 }, (_, index) => `line ${index} — of a container\n`).join('');
+    const { port } = await server(async ({ stdout }) => {
+      await new Promise<void>((resolve) => stdout.write(lines, () => resolve()));
+      return 0;
+    });
+    const { text } = await executorTo(`127.0.0.1:${port}`).open('tail', {
+      signal: new AbortController().signal,
+    });
+    const pieces: string[] = [];
+    for await (const piece of text!) pieces.push(piece);
+    expect(pieces.join('') === lines).toBe(true);
+    expect(pieces.length).toBeLessThan(1_000);
+  });
+
+  it('holds the command up while nobody reads, and nobody else', async () => {
+    let written = 0;
+    const block = 'x'.repeat(65_536);
+    const { port } = await server(async ({ command, stdout, signal }) => {
+      if (command === 'true') return 0;
+      while (!signal.aborted) {
+        written += block.length;
+        if (!stdout.write(block)) await Promise.race([once(stdout, 'drain'), once(signal, 'abort')]);
+      }
+      return 0;
+    });
+    const executor = executorTo(`127.0.0.1:${port}`);
+    const abort = new AbortController();
+    const { text } = await executor.open('yes', { signal: abort.signal });
+    const reader = text![Symbol.asyncIterator]();
+    await reader.next();
+    for (let each = 0; each < 100; each++) await executor.run('true', { timeoutMs: 5_000, signal: never });
+    expect(written).toBeLessThan(8 * 2 ** 20);
+    abort.abort();
+    for (let rest = await reader.next(); !rest.done; rest = await reader.next());
   });
 });
 

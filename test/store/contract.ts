@@ -7,8 +7,10 @@ import type { ContainerRequest } from '../../src/queue/container-store.js';
 import type { ContainerResult } from '../../src/queue/queue.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
+import { OutputKeeper } from '../../src/queue/store/output-keeper.js';
 import { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
 import type { StoreTarget } from '../../src/queue/store/store-url.js';
+import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { smallType } from '../support/worker-world.js';
 
 export const request: ContainerRequest = {
@@ -384,6 +386,32 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await readDriverRecord(db, 'static')).toEqual({ text: 'c', version: 2 });
       expect(await write('d', 1)).toBe(false);
       expect(await readDriverRecord(db, 'exec')).toEqual({ text: undefined, version: 0 });
+    });
+
+    it('lets go of output that is too old, and of nothing else', async () => {
+      const clock = new HeapClock(100_000);
+      const ended = async (finishedAt: number): Promise<string> => {
+        const uuid = await submit();
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        await store.complete(uuid, { ...result, finishedAt });
+        return uuid;
+      };
+      const [old, young] = [await ended(39_999), await ended(40_000)];
+      const faults: unknown[] = [];
+      const onFault = (error: unknown): void => void faults.push(error);
+      const keeper = new OutputKeeper({ db, clock, maxAgeMs: 60_000, onFault });
+      expect(await keeper.trim()).toBe(1);
+      expect([await store.output(old), await store.output(young)]).toEqual([
+        undefined,
+        { stdout: 'o', stderr: 'e' },
+      ]);
+      expect((await store.find(old))?.exitCode).toBe(0);
+      keeper.start();
+      await clock.advance(3_600_000);
+      await expect.poll(() => store.output(young)).toBeUndefined();
+      await keeper.stop();
+      expect([faults, clock.pending]).toEqual([[], 0]);
     });
 
     it('passes over a damaged row, and names it', async () => {
