@@ -40,7 +40,9 @@ const ended = new Promise((resolve) => daemon.on('exit', resolve));
 let exitCode = 1;
 try {
   const url = await address();
-  console.log(`Daemon in service at ${url} (API and its description: ${url}/docs?api_token=${token})\n`);
+  console.log(
+    `Daemon in service. Dashboard: ${url}/ (token: ${token}); the API is described at ${url}/docs.\n`,
+  );
   const uuids = await submit(url);
   await follow(url, uuids);
   exitCode = await summarise(url, uuids);

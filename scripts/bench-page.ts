@@ -1,0 +1,151 @@
+// The page in Chromium: how soon it can be used, and how soon it shows what happened.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { chromium, type Page } from 'playwright-core';
+import { compose, type Daemon } from '../src/compose.js';
+import { parseConfig } from '../src/config/load.js';
+import { ensureSecrets } from '../src/config/secrets.js';
+import { systemClock } from '../src/domain/clock.js';
+import { noConstraints } from '../src/domain/container.js';
+import { createLog } from '../src/log.js';
+import { findTool } from '../test/support/tools.js';
+
+const token = 'a-token-for-the-bench';
+const loads = 10;
+const orders = 30;
+const executablePath = findTool('chromium');
+
+function print(scenario: string, figures: Record<string, number | string>): void {
+  console.log(JSON.stringify({ scenario, ...figures }));
+}
+
+function share(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+}
+
+async function startDaemon(folder: string): Promise<Daemon> {
+  const text = `
+clusterId: bench
+managementToken: ${token}
+stateDir: ./state
+driver: loopback
+driverParameters: { maxInstances: 1 }
+instanceTypes: { small: { vcpus: 2, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
+pool: { bootProbeCommand: 'true', maxInstances: 1 }
+runner: { deployDirectory: ${join(folder, 'runner')} }
+api: { listen: '127.0.0.1:0' }
+logLevel: silent`;
+  const config = ensureSecrets(parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env }));
+  return compose({ config, clock: systemClock, log: createLog('silent') });
+}
+
+/** Milliseconds from the request of the page to a list that can be used, with a thousand instances. */
+async function loadTimes(page: Page, url: string): Promise<number[]> {
+  const items = Array.from({ length: 1_000 }, (_, index) => ({
+    instance: `i-${index}`,
+    launch: `launch-${index}`,
+    address: '10.0.0.1:22',
+    type: 'small',
+    providerType: 'small',
+    state: 'idle',
+    bootStage: null,
+    idleBehavior: 'run',
+    price: 0.1,
+    containers: [],
+    lastContainer: '',
+    appearedAt: new Date().toISOString(),
+    lastBusyAt: null,
+  }));
+  await page.route('**/v1/instances', (route) => route.fulfill({ json: { items } }));
+  const times: number[] = [];
+  for (let load = 0; load < loads; load++) {
+    await page.goto('about:blank');
+    await page.goto(`${url}/#/`);
+    await page.getByRole('link', { name: 'i-0', exact: true }).waitFor();
+    times.push(
+      await page.evaluate(
+        'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now()))))',
+      ),
+    );
+  }
+  await page.unroute('**/v1/instances');
+  return times;
+}
+
+/** Milliseconds from an order that changed the statechart to its sight on the page. */
+async function changeTimes(page: Page, { pool, journal }: Daemon, instance: string): Promise<number[]> {
+  await page.evaluate(`
+    globalThis.seen = [];
+    const hold = document.querySelector('[data-state="idleBehavior.hold"]').classList;
+    let wasHeld = hold.contains('active');
+    new MutationObserver(() => {
+      if (hold.contains('active') !== wasHeld) seen.push(Date.now());
+      wasHeld = hold.contains('active');
+    }).observe(document.querySelector('.chart'), { subtree: true, attributeFilter: ['class'] });
+  `);
+  for (let order = 1; order <= orders; order++) {
+    pool.setIdleBehavior(instance, order % 2 === 1 ? 'hold' : 'run', 'bench');
+    while ((await page.evaluate('seen.length')) !== order) await pause(5);
+  }
+  const seen: number[] = await page.evaluate('seen');
+  const happened = (await journal.read({ kind: 'worker.behavior', instance })).map(({ at }) => at);
+  return seen.map((at, index) => at - happened[index]!);
+}
+
+async function run(): Promise<void> {
+  if (executablePath === undefined) return print('page', { skipped: 'chromium is not installed' });
+  const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'));
+  const daemon = await startDaemon(folder);
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  const page = await browser.newPage();
+  await page.goto(daemon.url);
+  await page.getByLabel('Management token').fill(token);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('status').getByText('live', { exact: true }).waitFor();
+  const times = await loadTimes(page, daemon.url);
+  print('page with 1,000 instances, request to usable, ms', {
+    p50: share(times, 0.5),
+    max: share(times, 1),
+    goal: 1_000,
+  });
+  await daemon.store.submit([
+    {
+      name: 'bench',
+      command: ['sleep', '600'],
+      env: {},
+      image: '',
+      cwd: '',
+      constraints: { ...noConstraints, vcpus: 1 },
+      scheduling: { preemptible: false, supervisor: false, maxRunTimeMs: 0 },
+      tmpMountBytes: 0,
+      priority: 1n,
+      maxAttempts: 1,
+      idempotencyKey: '',
+    },
+  ]);
+  await page.goto(`${daemon.url}/#/`);
+  await page.reload();
+  const link = page.locator('.row.instance a.id').first();
+  const instance = (await link.textContent())!;
+  await link.click();
+  await page.locator('[data-state="lifecycle.running"].active').waitFor();
+  const delays = await changeTimes(page, daemon, instance);
+  print('transition to its sight on the page, ms', {
+    p50: share(delays, 0.5),
+    max: share(delays, 1),
+    goal: 200,
+  });
+  await browser.close();
+  daemon.pool.killInstance(instance, 'bench is over');
+  while (daemon.pool.instances().length > 0) await pause(50);
+  await daemon.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+await run();
