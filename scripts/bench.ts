@@ -400,6 +400,21 @@ async function ec2(): Promise<void> {
   });
 }
 
+/** What writing down all that workers do costs. Ratios within this run. */
+async function journal(): Promise<void> {
+  const { benchJournal } = await import('./bench-journal.js');
+  const text = 'clusterId: bench\ndriver: loopback\n';
+  const config = parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env });
+  const { store, told, perSecond, entriesPerTransition } = await benchJournal(folder, config, typeOf(1));
+  print('journal, share of the processor time of lives of workers whose effects take no time', {
+    storePercent: round(store * 100),
+    withReporterPercent: round(told * 100),
+    goalPercent: 10,
+    transitionsPerSecond: Math.round(perSecond),
+    entriesPerTransition: round(entriesPerTransition),
+  });
+}
+
 async function until(condition: () => Promise<boolean>): Promise<void> {
   const deadlineAt = Date.now() + 60_000;
   while (!(await condition())) {
@@ -408,7 +423,16 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
-for (const [name, scenario] of Object.entries({ daemon, executor, planning, store, workers, queue, ec2 })) {
+for (const [name, scenario] of Object.entries({
+  daemon,
+  executor,
+  planning,
+  store,
+  workers,
+  queue,
+  journal,
+  ec2,
+})) {
   if (only === undefined || only === name) await scenario();
 }
 rmSync(folder, { recursive: true, force: true });
