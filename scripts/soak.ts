@@ -27,6 +27,8 @@ interface Verdict {
 }
 
 const mostTries = 40;
+/** In place of a rule that was broken. */
+const thrown = 'it threw';
 const number = (text: string): number => {
   const value = Number(text);
   if (!(value >= 0)) throw new Error(`"${text}" is no number`);
@@ -47,7 +49,11 @@ const program = new Command('soak')
   .option('--no-shrink', 'do not look for the fewest faults with which a seed fails');
 const options: Options = program.parse().opts<Options>();
 
-function run(
+/** Set by a process while it runs a seed: told of what is thrown where nobody catches it. */
+let onUncaught: (error: unknown) => void = () => {};
+
+/** Rejects with what was thrown anywhere. */
+async function run(
   seed: number,
   faults = options.faults,
   onEntry?: (entry: unknown) => void,
@@ -55,12 +61,27 @@ function run(
   const scenario = scenarioOf(seed, options.hours);
   const planted = options.planted === undefined ? undefined : plantedBugs[options.planted];
   if (options.planted !== undefined && !planted) throw new Error(`no such mistake: ${options.planted}`);
+  const abort = new AbortController();
+  onUncaught = (error) => abort.abort(error);
   return simulate({
     ...scenario,
     faults: scenario.faults?.filter((fault) => faults?.includes(fault.number) ?? true) ?? [],
+    signal: abort.signal,
     ...(planted ? { worker: planted() } : {}),
     ...(onEntry ? { onEntry } : {}),
   });
+}
+
+/** A seed in which something throws fails as well, and no other seed with it. */
+async function verdictOf(seed: number): Promise<Verdict> {
+  try {
+    return await judge(seed);
+  } catch (error) {
+    const lines = [`seed ${seed}: IT THREW: ${error instanceof Error ? error.stack : String(error)}`];
+    if (options.shrink) lines.push(...(await shrunk(seed, thrown)));
+    else lines.push(again(seed, options.faults));
+    return { seed, lines, violations: 1 };
+  }
 }
 
 async function judge(seed: number): Promise<Verdict> {
@@ -89,21 +110,27 @@ async function shrunk(seed: number, rule: string): Promise<string[]> {
     (fault) => options.faults?.includes(fault.number) ?? true,
   );
   const fails = async (faults: typeof all): Promise<boolean> => {
-    const { violations } = await run(
-      seed,
-      faults.map((fault) => fault.number),
+    const numbers = faults.map((fault) => fault.number);
+    const rules = await run(seed, numbers).then(
+      ({ violations }) => violations.map((violation) => violation.rule),
+      () => [thrown],
     );
-    return violations.some((violation) => violation.rule === rule);
+    return rules.includes(rule);
   };
   const kept = await shrinkFaults(all, (faults) => fails([...faults]), mostTries);
-  const planted = options.planted === undefined ? '' : ` --planted ${options.planted}`;
-  const numbers = kept.map((fault) => fault.number).join(',');
+  const numbers = kept.map((fault) => fault.number);
   return [
     ...kept.map(
       ({ number: each, kind, atMs }) => `  fault ${each}: ${kind} at ${(atMs / 3_600_000).toFixed(3)} h`,
     ),
-    `  again: scripts/soak --first-seed ${seed} --seeds 1 --hours ${options.hours}${planted} --faults '${numbers}'`,
+    again(seed, numbers),
   ];
+}
+
+function again(seed: number, faults: readonly number[] | undefined): string {
+  const planted = options.planted === undefined ? '' : ` --planted ${options.planted}`;
+  const numbers = faults === undefined ? '' : ` --faults '${faults.join(',')}'`;
+  return `  again: scripts/soak --first-seed ${seed} --seeds 1 --hours ${options.hours}${planted}${numbers}`;
 }
 
 /** Seeds are handed out one by one to processes of their own. */
@@ -113,6 +140,8 @@ async function inProcesses(tell: (verdict: Verdict) => void): Promise<void> {
     new Promise((resolve, reject) => {
       const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
         env: { ...process.env, LONGSHORE_SOAK_CHILD: '1' },
+        // Most of what a run makes lives for a moment only.
+        execArgv: [...process.execArgv, '--max-semi-space-size=64'],
       });
       const give = (): void => {
         if (next < options.seeds) child.send(options.firstSeed + next++);
@@ -151,15 +180,8 @@ async function main(): Promise<void> {
 }
 
 if (process.env['LONGSHORE_SOAK_CHILD'] === '1') {
-  process.on('message', (seed: number) => {
-    judge(seed).then(
-      (verdict) => process.send!(verdict),
-      (error: unknown) => {
-        console.error(`seed ${seed}:`, error);
-        process.exit(1);
-      },
-    );
-  });
+  process.on('uncaughtException', (error) => onUncaught(error));
+  process.on('message', (seed: number) => void verdictOf(seed).then((verdict) => process.send!(verdict)));
 } else {
   await main();
 }

@@ -45,6 +45,8 @@ export interface ReporterOptions {
 }
 
 /** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */
+/** A visit that finds everything as it was: it begins, and its answer comes. */
+const stepsOfVisit = 2;
 const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'destroyInstance', 'saveTags']);
 
 /**
@@ -102,6 +104,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       { ...fields, step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
       'step failed',
     );
+  }
+
+  /** A visit was left out whose outcome was known: the worker answered, and nothing changed. */
+  passedOver(instanceId: string, at: number): void {
+    this.#steps.skip(instanceId, stepsOfVisit);
+    this.#monitor.model.heard(at, instanceId);
   }
 
   appeared({ instance, instanceType, actor }: WorkerEntry): void {

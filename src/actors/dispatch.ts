@@ -51,6 +51,8 @@ export interface PlannedContainer {
 const peek = (queue: Queue): QueueSnapshot => queue.peek?.() ?? queue.entries();
 const idlePassIntervalMs = 10_000;
 const passPauseMs = 5;
+/** A store that refuses one call after the other is not asked at once again. */
+const failurePauseMs = 1_000;
 
 /** Runs scheduling passes when queue or pool change, and carries their decisions out (SC-*, SY-*, UL-*). */
 export class Dispatch implements DispatchPort {
@@ -58,6 +60,7 @@ export class Dispatch implements DispatchPort {
   readonly #upkeep: Upkeep;
   readonly #actor: ActorRefFrom<typeof dispatcherMachine>;
   /** The operation under way for a container; never two at once (UL-1). */
+  #isStopped = false;
   readonly #operations = new Map<string, string>();
   readonly #killed = new Set<string>();
   readonly #suspected = new Set<string>();
@@ -104,6 +107,7 @@ export class Dispatch implements DispatchPort {
   /** No decision is made any more; operations under way end by themselves. */
   stop(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#isStopped = true;
     this.#actor.send({ type: 'stop' });
     this.#actor.stop();
   }
@@ -181,7 +185,9 @@ export class Dispatch implements DispatchPort {
     this.#noteSuspects(this.#plan.suspects);
     const { notable } = this.#plan;
     const hasUnknownWorkers = pool.hasUnknownWorkers();
-    for (const action of syncActions({ queue: snapshot, running, hasUnknownWorkers, notable }))
+    const mayRunUnseen = ({ instanceId }: Container): boolean =>
+      hasUnknownWorkers || pool.mayMiss(instanceId);
+    for (const action of syncActions({ queue: snapshot, running, mayRunUnseen, notable }))
       this.#reconcile(action, running.has(action.uuid));
   }
 
@@ -288,19 +294,24 @@ export class Dispatch implements DispatchPort {
     }
   }
 
-  /** Begins the operation unless one is under way for the container; then the next pass tries again (UL-2, UL-3). */
+  /**
+   * Begins the operation unless one is under way for the container, or failed a moment ago; then a later pass tries
+   * again (UL-2, UL-3).
+   */
   #operate(kind: string, uuid: string, because: string, operation: () => Promise<void>): void {
-    const { observer, queue } = this.#options;
+    const { observer, queue, clock } = this.#options;
     if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
     this.#operations.set(uuid, kind);
     const wish = kind === 'lock' ? queue.get(uuid) : undefined;
     observer.decided({ kind, container: uuid, because, ...(wish ? { data: wishOf(wish) } : {}) });
-    operation()
-      .catch((error: unknown) => observer.failed(kind, uuid, error))
-      .finally(() => {
-        this.#operations.delete(uuid);
-        this.#actor.send({ type: 'world.changed' });
-      });
+    const end = (): void => {
+      this.#operations.delete(uuid);
+      if (!this.#isStopped) this.#actor.send({ type: 'world.changed' });
+    };
+    operation().then(end, (error: unknown) => {
+      observer.failed(kind, uuid, error);
+      clock.setTimeout(end, failurePauseMs);
+    });
   }
 }
 

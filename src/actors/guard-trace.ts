@@ -20,11 +20,12 @@ export class GuardTrace {
     return result;
   }
 
+  /** By name, in the order of the alphabet: in which order they are asked depends on what XState remembers. */
   since(begun: number): Record<string, boolean> {
     const guards: Record<string, boolean> = {};
+    for (const name of this.#names.slice(begun).sort()) guards[name] = false;
     for (let index = begun; index < this.#names.length; index++) {
-      const name = this.#names[index]!;
-      guards[name] = this.#results[index]! || (guards[name] ?? false);
+      if (this.#results[index]) guards[this.#names[index]!] = true;
     }
     return guards;
   }

@@ -57,6 +57,11 @@ export interface Pool {
   countWorkers(): Record<WorkerState, number>;
   /** What runs on some worker is not known yet; one that is taken for an orphan does not count. */
   hasUnknownWorkers(): boolean;
+  /**
+   * That instance may be there though this process does not know it: too few lists arrived since its start. Without an
+   * id: some instance may.
+   */
+  mayMiss(instanceId: string | undefined): boolean;
   atQuota(): boolean;
   atCapacity(type: InstanceType): boolean;
   /** The provider lacked the type a while ago, and one create call may ask again. */

@@ -31,7 +31,7 @@ export interface WorkerEntry {
   actor: WorkerActor;
   /** The number of the list call that was under way, or the last one, when it appeared. */
   readonly appearedInList: number;
-  /** How many lists in a row did not have it (K-6). */
+  /** How many lists in a row did not have it, since it last answered (K-6). */
   missed: number;
   /** When the first of these was asked for, epoch ms. */
   missedSince: number;
@@ -72,8 +72,11 @@ export interface WorkerRosterOptions {
   observer: RosterObserver;
   /** Not given: none is inspected. */
   inspection?: WorkerInspection | undefined;
-  /** The lists that do not have an instance must span as much before it is taken for gone: lists lag behind (K-6). */
-  missingGraceMs: number;
+  /**
+   * So many lists in a row that do not have an instance, and as much time between them, without an answer of it: then
+   * it is taken for gone. Lists lag behind, and leave instances out (K-6).
+   */
+  missing: { lists: number; graceMs: number };
   /** The configured type of that name. */
   typeNamed(name: string): { type: InstanceType; isConfigured: boolean };
 }
@@ -87,6 +90,8 @@ export class WorkerRoster {
   readonly #entries = new Map<string, WorkerEntry>();
   #listNumber = 0;
   #listedAt = 0;
+  #listsRead = 0;
+  #firstListedAt = 0;
 
   constructor(options: WorkerRosterOptions) {
     this.#options = options;
@@ -132,13 +137,34 @@ export class WorkerRoster {
 
   /** Retires what the list does not have, once that is beyond doubt (L-24, K-6). */
   retireMissing(listed: ReadonlySet<string>): void {
+    if (this.#listsRead++ === 0) this.#firstListedAt = this.#listedAt;
     for (const entry of [...this.#entries.values()]) {
       if (listed.has(entry.instance.id) || entry.appearedInList >= this.#listNumber) continue;
-      if (entry.missed++ === 0) entry.missedSince = this.#listedAt;
-      const wasDestroyed = entry.actor.getSnapshot().context.destroyConfirmed;
-      const isOverdue = this.#listedAt - entry.missedSince >= this.#options.missingGraceMs;
-      if (wasDestroyed || (entry.missed >= 2 && isOverdue)) this.#retire(entry);
+      const { destroyConfirmed, probedAt } = entry.actor.getSnapshot().context;
+      // What answers is there, whatever a list says.
+      if (entry.missed === 0 || probedAt > entry.missedSince) {
+        entry.missed = 0;
+        entry.missedSince = this.#listedAt;
+      }
+      entry.missed++;
+      const { lists, graceMs } = this.#options.missing;
+      const isOverdue = entry.missed >= lists && this.#listedAt - entry.missedSince >= graceMs;
+      if (destroyConfirmed || isOverdue) this.#retire(entry);
     }
+  }
+
+  /** As many lists arrived, over as much time, as one that is left out of lists is waited for: what is there was seen. */
+  isComplete(): boolean {
+    const { lists, graceMs } = this.#options.missing;
+    return this.#listsRead >= lists && this.#listedAt - this.#firstListedAt >= graceMs;
+  }
+
+  /** Some instance was not in the last list, and nobody knows yet whether it is gone. */
+  misses(): boolean {
+    for (const { missed, missedSince, actor } of this.#entries.values()) {
+      if (missed > 0 && actor.getSnapshot().context.probedAt <= missedSince) return true;
+    }
+    return false;
   }
 
   /** A fresh worker, in `unknown`, for an instance whose worker broke. */

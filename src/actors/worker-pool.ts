@@ -141,10 +141,11 @@ export class WorkerPool implements Pool, Roster {
   }
 
   awaitsNews(): boolean {
-    const snapshots = this.#options.roster.snapshots();
-    return snapshots.some(
-      (each) => each.context.instance.address === '' || workerStateOf(each) === 'shutdown',
-    );
+    const { roster } = this.#options;
+    if (roster.misses() || !roster.isComplete()) return true;
+    return roster
+      .snapshots()
+      .some((each) => each.context.instance.address === '' || workerStateOf(each) === 'shutdown');
   }
 
   listHoldMs(): number {
@@ -208,6 +209,11 @@ export class WorkerPool implements Pool, Roster {
 
   hasUnknownWorkers(): boolean {
     return this.#options.roster.snapshots().some(({ value }) => value.lifecycle === 'unknown');
+  }
+
+  mayMiss(instanceId: string | undefined): boolean {
+    const { roster } = this.#options;
+    return !roster.isComplete() && !(instanceId && roster.get(instanceId));
   }
 
   gauges(): WorkerGaugeView[] {

@@ -1,6 +1,7 @@
 import type { EventObject } from 'xstate';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
+import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
@@ -45,6 +46,10 @@ export interface CoreOptions {
   inspection?: WorkerInspection | undefined;
   /** In place of the worker's chart: a changed one shows whether a check finds the change. */
   worker?: typeof workerMachine;
+  /** Default: every visit is made. */
+  shortcut?: VisitShortcut | undefined;
+  /** So long a watch may say nothing; default: three beats of the runner program's. */
+  watchSilenceMs?: number | undefined;
 }
 
 /** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */
@@ -58,7 +63,7 @@ export interface Core {
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { config, clock, driver, reporter, runner, worker, mandate = soleMandate } = options;
+  const { config, clock, driver, reporter, runner, worker, mandate = soleMandate, watchSilenceMs } = options;
   const { clusterConfig = null } = options;
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
@@ -73,7 +78,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner, worker, mandate, clusterConfig },
+    { config, clock, driver, executors, queue, runner, worker, mandate, clusterConfig, watchSilenceMs },
     { open, recorded },
   );
   const dispatch = new Dispatch({

@@ -32,8 +32,8 @@ export interface KnownIntents {
 }
 
 const longestHastySyncMs = 2_000;
-/** Beyond what the lists of any provider lag behind. */
-const shortestMissingGraceMs = 60_000;
+/** Beyond what the lists of any provider lag behind; they are read every few seconds meanwhile. */
+const missing = { lists: 5, graceMs: 60_000 };
 const replaceDelayMs = 5_000;
 const longestBootProbeIntervalMs = 1_000;
 
@@ -60,7 +60,7 @@ export function assembleFleet(
     settings: workerSettings(config, world.runner.isOurs),
     connections: world.executors,
     inspection: options.inspection,
-    missingGraceMs: Math.max(shortestMissingGraceMs, settings.syncIntervalMs),
+    missing,
     typeNamed: (name) => {
       const type = config.instanceTypes.get(name);
       return { type: type ?? unknownInstanceType(name), isConfigured: type !== undefined };
@@ -101,6 +101,7 @@ export function assembleFleet(
     bootProbeIntervalMs: Math.min(settings.probeIntervalMs, longestBootProbeIntervalMs),
     maxProbesPerSecond: settings.maxProbesPerSecond,
     random,
+    shortcut: options.shortcut,
   });
   const pool: WorkerPool = new WorkerPool({
     clock,

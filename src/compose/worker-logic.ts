@@ -31,10 +31,12 @@ export interface WorkerWorld {
   mandate: Mandate;
   /** What runners with a storage client of their own are told of the cluster; `null`: nothing. */
   clusterConfig: unknown;
+  /** So long a watch may say nothing; default: three beats of the runner program's. */
+  watchSilenceMs: number | undefined;
 }
 
 /** Three beats of the runner program's watch. */
-const watchSilenceMs = 45_000;
+const usualWatchSilenceMs = 45_000;
 const concurrentStarts = 32;
 const concurrentCollects = 16;
 const concurrentUploads = 4;
@@ -79,6 +81,7 @@ export function workerLogic(world: WorkerWorld): typeof workerMachine {
   const { config, clock, driver, executors, runner, worker = workerMachine } = world;
   const { pool, clusterId } = config;
   const timeoutMs = pool.commandTimeoutMs;
+  const { watchSilenceMs: silenceMs = usualWatchSilenceMs } = world;
   return worker.provide({
     actors: {
       runner: runnerLogic(world),
@@ -89,7 +92,7 @@ export function workerLogic(world: WorkerWorld): typeof workerMachine {
       }),
       copyRunner: copyRunnerWith({ executors, runner, timeoutMs, uploads: new Slots(concurrentUploads) }),
       runProbe: runProbeWith({ executors, runner, clusterId, timeoutMs, clock }),
-      watch: watchWith({ executors, runner, clusterId, silenceMs: watchSilenceMs, clock }),
+      watch: watchWith({ executors, runner, clusterId, silenceMs, clock }),
       destroyInstance: destroyInstanceWith({ driver, destroys: new Slots(concurrentDestroys) }),
       saveTags: saveTagsWith({ driver, tagWrites: new Slots(concurrentTagWrites) }),
     },

@@ -54,6 +54,8 @@ export interface Container {
   tmpMountBytes: number;
   /** Epoch ms. */
   createdAt: number;
+  /** The instance it was last recorded to run on; `''` or not given: not known. */
+  instanceId?: string;
 }
 
 /** What a container needs of an instance, margins included (NS-1..NS-9). */

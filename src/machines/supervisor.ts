@@ -16,7 +16,7 @@ export interface Roster {
   launchBroke(launchId: string, error: unknown): void;
   /** A fresh worker for an instance whose worker broke. */
   replace(instanceId: string): void;
-  /** Some instance has no address yet, or is being destroyed: the next list is worth having soon. */
+  /** Some instance has no address yet, is being destroyed or may be missed: the next list is worth having soon. */
   awaitsNews(): boolean;
   /** Epoch-independent time for which the provider does not want to be asked for a list, ms (L-19). */
   listHoldMs(): number;
@@ -148,7 +148,7 @@ export const supervisorMachine = supervisorSetup.createMachine({
       states: {
         beating: {
           description:
-            'Looks now and then whether an instance without address, or one that is leaving, wants a list.',
+            'Looks now and then whether an instance without address, or one that leaves or is missed, wants a list.',
           after: {
             hastyInterval: [
               { guard: 'awaitsNews', target: '#supervisor.listing' },

@@ -359,7 +359,11 @@ export const workerSetup = setup({
     ),
     killRunner: steps(({ context, event, enqueue, self }) => {
       if (event.type !== 'container.kill') return;
-      enqueue.assign(withRunner(context, event.uuid, { gaveUp: false }));
+      const { gaveUp } = context.runners[event.uuid]!;
+      // The records stay the same ones when nothing changes: else the scheduler is woken, and orders it again at once.
+      enqueue.assign(
+        gaveUp ? withRunner(context, event.uuid, { gaveUp: false }) : { revision: context.revision + 1 },
+      );
       if (self.getSnapshot().children?.[event.uuid]) enqueue.sendTo(event.uuid, { type: 'kill' });
     }),
     forgetRunner: steps<{ actorId: string; output?: RunnerOutput }>(({ context, enqueue }, params) => {

@@ -5,8 +5,8 @@ import type { QueueEntry, QueueSnapshot } from '../queue/queue.js';
 export interface SyncInput {
   queue: QueueSnapshot;
   running: ReadonlyMap<string, RunningView>;
-  /** Some worker has not said yet what runs on it. */
-  hasUnknownWorkers: boolean;
+  /** Some worker has not said yet what runs on it, or lists have not shown the instance yet where it ran. */
+  mayRunUnseen(container: Container): boolean;
   /** The entries that are not just queued, where the caller knows them; else all are looked at. */
   notable?: readonly QueueEntry[];
 }
@@ -19,12 +19,12 @@ export type SyncAction =
   | { kind: 'requeue'; uuid: string; because: string };
 
 /** Where queue and pool disagree, and what to do about it (SY-1..SY-6). */
-export function syncActions({ queue, running, hasUnknownWorkers, notable }: SyncInput): SyncAction[] {
+export function syncActions({ queue, running, mayRunUnseen, notable }: SyncInput): SyncAction[] {
   const actions: SyncAction[] = [];
   for (const { container } of notable ?? queue.entries.values()) {
     const process = running.get(container.uuid);
     const isFresh = process?.exitedAt !== undefined && queue.threshold > process.exitedAt;
-    const action = syncOne({ container, process, isFresh, hasUnknownWorkers });
+    const action = syncOne({ container, process, isFresh, mayRunUnseen });
     if (action) actions.push(action);
   }
   for (const uuid of running.keys()) {
@@ -38,7 +38,7 @@ interface One {
   process: RunningView | undefined;
   /** The record was read after the process ended. */
   isFresh: boolean;
-  hasUnknownWorkers: boolean;
+  mayRunUnseen(container: Container): boolean;
 }
 
 function syncOne(one: One): SyncAction | undefined {
@@ -62,10 +62,10 @@ function syncOne(one: One): SyncAction | undefined {
   }
 }
 
-function syncRunning({ container, process, isFresh, hasUnknownWorkers }: One): SyncAction | undefined {
+function syncRunning({ container, process, isFresh, mayRunUnseen }: One): SyncAction | undefined {
   const { uuid, priority } = container;
   if (!process)
-    return hasUnknownWorkers ? undefined : { kind: 'lost', uuid, because: 'it is not on any instance' };
+    return mayRunUnseen(container) ? undefined : { kind: 'lost', uuid, because: 'it is not on any instance' };
   if (isFresh) return { kind: 'lost', uuid, because: 'its runner ended without finishing it' };
   return priority === 0n ? { kind: 'kill', uuid, because: 'its priority is 0' } : undefined;
 }

@@ -40,6 +40,11 @@ export class StepRecorder {
     return { at: facts.at, kind: 'worker.step', instance: id, event: event.type, data };
   }
 
+  /** So many steps that changed nothing were not made. */
+  skip(instanceId: string, steps: number): void {
+    this.#skipped.set(instanceId, (this.#skipped.get(instanceId) ?? 0) + steps);
+  }
+
   gone(instanceId: string): void {
     this.#skipped.delete(instanceId);
   }

@@ -588,13 +588,14 @@ list_containers() {
     if ! is_held; then rm -f "$lock"; continue; fi
     if is_supervised; then printf '%s\n' "$uuid"
     elif [ "$pid" = 0 ]; then say "the lock file of $uuid cannot be read"
-    else printf '%s stale\n' "$uuid"; fi
+    elif [ ! -e "$home/result" ]; then printf '%s stale\n' "$uuid"; fi
   done
   each_container list_ended
 }
 
+# With a result it ended, whoever holds its lock: called stale, it would be taken for lost and run again.
 list_ended() {
-  if is_held; then return; fi
+  if is_held && { [ ! -e "$home/result" ] || is_supervised; }; then return; fi
   if is_orphaned; then printf '%s stale\n' "$uuid"; else printf '%s ended\n' "$uuid"; fi
 }
 

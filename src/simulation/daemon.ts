@@ -12,6 +12,7 @@ import { Reporter, type ReportedMetrics } from '../reporter.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './lifeline.js';
 import { MemoryQueue } from './memory-queue.js';
+import { QuietVisits } from './quiet-visits.js';
 import { createSimulatedExecutorFactory } from './simulated-executor.js';
 import { troubledDriver, type CallObserver } from './troubled-driver.js';
 import type { World } from './world.js';
@@ -21,6 +22,10 @@ export interface DaemonObserver extends CallObserver {
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
   entry(entry: JournalEntry): void;
   command(instanceId: string, command: string): void;
+  /** Its answer arrived. */
+  answered(instanceId: string, command: string): void;
+  /** The answer of a visit that was passed over would have arrived. */
+  visited(instanceId: string): void;
   /** The process is gone, by a crash or in good order. */
   ended(): void;
 }
@@ -134,6 +139,7 @@ export class SimulatedDaemon {
         network: world.trouble,
         lifeline,
         onCommand: (instanceId, command) => observer.command(instanceId, command),
+        onAnswer: (instanceId, command) => observer.answered(instanceId, command),
       }),
       queue,
       journal: {
@@ -144,6 +150,7 @@ export class SimulatedDaemon {
       },
       reporter,
       runner,
+      ...(world.everyVisit ? {} : { shortcut: this.#shortcut(reporter), watchSilenceMs: Infinity }),
       instanceSetId: 'simulated',
       publicKey: undefined,
       onWorkerStep: (event, before, after) => {
@@ -151,6 +158,19 @@ export class SimulatedDaemon {
       },
       ...(worker ? { worker } : {}),
     };
+  }
+
+  #shortcut(reporter: Reporter): QuietVisits {
+    const { world, observer } = this.#options;
+    return new QuietVisits({
+      world,
+      lifeline: this.lifeline,
+      core: () => this.core,
+      passed: (instanceId, at) => {
+        reporter.passedOver(instanceId, at);
+        observer.visited(instanceId);
+      },
+    });
   }
 
   #journal(): { append(entry: JournalEntry): void } {

@@ -1,24 +1,27 @@
 import type { Clock } from '../domain/clock.js';
-
-interface Timer {
-  dueAt: number;
-  order: number;
-  callback: () => void;
-  cancelled: boolean;
-}
+import { isEarlier, TimerHeap, type Timer } from './timer-heap.js';
 
 /**
- * A clock that stands still until told to go: a binary heap of deadlines, so that a step costs a logarithm of the
- * timers. Timers due at the same moment fire in the order they were set.
+ * A clock that stands still until told to go: heaps of deadlines, so that a step costs a logarithm of the timers. Timers
+ * due at the same moment fire in the order they were set.
  */
 export class HeapClock implements Clock {
+  /** For timers that touch nothing but what set them, and wait for no promise; see {@link nextLoudAt}. */
+  readonly quiet: Clock;
   #now: number;
   #order = 0;
   #live = 0;
-  readonly #heap: Timer[] = [];
+  #isStirred = true;
+  readonly #loud = new TimerHeap();
+  readonly #quiet = new TimerHeap();
 
   constructor(startAt = 0) {
     this.#now = startAt;
+    this.quiet = {
+      now: () => this.#now,
+      setTimeout: (callback, delayMs) => this.#set(this.#quiet, callback, delayMs),
+      clearTimeout: (handle) => this.clearTimeout(handle),
+    };
   }
 
   now(): number {
@@ -31,16 +34,7 @@ export class HeapClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {
-    const timer: Timer = {
-      // Whole milliseconds, as the system's clock shows them.
-      dueAt: this.#now + Math.max(0, Math.ceil(delayMs || 0)),
-      order: this.#order++,
-      callback,
-      cancelled: false,
-    };
-    this.#live++;
-    this.#push(timer);
-    return timer;
+    return this.#set(this.#loud, callback, delayMs);
   }
 
   clearTimeout(handle: unknown): void {
@@ -53,20 +47,39 @@ export class HeapClock implements Clock {
 
   /** When the next timer fires, or `undefined` when none waits. */
   nextAt(): number | undefined {
-    this.#dropCancelled();
-    return this.#heap[0]?.dueAt;
+    const [loud, quiet] = [this.#loud.peek(), this.#quiet.peek()];
+    return loud && quiet ? Math.min(loud.dueAt, quiet.dueAt) : (loud ?? quiet)?.dueAt;
+  }
+
+  /** When the next one fires that is not quiet; until then nobody is disturbed. `Infinity` when none waits. */
+  nextLoudAt(): number {
+    return this.#loud.peek()?.dueAt ?? Infinity;
+  }
+
+  /** A quiet timer did something that others may wait for. */
+  stir(): void {
+    this.#isStirred = true;
   }
 
   /** Jumps to the next deadline and fires one timer. False when none waits. */
   step(): boolean {
-    this.#dropCancelled();
-    const timer = this.#pop();
+    const [loud, quiet] = [this.#loud.peek(), this.#quiet.peek()];
+    const isLoud = loud !== undefined && (quiet === undefined || isEarlier(loud, quiet));
+    const timer = (isLoud ? this.#loud : this.#quiet).pop();
     if (!timer) return false;
     this.#now = Math.max(this.#now, timer.dueAt);
     timer.cancelled = true;
     this.#live--;
+    if (isLoud) this.#isStirred = true;
     timer.callback();
     return true;
+  }
+
+  /** Lets promises settle, unless only quiet timers fired since it was called last. */
+  async settled(): Promise<void> {
+    if (!this.#isStirred) return;
+    this.#isStirred = false;
+    await settle();
   }
 
   /** Fires all that is due within `ms`, letting promises settle after each timer, and ends exactly `ms` later. */
@@ -80,44 +93,18 @@ export class HeapClock implements Clock {
     this.#now = endAt;
   }
 
-  #dropCancelled(): void {
-    while (this.#heap[0]?.cancelled) this.#pop();
+  #set(heap: TimerHeap, callback: () => void, delayMs: number): Timer {
+    const timer: Timer = {
+      // Whole milliseconds, as the system's clock shows them.
+      dueAt: this.#now + Math.max(0, Math.ceil(delayMs || 0)),
+      order: this.#order++,
+      callback,
+      cancelled: false,
+    };
+    this.#live++;
+    heap.push(timer);
+    return timer;
   }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let index = heap.push(timer) - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!isEarlier(timer, heap[parent]!)) break;
-      heap[index] = heap[parent]!;
-      index = parent;
-    }
-    heap[index] = timer;
-  }
-
-  #pop(): Timer | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (!first || !last || heap.length === 0) return first;
-    let index = 0;
-    for (;;) {
-      const left = 2 * index + 1;
-      if (left >= heap.length) break;
-      const right = left + 1;
-      const child = right < heap.length && isEarlier(heap[right]!, heap[left]!) ? right : left;
-      if (!isEarlier(heap[child]!, last)) break;
-      heap[index] = heap[child]!;
-      index = child;
-    }
-    heap[index] = last;
-    return first;
-  }
-}
-
-function isEarlier(a: Timer, b: Timer): boolean {
-  return a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
 }
 
 /** Lets every promise that can settle without I/O do so. */

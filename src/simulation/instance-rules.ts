@@ -19,10 +19,19 @@ export class InstanceRules {
   /** A command reached the machine: none but those of the protocol ever does. */
   command(id: string, command: string): void {
     const { kind } = parseStubCommand(command);
-    const isWell = this.#world.vmOf(id)?.brokenAfterMs === undefined;
-    if (kind === 'list' && isWell) this.#answeredAtMs.set(id, this.#world.elapsedMs);
     if (kind !== 'other' || command === (this.#world.config.pool.bootProbeCommand || 'true')) return;
     this.#report('only known commands', id, command.slice(0, 200));
+  }
+
+  /** The daemon heard what the machine has to say to a command. */
+  answered(id: string, command: string): void {
+    const isWell = this.#world.vmOf(id)?.brokenAfterMs === undefined;
+    if (isWell && parseStubCommand(command).kind === 'list') this.visited(id);
+  }
+
+  /** It said what runs on it. */
+  visited(id: string): void {
+    this.#answeredAtMs.set(id, this.#world.elapsedMs);
   }
 
   /** The daemon took the instance for gone. One that is being destroyed may be forgotten early. */
@@ -53,7 +62,7 @@ export class InstanceRules {
     if (isSilent) {
       const silentMs = this.#world.elapsedMs - (this.#answeredAtMs.get(id) ?? 0);
       if (silentMs > settings.timeoutProbeMs / 2) return;
-      const what = `given up for its silence ${Math.round(silentMs / 1_000)} s after it was asked and could answer`;
+      const what = `given up for its silence ${Math.round(silentMs / 1_000)} s after it last answered`;
       return this.#report('silence is waited for', id, what);
     }
     if (life.live.size === 0 || (isGivenUp && Object.keys(runners).length > 0)) return;

@@ -17,6 +17,8 @@ export interface DeathPlan {
 export class Lifeline {
   /** As the process sees the time: from the world's clock, set wrong by as much as somebody set it. */
   readonly clock: Clock;
+  /** The same, for timers that disturb nobody. */
+  readonly quietClock: Clock;
   readonly #heap: HeapClock;
   readonly #onCut: () => void;
   readonly #closers = new Set<() => void>();
@@ -26,17 +28,25 @@ export class Lifeline {
   constructor(heap: HeapClock, skewMs: () => number, onCut: () => void) {
     this.#heap = heap;
     this.#onCut = onCut;
-    this.clock = {
-      now: steadyNow(
-        () => heap.now() + skewMs(),
-        () => heap.now(),
-      ),
+    const now = steadyNow(
+      () => heap.now() + skewMs(),
+      () => heap.now(),
+    );
+    const clockOf = (timers: Clock): Clock => ({
+      now,
       setTimeout: (callback, delayMs) =>
-        heap.setTimeout(() => {
+        timers.setTimeout(() => {
           if (!this.#isCut) callback();
         }, asNodeWaits(delayMs)),
-      clearTimeout: (handle) => heap.clearTimeout(handle),
-    };
+      clearTimeout: (handle) => timers.clearTimeout(handle),
+    });
+    this.clock = clockOf(heap);
+    this.quietClock = clockOf(heap.quiet);
+  }
+
+  /** It is cut, or a call may cut it. */
+  get isDoomed(): boolean {
+    return this.#isCut || this.#death !== undefined;
   }
 
   get isCut(): boolean {

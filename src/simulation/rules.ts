@@ -55,6 +55,14 @@ export class Rules {
     this.#instances.command(instanceId, command);
   }
 
+  answered(instanceId: string, command: string): void {
+    this.#instances.answered(instanceId, command);
+  }
+
+  visited(instanceId: string): void {
+    this.#instances.visited(instanceId);
+  }
+
   report(rule: string, subject: string, what: string): void {
     this.#add(rule, subject, what);
     this.#world.note('simulation.violation', { to: subject, because: `${rule}: ${what}` });

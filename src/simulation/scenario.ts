@@ -3,52 +3,53 @@ import type { Config } from '../config/config.js';
 import { generateFaults } from './faults.js';
 import { SeededRandom } from './seeded-random.js';
 import type { SimulateOptions } from './simulate.js';
-import { generateWorkload } from './workload.js';
+import { generateWorkload, type WorkSize } from './workload.js';
 
 const minuteMs = 60_000;
+
+/** More than so many an hour, for each instance there may be, would pile up for days. */
+const mostPerHourAndInstance = 3;
+
+const sizes: readonly WorkSize[] = [
+  { weight: 5, vcpus: 1, ramBytes: 2 ** 30, durationMs: 4 * minuteMs, durationSpread: 1 },
+  { weight: 2, vcpus: 4, ramBytes: 2 ** 32, durationMs: 15 * minuteMs, durationSpread: 1 },
+  { weight: 2, vcpus: 2, ramBytes: 2 ** 30, durationMs: 8 * minuteMs, durationSpread: 1, preemptible: true },
+  { weight: 0.2, vcpus: 64, ramBytes: 2 ** 40, durationMs: minuteMs, durationSpread: 0 },
+];
 
 /** A whole run that a seed stands for: fleet, settings, containers and faults, all drawn from it. */
 export function scenarioOf(seed: number, hours: number): SimulateOptions {
   const random = new SeededRandom(seed).fork('scenario');
-  const workload = generateWorkload(
-    {
-      hours,
-      perHour: random.whole(3, 20),
-      batch: random.pick([1, 1, 3, 10]),
-      sizes: [
-        { weight: 5, vcpus: 1, ramBytes: 2 ** 30, durationMs: 4 * minuteMs, durationSpread: 1 },
-        { weight: 2, vcpus: 4, ramBytes: 2 ** 32, durationMs: 15 * minuteMs, durationSpread: 1 },
-        {
-          weight: 2,
-          vcpus: 2,
-          ramBytes: 2 ** 30,
-          durationMs: 8 * minuteMs,
-          durationSpread: 1,
-          preemptible: true,
-        },
-        { weight: 0.2, vcpus: 64, ramBytes: 2 ** 40, durationMs: minuteMs, durationSpread: 0 },
-      ],
-      failingShare: 0.1,
-      maxAttempts: random.whole(1, 5),
-    },
-    random.fork('work'),
-  );
+  const wished = random.whole(3, 20);
+  const batch = random.pick([1, 1, 3, 10]);
+  const maxAttempts = random.whole(1, 5);
+  const config = configOf(random);
+  const world = worldOf(random);
+  const most = Math.min(config.pool.maxInstances || Infinity, world.quota || Infinity);
+  const perHour = Math.min(wished, most * mostPerHourAndInstance);
   return {
-    config: configOf(random),
-    workload,
+    config,
+    workload: generateWorkload(
+      { hours, perHour, batch, sizes, failingShare: 0.1, maxAttempts },
+      random.fork('work'),
+    ),
     seed,
     hours,
-    world: {
-      commandLatencyMs: random.pick([5, 50, 400]),
-      listLagMs: random.pick([0, 1_000, 5_000]),
-      crashShare: random.pick([0, 0, 0.02]),
-      bootMs: random.pick([5_000, 35_000, 90_000]),
-      bootSpread: random.pick([0, 0.3, 1]),
-      quota: random.pick([0, 0, 3, 8]),
-      interruptionsPerHour: random.pick([0, 0.2, 1]),
-    },
+    world,
     faults: generateFaults({ hours, perHour: random.between(0.5, 5) }, random.fork('faults')),
     untilDone: true,
+  };
+}
+
+function worldOf(random: SeededRandom) {
+  return {
+    commandLatencyMs: random.pick([5, 50, 400]),
+    listLagMs: random.pick([0, 1_000, 5_000]),
+    crashShare: random.pick([0, 0, 0.02]),
+    bootMs: random.pick([5_000, 35_000, 90_000]),
+    bootSpread: random.pick([0, 0.3, 1]),
+    quota: random.pick([0, 0, 3, 8]),
+    interruptionsPerHour: random.pick([0, 0.2, 1]),
   };
 }
 

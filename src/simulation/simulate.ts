@@ -20,6 +20,8 @@ export interface SimulateOptions {
   hours: number;
   /** Over {@link usualWorld}. */
   world?: Partial<WorldSettings>;
+  /** Make visits that change nothing as well, and let watches beat: slower, and the same journal. Default false. */
+  everyVisit?: boolean;
   /** Default: none. */
   faults?: readonly Fault[];
   /** Go on after the hours, without faults, until all containers ended and all instances are gone. Default false. */
@@ -65,12 +67,14 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const runner = new RunnerProgram(config.runner);
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
-  const world = new World({ config, settings, seed, onEntry: options.onEntry });
+  const { everyVisit = false, onEntry } = options;
+  const world = new World({ config, settings, seed, onEntry, everyVisit });
   const rules = new Rules(world);
   const story = new Story({ world, runner, rules, workload, faults, worker: options.worker });
   const untilMs = hours * 3_600_000;
   const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
   const stepMs = Math.max(60_000, untilMs / 100);
+  world.pausesAt = epochMs + untilMs;
   story.begin();
   for (let toMs = stepMs; toMs <= untilMs && !isOver(); toMs += stepMs) {
     await advance(world, toMs, isOver, signal);
@@ -78,6 +82,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   }
   if (options.untilDone === true && !isOver()) {
     story.calm();
+    world.pausesAt = Infinity;
     const { lastMs } = story;
     for (let toMs = untilMs; toMs < lastMs && !story.isDone() && !isOver(); toMs += 60_000) {
       await advance(world, toMs, isOver, signal);
@@ -109,7 +114,7 @@ async function advance(
   const toAt = epochMs + toMs;
   for (let next = clock.nextAt(); next !== undefined && next <= toAt && !isOver(); next = clock.nextAt()) {
     clock.step();
-    await settle();
+    await clock.settled();
     signal?.throwIfAborted();
   }
   if (!isOver()) await clock.advance(Math.max(0, toAt - clock.now()));

@@ -38,6 +38,8 @@ export interface SimulatedExecutorOptions {
   lifeline?: Pick<Lifeline, 'call' | 'onCut'>;
   /** Told of each command that reaches a machine. */
   onCommand?(instanceId: string, command: string): void;
+  /** Told of each command whose answer arrives. */
+  onAnswer?(instanceId: string, command: string): void;
 }
 
 /** Executors without sockets, for machines in memory: same verification, errors and deadlines as over SSH. */
@@ -59,7 +61,7 @@ const faultless: SimulatedNetwork = {
   attach: () => () => {},
 };
 
-class SimulatedExecutor implements Executor {
+export class SimulatedExecutor implements Executor {
   readonly #options: SimulatedExecutorOptions;
   readonly #network: SimulatedNetwork;
   readonly #lifeline: Pick<Lifeline, 'call' | 'onCut'>;
@@ -129,6 +131,13 @@ class SimulatedExecutor implements Executor {
     return { lines: queue.lines(), close };
   }
 
+  /** Whether the next command reaches that machine without more ado. */
+  isConnectedTo(instanceId: string): boolean {
+    const { address } = this.#target;
+    const isVerified = this.#verified?.address === address && this.#verified.done === undefined;
+    return isVerified && !this.#isClosed && this.#options.host.at(address)?.id === instanceId;
+  }
+
   setTarget(target: ExecutorTarget): void {
     this.#target = target;
   }
@@ -153,6 +162,7 @@ class SimulatedExecutor implements Executor {
       throw new ExecutorError('closed', 'the connection broke before the command ended');
     }
     if (this.#network.state(address) === 'silent') await never;
+    this.#options.onAnswer?.(id, command);
     return resultOf(this.#network.told(address, command, answer));
   }
 

@@ -23,7 +23,7 @@ export interface StoryOptions {
 /** An owner whose request was not taken asks again after so long. */
 const submitRetryMs = 5_000;
 const usualDownMs = 5_000;
-/** What is left when the faults are over is given so long, beside the longest container. */
+/** What is left when the faults are over is given so long, beside the time of its containers one after the other. */
 const aftermathMs = 4 * 3_600_000;
 
 /** What happens from outside: containers are asked for, things go wrong, the daemon comes and goes. */
@@ -54,7 +54,8 @@ export class Story {
   /** By then all must be done that was left when the faults ended. */
   get lastMs(): number {
     const longest = this.#options.workload.reduce((most, { durationMs }) => Math.max(most, durationMs), 0);
-    return this.world.elapsedMs + aftermathMs + 4 * longest;
+    const left = this.openContainers().reduce((sum, uuid) => sum + this.world.durationOf(uuid), 0);
+    return this.world.elapsedMs + aftermathMs + 4 * longest + left;
   }
 
   begin(): void {
@@ -164,6 +165,8 @@ export class Story {
         step: (event, before, after) => rules.step(event, before, after),
         entry: (entry) => rules.entry(entry),
         command: (instanceId, command) => rules.command(instanceId, command),
+        answered: (instanceId, command) => rules.answered(instanceId, command),
+        visited: (instanceId) => rules.visited(instanceId),
         ended: () => {
           this.#daemon = undefined;
           if (!this.#isOver) this.#restartIn(this.downMs);

@@ -75,14 +75,26 @@ export class Trouble implements SimulatedNetwork {
     return most > 0 ? Math.round(most * this.#random.next()) : 0;
   }
 
-  /** Whether lists do not show this instance at present: for a while, and then not again for as long. */
+  /**
+   * Whether lists do not show this instance at present: for a while, and then not again for as long. One that a list
+   * showed late is not left out at once as well: the daemon counts on seeing it within a minute.
+   */
   leavesOut(id: string): boolean {
     const now = this.#clock.now();
-    const since = this.#leftOutAt.get(id) ?? -Infinity;
+    if (!this.#leftOutAt.has(id))
+      this.#leftOutAt.set(id, this.isOn('list-lag') ? now - leftOutMs : -Infinity);
+    const since = this.#leftOutAt.get(id)!;
     if (now - since < leftOutMs) return this.isOn('list-gaps');
     if (now - since < 2 * leftOutMs || !this.strikes('list-gaps')) return false;
     this.#leftOutAt.set(id, now);
     return true;
+  }
+
+  /** Whether a command to that machine may go otherwise than it should. */
+  disturbs(id: string): boolean {
+    const active = this.#active;
+    if (active.size === 0) return false;
+    return active.has('blackout') || active.has('lost-answers') || this.isOn('silence', id);
   }
 
   // The network.

@@ -22,6 +22,7 @@ export interface WorldOptions {
   settings: WorldSettings;
   seed: number;
   onEntry: ((entry: JournalEntry) => void) | undefined;
+  everyVisit: boolean;
 }
 
 /** Everything that outlives a daemon process: time, provider, machines, network, store, and the record of the truth. */
@@ -37,11 +38,16 @@ export class World {
   readonly cloud: SimulatedCloud;
   readonly trouble: Trouble;
   readonly throttle: Throttle;
+  /** Visits that change nothing are made too. */
+  readonly everyVisit: boolean;
+  /** Somebody steps in then who waits for no timer, epoch ms. */
+  pausesAt = Infinity;
   readonly calls = new Map<number, CallCount>();
   readonly #work = new Map<string, WorkItem>();
   readonly #vms = new Map<string, VmKnobs>();
 
-  constructor({ config, settings, seed, onEntry }: WorldOptions) {
+  constructor({ config, settings, seed, onEntry, everyVisit }: WorldOptions) {
+    this.everyVisit = everyVisit;
     this.config = config;
     this.settings = settings;
     this.random = new SeededRandom(seed);
@@ -62,6 +68,11 @@ export class World {
   /** What the container of that id does when it is run. */
   assign(uuid: string, item: WorkItem): void {
     this.#work.set(uuid, item);
+  }
+
+  /** How long it runs there, ms. */
+  durationOf(uuid: string): number {
+    return this.#work.get(uuid)?.durationMs ?? 0;
   }
 
   /** May be changed while the machine runs. */
@@ -138,6 +149,7 @@ export class World {
       crashRate: crashShare,
       lockLagMs: 20,
       killDelayMs: 200,
+      beats: this.everyVisit,
     };
     this.#vms.set(id, knobs);
     return knobs;

@@ -62,16 +62,20 @@ describe('a stub machine', () => {
   });
 
   it('keeps a lock for a while, or for ever (D-21)', async () => {
-    const lagging = await vmWorld({ vm: { lockLagMs: 1_000 } });
+    const lagging = await vmWorld({ vm: { lockLagMs: 1_000, keepsResults: false } });
     await lagging.run(start, '{}');
     await lagging.clock.advance(1_000);
     expect((await lagging.run(list)).stdout).toBe(`${uuid} stale\n`);
     await lagging.clock.advance(500);
-    expect((await lagging.run(list)).stdout).toBe(`${uuid} ended\n`);
+    expect((await lagging.run(list)).stdout).toBe('');
     const stuck = await vmWorld({ vm: { deadlockRate: 1 } });
     await stuck.run(start, '{}');
     await stuck.clock.advance(1_000_000);
+    expect((await stuck.run(list)).stdout).toBe(`${uuid} ended\n`);
+    expect((await stuck.run(`crunch-run --discard ${uuid}`)).exitCode).toBe(0);
     expect((await stuck.run(list)).stdout).toBe(`${uuid} stale\n`);
+    expect((await stuck.run(`crunch-run --collect ${uuid}`)).exitCode).toBe(4);
+    expect((await stuck.run(start, '{}')).exitCode).toBe(1);
   });
 
   it('loses a runner without a result (D-21)', async () => {

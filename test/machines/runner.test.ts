@@ -80,6 +80,15 @@ describe('killing a container', () => {
     expect(world.count(`kill ${uuid1}`)).toBe(1);
   });
 
+  it('is no news of the containers when it is ordered again, so that nobody is woken by it', async () => {
+    const world = await withContainer();
+    world.kill = () => failure;
+    await world.send(order);
+    const { runners } = world.actor.getSnapshot().context;
+    await world.send(order);
+    expect(world.actor.getSnapshot().context.runners).toBe(runners);
+  });
+
   it('gives up in time, drains the worker and shuts it down (T-50, R-14, W-22)', async () => {
     const world = await withContainer();
     await world.send(order);

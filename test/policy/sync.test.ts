@@ -17,18 +17,18 @@ function queueOf(state: ContainerState, priority: bigint, threshold: number): Qu
 function sync(
   state: ContainerState,
   process: RunningView | undefined,
-  options: { priority?: number; threshold?: number; hasUnknownWorkers?: boolean } = {},
+  options: { priority?: number; threshold?: number; mayRunUnseen?: boolean } = {},
 ): string {
   const queue = queueOf(state, BigInt(options.priority ?? 1), options.threshold ?? 200);
   const running = new Map(process ? [[uuid, process]] : []);
-  const actions = syncActions({ queue, running, hasUnknownWorkers: options.hasUnknownWorkers ?? false });
+  const actions = syncActions({ queue, running, mayRunUnseen: () => options.mayRunUnseen ?? false });
   return actions.map(({ kind }) => kind).join(' ');
 }
 
 describe('where queue and pool disagree', () => {
   it.each([
     ['Running', undefined, {}, 'lost'],
-    ['Running', undefined, { hasUnknownWorkers: true }, ''],
+    ['Running', undefined, { mayRunUnseen: true }, ''],
     ['Running', exited, {}, 'lost'],
     ['Running', exited, { threshold: 50, priority: 0 }, 'kill'],
     ['Running', exited, { threshold: 50 }, ''],
@@ -56,7 +56,7 @@ describe('where queue and pool disagree', () => {
 
   it('kills what is not in the queue (T-74)', () => {
     const queue = { entries: new Map(), threshold: 200 };
-    const actions = syncActions({ queue, running: new Map([[uuid, alive]]), hasUnknownWorkers: false });
+    const actions = syncActions({ queue, running: new Map([[uuid, alive]]), mayRunUnseen: () => false });
     expect(actions).toMatchObject([{ kind: 'kill', uuid }]);
   });
 

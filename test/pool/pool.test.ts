@@ -156,6 +156,7 @@ describe('the list of instances', () => {
     world.add('a', type1);
     world.add('b', type1);
     await world.start();
+    await world.clock.advance(65_000);
     const [a] = [world.cloud.get('a')!];
     world.cloud.delete('a');
     await world.sync();
@@ -185,6 +186,67 @@ describe('the list of instances', () => {
     expect(Object.keys(world.states())).toEqual(['late']);
     await world.clock.advance(720_000);
     expect(world.retired.map(({ id }) => id)).toEqual(['late']);
+  });
+
+  it('counts lists as well as time when an instance is missing (K-6)', async () => {
+    const world = new PoolWorld({ types, missingLists: 5, missingGraceMs: 60_000 });
+    world.add('a', type1);
+    await world.start();
+    await world.clock.advance(120_000);
+    world.cloud.delete('a');
+    await world.sync();
+    world.listFails = true;
+    await world.clock.advance(600_000);
+    world.listFails = false;
+    await world.clock.advance(15_000);
+    expect(Object.keys(world.states())).toEqual(['a']);
+    await world.clock.advance(5_000);
+    expect(world.retired.map(({ id }) => id)).toEqual(['a']);
+  });
+
+  it('may not have shown every instance before as many arrived as an instance can be left out of (K-6)', async () => {
+    const world = new PoolWorld({ types, missingLists: 5, missingGraceMs: 60_000 });
+    world.add('a', type1);
+    await world.start();
+    await world.clock.advance(55_000);
+    expect([world.pool.mayMiss('i-1'), world.pool.mayMiss(undefined), world.pool.mayMiss('a')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    await world.clock.advance(5_000);
+    expect(world.pool.mayMiss('i-1')).toBe(false);
+  });
+
+  it('keeps an instance that answers, however long lists leave it out (K-6)', async () => {
+    const world = new PoolWorld({ types, missingGraceMs: 60_000 });
+    world.add('a', type1);
+    await world.start();
+    world.pool.setIdleBehavior('a', 'hold', because);
+    world.cloud.delete('a');
+    for (let minute = 0; minute < 10; minute++) {
+      await world.clock.advance(30_000);
+      await world.visit('a');
+    }
+    expect(Object.keys(world.states())).toEqual(['a']);
+    await world.clock.advance(120_000);
+    expect(world.retired.map(({ id }) => id)).toEqual(['a']);
+  });
+
+  it('is read again soon while an instance is missing that gives no answer, and only then (K-6)', async () => {
+    const world = new PoolWorld({ types, missingGraceMs: 180_000 });
+    world.add('a', type1);
+    await world.start();
+    await world.clock.advance(240_000);
+    world.cloud.delete('a');
+    await world.sync();
+    const lists = world.lists;
+    await world.sync();
+    expect(world.lists - lists).toBe(12);
+    await world.clock.advance(1_000);
+    await world.visit('a');
+    await world.clock.advance(58_000);
+    expect(world.lists - lists).toBe(12);
   });
 
   it('changes nothing when it cannot be had, and is not loaded before the first (T-64, L-22, L-33)', async () => {

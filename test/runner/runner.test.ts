@@ -73,9 +73,24 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     await ended();
     await host.run(['--discard', uuid]);
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":999999999}\n`);
-    const release = host.hold(uuid);
+    const release = await host.hold(uuid);
     try {
       await expect.poll(() => host.list(), { timeout: 10_000 }).toContain(`${uuid} stale`);
+    } finally {
+      release();
+    }
+  });
+
+  it('lets a result be collected while a helper holds the lock, and calls the lock stale after', async () => {
+    await host.start(uuid, { command: ['true'] });
+    await ended();
+    await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":999999999}\n`);
+    const release = await host.hold(uuid);
+    try {
+      expect(await host.list()).toEqual([`${uuid} ended`]);
+      expect(await collect()).toMatchObject({ exitCode: 0, isLost: false });
+      await host.run(['--discard', uuid]);
+      await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
     } finally {
       release();
     }
@@ -92,9 +107,9 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     await ended();
     const stranger = spawn('sleep', ['100'], { stdio: 'ignore' });
     await writeFile(host.lockFile(uuid), `{"UUID":"${uuid}","PID":${stranger.pid}}\n`);
-    const release = host.hold(uuid);
+    const release = await host.hold(uuid);
     try {
-      await expect.poll(() => host.list(), { timeout: 10_000 }).toEqual([`${uuid} stale`]);
+      expect(await host.list()).toEqual([`${uuid} ended`]);
       expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
       expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
     } finally {

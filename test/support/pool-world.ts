@@ -37,6 +37,7 @@ export interface PoolWorldOptions {
   quotaGroup?: (type: InstanceType) => string;
   zones?: string[];
   bootFailureLimit?: number;
+  missingLists?: number;
   missingGraceMs?: number;
   inspection?: WorkerInspection;
 }
@@ -73,6 +74,7 @@ export class PoolWorld {
     quotaGroup,
     zones = [],
     bootFailureLimit = 0,
+    missingLists = 2,
     missingGraceMs = 0,
     inspection,
   }: PoolWorldOptions) {
@@ -90,7 +92,7 @@ export class PoolWorld {
       connections: { add: () => {}, update: () => {}, remove: () => {} },
       typeNamed,
       inspection,
-      missingGraceMs,
+      missing: { lists: missingLists, graceMs: missingGraceMs },
       observer: {
         appeared: () => this.pool.changed(),
         fact: ({ instance }: WorkerEntry, fact) => {

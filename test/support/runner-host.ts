@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -134,8 +135,13 @@ export class RunnerHost {
   }
 
   /** Holds a container's lock by a process that is no supervisor, until the returned function is called. */
-  hold(uuid: string): () => void {
-    const helper = spawn('flock', [this.lockFile(uuid), 'sleep', '100'], { stdio: 'ignore', detached: true });
+  async hold(uuid: string): Promise<() => void> {
+    const command = ['sh', '-c', 'echo held; exec sleep 100'];
+    const helper = spawn('flock', [this.lockFile(uuid), ...command], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      detached: true,
+    });
+    await once(helper.stdout, 'data');
     return () => process.kill(-helper.pid!, 'SIGKILL');
   }
 

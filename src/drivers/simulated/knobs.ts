@@ -63,6 +63,8 @@ export interface VmKnobs {
   killDelayMs: number;
   /** The runner keeps results to be collected, and can be watched, as Longshore's own does. */
   keepsResults: boolean;
+  /** A watch hears a word now and then, whatever happens. */
+  beats: boolean;
 }
 
 export const faultlessVm: VmKnobs = {
@@ -76,4 +78,5 @@ export const faultlessVm: VmKnobs = {
   deadlockRate: 0,
   killDelayMs: 0,
   keepsResults: true,
+  beats: true,
 };

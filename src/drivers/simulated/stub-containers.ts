@@ -27,6 +27,9 @@ export interface StubContainersOptions {
 interface StubContainer {
   /** `live`: it runs. `held`: it is over and its lock is not free yet. `over`: it is over. */
   phase: 'live' | 'held' | 'over';
+  /** There is a result: to be had as soon as it is over, and not discarded. */
+  hasResult: boolean;
+  isDiscarded: boolean;
   execution: StubExecution;
   startedAt: number;
   finishedAt: number;
@@ -56,6 +59,8 @@ export class StubContainers {
     const isEarly = isCrash && random() < 0.5;
     const container: StubContainer = {
       phase: 'live',
+      hasResult: false,
+      isDiscarded: false,
       execution,
       startedAt,
       finishedAt: 0,
@@ -93,25 +98,27 @@ export class StubContainers {
 
   /** As the runner program lists them. */
   listing(): string[] {
-    return [...this.#containers].flatMap(([uuid, { phase }]) => {
+    return [...this.#containers].flatMap(([uuid, { phase, hasResult }]) => {
       if (phase === 'live') return [uuid];
-      if (phase === 'held') return [`${uuid} stale`];
+      if (phase === 'held' && !(hasResult && this.#options.knobs.keepsResults)) return [`${uuid} stale`];
       return this.#options.knobs.keepsResults ? [`${uuid} ended`] : [];
     });
   }
 
   /** As a new watcher is told. */
   present(): string[] {
-    return [...this.#containers].map(([uuid, { phase }]) =>
-      phase === 'live' ? `started ${uuid}` : `ended ${uuid}`,
-    );
+    return [...this.#containers].flatMap(([uuid, { phase, hasResult }]) => {
+      if (phase === 'held' && !hasResult) return [];
+      return [phase === 'live' ? `started ${uuid}` : `ended ${uuid}`];
+    });
   }
 
   /** What `--collect` prints, or why it does not. */
   collect(uuid: string): string {
     const container = this.#containers.get(uuid);
     if (!container) return 'unknown';
-    if (container.phase !== 'over') return 'running';
+    if (container.phase === 'held' && container.isDiscarded) return 'unknown';
+    if (container.phase === 'live' || (container.phase === 'held' && !container.hasResult)) return 'running';
     const { execution, startedAt, finishedAt, exitCode, isCrash, note } = container;
     const { stdout, stderr } = execution;
     const header = {
@@ -132,8 +139,11 @@ export class StubContainers {
 
   /** False while it runs. */
   discard(uuid: string): boolean {
-    if ((this.#containers.get(uuid)?.phase ?? 'over') !== 'over') return false;
-    this.#containers.delete(uuid);
+    const container = this.#containers.get(uuid);
+    if (!container) return true;
+    if (container.phase === 'live' || (container.phase === 'held' && !container.hasResult)) return false;
+    if (container.phase === 'over') this.#containers.delete(uuid);
+    else Object.assign(container, { hasResult: false, isDiscarded: true });
     return true;
   }
 
@@ -160,12 +170,15 @@ export class StubContainers {
 
   #end(uuid: string, container: StubContainer, exitCode: number, note: string, isCrash: boolean): void {
     const { clock, random, knobs } = this.#options;
-    Object.assign(container, { phase: 'held', exitCode, isCrash, note, finishedAt: clock.now() });
+    const hasResult = !isCrash;
+    Object.assign(container, { phase: 'held', hasResult, exitCode, isCrash, note, finishedAt: clock.now() });
+    if (hasResult && knobs.keepsResults) this.#options.tell(`ended ${uuid}`);
     this.#options.onEnded?.(uuid, { exitCode, isCrash });
     if (random() < knobs.deadlockRate) return;
     const release = (): void => {
       container.phase = 'over';
-      this.#options.tell(`ended ${uuid}`);
+      if (container.isDiscarded) this.#containers.delete(uuid);
+      else if (!hasResult || !knobs.keepsResults) this.#options.tell(`ended ${uuid}`);
     };
     const lagMs = knobs.lockLagMs * random();
     if (lagMs === 0) release();

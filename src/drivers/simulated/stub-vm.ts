@@ -70,6 +70,15 @@ export class StubVm {
     return this.#isGone ? failed(1, 'the machine is gone') : answer;
   }
 
+  /** Whether a list of what runs would show exactly these containers, alive, and nothing else. */
+  wouldList(uuids: readonly string[]): boolean {
+    const { reportBrokenAfterMs, brokenAfterMs, runnerMissing } = this.#options.knobs;
+    if (this.#isGone || this.#notice !== '' || runnerMissing) return false;
+    if (reportBrokenAfterMs !== undefined || brokenAfterMs !== undefined) return false;
+    const listing = this.#containers.listing();
+    return listing.length === uuids.length && listing.every((line) => uuids.includes(line));
+  }
+
   isWatch(command: string): boolean {
     return parseStubCommand(command).kind === 'watch';
   }
@@ -82,7 +91,7 @@ export class StubVm {
       return () => {};
     }
     this.#watchers.add(watcher);
-    if (this.#watchers.size === 1) this.#startBeat();
+    if (this.#watchers.size === 1 && this.#options.knobs.beats) this.#startBeat();
     for (const line of ['attached', ...this.#containers.present()]) watcher.onLine(line);
     if (this.#notice !== '') watcher.onLine(`interruption ${this.#notice}`);
     return () => {

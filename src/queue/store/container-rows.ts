@@ -16,6 +16,7 @@ export const queueColumns = [
   'image',
   'tmp_mount_bytes',
   'created_at',
+  'instance_id',
 ] as const;
 
 export type QueueRow = Pick<ContainerRow, (typeof queueColumns)[number]>;
@@ -85,6 +86,7 @@ export function containerOf(row: QueueRow): Container {
     image: row.image,
     tmpMountBytes: readNumber(row.uuid, 'tmp_mount_bytes', row.tmp_mount_bytes),
     createdAt: readNumber(row.uuid, 'created_at', row.created_at),
+    instanceId: row.instance_id,
   };
 }
 

@@ -58,6 +58,7 @@ export class WorkerReference implements Reference, ContainerHost {
   #isDestroyConfirmed = false;
   #outcome: BootOutcome | undefined;
   #missed = 0;
+  #missedSince = 0;
   #last = '';
   #changes = 0;
   #round = { startedAt: 1_000_000, changes: 0, bootFailed: false };
@@ -171,9 +172,11 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#tags.listed(how === 'old-tags');
   }
 
-  /** K-6: once is not enough, unless it was destroyed. */
+  /** K-6: once is not enough, unless it was destroyed; an answer since the first time says that it is there. */
   #notListed(): void {
-    this.#missed++;
+    const hasAnswered = this.#probedAt > this.#missedSince;
+    this.#missed = hasAnswered ? 1 : this.#missed + 1;
+    if (this.#missed === 1) this.#missedSince = this.deadlines.now;
     if (!this.#isDestroyConfirmed && this.#missed < 2) return;
     const state = this.#life === 'orphaned' ? 'unknown' : this.#life;
     const now = this.deadlines.now;

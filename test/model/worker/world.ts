@@ -45,7 +45,7 @@ export class WorkerModelWorld implements World {
     this.#roster = new WorkerRoster({
       clock: this.#clock,
       machine: worker,
-      missingGraceMs: 0,
+      missing: { lists: 2, graceMs: 0 },
       settings: this.#settings,
       connections: {
         add: () => this.#note('connection add'),

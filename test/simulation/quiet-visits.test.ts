@@ -1,0 +1,20 @@
+import { randomInt } from 'node:crypto';
+import { expect, it } from 'vitest';
+import type { JournalEntry } from '../../src/journal/journal.js';
+import { scenarioOf } from '../../src/simulation/scenario.js';
+import { simulate } from '../../src/simulation/simulate.js';
+
+it.each([3, 22, randomInt(1, 2 ** 31)])(
+  'writes the same journal whether visits that find nothing new are made or passed over (seed %i)',
+  async (seed) => {
+    const entries: string[] = [];
+    const onEntry = (entry: JournalEntry): void => void entries.push(JSON.stringify(entry));
+    const short = await simulate({ ...scenarioOf(seed, 1), onEntry });
+    const passedOver = entries.splice(0);
+    const whole = await simulate({ ...scenarioOf(seed, 1), onEntry, everyVisit: true });
+    expect(passedOver).toEqual(entries);
+    expect(short.journalHash).toBe(whole.journalHash);
+    expect(short.containers).toEqual(whole.containers);
+  },
+  300_000,
+);
