@@ -33,6 +33,8 @@ export interface ApiDeps {
   /** Throws `superseded` while another daemon leads, as all do that only a leader can. */
   pool: Pool;
   role(): Role;
+  /** Throws `superseded`, saying who leads, while another daemon does. */
+  assertLeading(): void;
   store: ContainerStore;
   dispatcher: {
     /** In the order of the last pass. */

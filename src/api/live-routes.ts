@@ -39,7 +39,7 @@ export const liveRoutes =
     });
     app.get('/events', { schema: { querystring: eventsQuery }, ...uncompressed }, (request, reply) => {
       // Refused before the stream begins where there is nothing to follow.
-      pool.atQuota();
+      deps.assertLeading();
       const lastSeen = request.headers['last-event-id'];
       const stream = eventStream(request, reply);
       const since = typeof lastSeen === 'string' ? lastSeen : request.query.since;

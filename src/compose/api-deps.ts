@@ -41,6 +41,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     pool,
     store,
     role: () => orders.role(),
+    assertLeading: () => orders.assertLeading(),
     dispatcher: {
       containers: () => dispatch.containers(),
       wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),

@@ -6,7 +6,6 @@ import { ControllerClient } from '../queue/controller/controller-client.js';
 import { ControllerContainers } from '../queue/controller/controller-containers.js';
 import type { Orders } from './orders.js';
 import { sizeBy } from './size-by.js';
-import { notLeading } from './while-leading.js';
 
 /** The containers of the configured controller, or `undefined` when there is none. Throws `ConfigError`. */
 export function openController(
@@ -42,8 +41,6 @@ export function openController(
       const view = running && pool.instance(running.instanceId);
       return view && { instanceId: view.instanceId, instanceTypeName: view.instanceType.name };
     },
-    assertFollowing: () => {
-      if (!orders().isLeading) throw notLeading(orders().role());
-    },
+    assertFollowing: () => orders().assertLeading(),
   });
 }

@@ -68,6 +68,11 @@ export class Orders {
     return this.#present !== undefined;
   }
 
+  /** Throws `superseded`, saying who leads, while this daemon does not. */
+  assertLeading(): void {
+    if (!this.isLeading) throw notLeading(this.role());
+  }
+
   role(): Role {
     const role = this.#leadership?.role();
     if (!role) {

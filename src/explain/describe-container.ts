@@ -38,7 +38,7 @@ function runSentences({ record, now }: ContainerFacts): string[] {
 }
 
 function endSentences({ record, now }: ContainerFacts): string[] {
-  const { exitCode, error, startedAt, finishedAt, cost, state } = record;
+  const { exitCode, error, startedAt, finishedAt, cost, state, attempts } = record;
   const lines: string[] = [];
   if (state === 'Cancelled') {
     lines.push(`It was cancelled: ${error === '' ? 'nobody said why' : error}.`);
@@ -48,7 +48,10 @@ function endSentences({ record, now }: ContainerFacts): string[] {
   if (exitCode !== undefined) lines.push(`It exited with status ${exitCode}.`);
   if (finishedAt === undefined) return lines;
   const ran = startedAt === undefined ? '' : ` It ran for ${spanText(finishedAt - startedAt)}`;
-  const paid = ran === '' || cost === undefined ? '' : ` and cost ${dollarText(cost)}`;
+  const paid =
+    ran === '' || cost === undefined
+      ? ''
+      : ` and cost ${dollarText(cost)}${attempts > 1 ? `, all ${attempts} attempts together` : ''}`;
   lines.push(`It ended at ${pastText(finishedAt, now)}.${ran}${paid}${ran === '' ? '' : '.'}`);
   return lines;
 }

@@ -38,7 +38,7 @@ export interface ContainerRecord extends Container, ContainerWork {
   exitCode: number | undefined;
   /** Why it was cancelled, or what its owner should know; `''` when nothing. */
   error: string;
-  /** Dollars, once it ended. */
+  /** Dollars of all its attempts that ended; `undefined` before the first did. */
   cost: number | undefined;
 }
 

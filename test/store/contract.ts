@@ -236,6 +236,39 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 0 });
     });
 
+    it('adds up what all attempts cost, those that were lost, tried again or cancelled included', async () => {
+      const second = 1_000;
+      const now = Date.now();
+      const retry = { exitCodes: [75], delayMs: 0 };
+      const uuid = await submit({ maxAttempts: 4, scheduling: { ...request.scheduling, retry } });
+      const cents = async (): Promise<number> =>
+        Math.round(100_000 * ((await store.find(uuid))?.cost ?? -1)) / 1_000;
+      const begin = async (at: number): Promise<void> => {
+        await store.lock(uuid);
+        await store.started(uuid, placement, at);
+      };
+      const result = { exitCode: 75, startedAt: now - 60 * second, note: '', stdout: '', stderr: '' };
+      expect(await cents()).toBe(-100);
+      await begin(now - 60 * second);
+      await store.complete(uuid, { ...result, finishedAt: now - 50 * second });
+      expect(await cents()).toBe(1);
+      await begin(now);
+      await store.lost(uuid, 'its instance is gone');
+      const lost = await cents();
+      expect(lost).toBeGreaterThanOrEqual(1);
+      // Its result, come too late, is of what was counted.
+      await store.complete(uuid, { ...result, startedAt: now, finishedAt: now + 500 * second });
+      expect(await cents()).toBe(lost);
+      await begin(now - 40 * second);
+      await store.cancel(uuid, 'not wanted');
+      expect(await cents()).toBeGreaterThanOrEqual(lost + 4);
+      // When it really ended takes the place of when it was cancelled.
+      await store.complete(uuid, { ...result, startedAt: now - 40 * second, finishedAt: now - 20 * second });
+      expect(await cents()).toBeCloseTo(lost + 2, 2);
+      await store.complete(uuid, { ...result, startedAt: now - 40 * second, finishedAt: now });
+      expect(await cents()).toBeCloseTo(lost + 2, 2);
+    });
+
     it('keeps the result, the output and the cost, once', async () => {
       const uuid = await submit();
       await store.lock(uuid);

@@ -69,6 +69,8 @@ describe('daemons that share a store', { timeout: 120_000 }, () => {
       503,
       expect.stringContaining(`leads, at ${first.daemon.url}`),
     ]);
+    const events = await second.ask('/v1/events');
+    expect([events.status, events.text]).toEqual([503, refused.text]);
     expect((await second.ask('/v1/status')).json.role).toMatchObject({
       state: 'standing by',
       leader: { url: first.daemon.url },

@@ -27,7 +27,7 @@ export function unlockRow(row: ContainerRow, maxDispatchAttempts: number, now: n
 
 export function cancelRow(row: ContainerRow, reason: string, now: number): RowChange {
   requireState(row, 'cancel', ['Queued', 'Locked', 'Running']);
-  return { state: 'Cancelled', error: plainText(reason), finished_at: now };
+  return { state: 'Cancelled', error: plainText(reason), finished_at: now, cost: costWith(row, now) };
 }
 
 /** Begins an attempt; being told again of the same one changes nothing (CR-11). */
@@ -60,15 +60,13 @@ export function completeRow(row: ContainerRow, result: ContainerResult, now: num
   if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
   if (isOpen && row.attempts < row.max_attempts && isRetried(row, result)) {
     const text = `attempt ${row.attempts} of ${row.max_attempts} exited with ${result.exitCode}`;
-    return againRow(row, text, now);
+    return { ...againRow(row, text, now), cost: costWith(row, result.finishedAt, result.startedAt) };
   }
-  const startedAt = result.startedAt > 0 ? result.startedAt : row.started_at;
-  const hours = startedAt === null ? 0 : Math.max(0, result.finishedAt - startedAt) / hourMs;
   return {
     exit_code: result.exitCode,
-    started_at: startedAt,
+    started_at: result.startedAt || row.started_at,
     finished_at: result.finishedAt,
-    cost: hours * row.price_per_hour,
+    cost: costWith(row, result.finishedAt, result.startedAt),
     ...(isOpen ? { state: 'Complete', error: plainText(result.note) } : {}),
   };
 }
@@ -83,8 +81,23 @@ function againRow(row: ContainerRow, text: string, now: number): RowChange {
     instance_id: '',
     started_at: null,
     error: plainText(text),
+    cost: costWith(row, now),
     ...(pauseMs > 0 ? { scheduling: JSON.stringify({ ...scheduling, notBeforeAt: now + pauseMs }) } : {}),
   };
+}
+
+/**
+ * Dollars of all attempts, the one that ends now included; that of one that was cancelled was counted up to then, and is
+ * counted anew. `startedAt` 0: when it was recorded as started. `null` when it was never started.
+ */
+function costWith(row: ContainerRow, finishedAt: number, startedAt = 0): number | null {
+  const { started_at, finished_at, cost, price_per_hour: price } = row;
+  const ofSpan = (from: number, to: number): number => (Math.max(0, to - from) / hourMs) * price;
+  // What comes late is of an attempt that was counted when it was given up.
+  if (started_at === null) return startedAt === 0 ? cost : (cost ?? 0);
+  const wasCounted = row.state === 'Cancelled' && finished_at !== null;
+  const counted = wasCounted ? ofSpan(Number(started_at), Number(finished_at)) : 0;
+  return Math.max(0, (cost ?? 0) - counted) + ofSpan(startedAt || Number(started_at), finishedAt);
 }
 
 function isRetried({ scheduling }: ContainerRow, { exitCode, timedOut = false }: ContainerResult): boolean {
