@@ -116,9 +116,8 @@ describe('a daemon whose PostgreSQL store is in trouble', { timeout: 180_000 }, 
     expect(fleet.starts.size).toBe(5);
   });
 
-  it('asks the store every second where announcements do not arrive', async () => {
+  it('comes upon a container that somebody else added without announcing it', async () => {
     await start();
-    // Somebody else adds a container, unannounced.
     const [uuid] = await submit(1);
     await expect.poll(complete, patient).toBe(1);
     const database = new URL(url).pathname.slice(1);

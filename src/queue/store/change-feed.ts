@@ -50,6 +50,19 @@ export class ChangeFeed {
   }
 
   async #run(): Promise<void> {
+    await Promise.all([this.#poll(), this.#seekAnnouncements()]);
+  }
+
+  /** Also while announcements are being sought, which takes its time where they do not arrive. */
+  async #poll(): Promise<void> {
+    for (;;) {
+      await this.#pause(pollMs);
+      if (this.#end.signal.aborted) return;
+      if (this.#mode !== 'listening') this.#options.onNews();
+    }
+  }
+
+  async #seekAnnouncements(): Promise<void> {
     for (let backOffMs = firstBackOffMs; !this.#end.signal.aborted;) {
       const startedAt = this.#options.clock.now();
       const error = await this.#listen().catch((cause: unknown) => cause);
@@ -57,7 +70,7 @@ export class ChangeFeed {
       this.#enter('polling', error);
       const wasLong = this.#options.clock.now() - startedAt > proofIntervalMs;
       backOffMs = wasLong ? firstBackOffMs : Math.min(backOffMs * 2, longestBackOffMs);
-      await this.#pollFor(backOffMs);
+      await this.#pause(backOffMs);
     }
   }
 
@@ -102,17 +115,11 @@ export class ChangeFeed {
   }
 
   #enter(mode: 'listening' | 'polling', error: unknown): void {
-    // What happened while nobody listened.
-    if (mode === 'listening' && this.#mode !== mode) this.#options.onNews();
-    if (this.#mode !== mode) this.#options.onMode(mode, error);
+    if (this.#mode === mode) return;
     this.#mode = mode;
-  }
-
-  async #pollFor(ms: number): Promise<void> {
-    for (let leftMs = ms; leftMs > 0 && !this.#end.signal.aborted; leftMs -= pollMs) {
-      this.#options.onNews();
-      await this.#pause(Math.min(leftMs, pollMs));
-    }
+    // What happened while nobody listened.
+    this.#options.onNews();
+    this.#options.onMode(mode, error);
   }
 
   #pause(ms: number): Promise<void> {
