@@ -53,7 +53,7 @@ export async function openStorage(
     db,
     clock,
     clusterId: config.clusterId,
-    randomBytes: () => randomBytes(15),
+    randomBytes: randomBytesInBulk(15),
     size: sizeBy(config),
     maxDispatchAttempts: config.scheduler.maxDispatchAttempts,
     writer,
@@ -71,4 +71,15 @@ export async function openStorage(
   keeper.start();
   releases.push(() => keeper.stop());
   return { store, journal, db, isShared, writer };
+}
+
+/** Asking for each few bytes alone costs more than all else about a new container. */
+function randomBytesInBulk(size: number): () => Uint8Array {
+  let bulk: Uint8Array = new Uint8Array(0);
+  let from = 0;
+  return () => {
+    if (from === bulk.length) [bulk, from] = [randomBytes(size * 512), 0];
+    from += size;
+    return bulk.subarray(from - size, from);
+  };
 }

@@ -32,13 +32,13 @@ export function inOrder(
   const withProcess: QueueEntry[] = [];
   const locked: QueueEntry[] = [];
   const notable: QueueEntry[] = [];
-  const groups = new Map<bigint, Group>();
-  for (const [uuid, entry] of entries) {
-    const { state, priority } = entry.container;
+  const groups = new Groups();
+  for (const entry of entries.values()) {
+    const { uuid, state, priority } = entry.container;
     if (running.has(uuid)) withProcess.push(entry);
     else if (state === 'Locked') locked.push(entry);
     else {
-      addTo(groups, priority, entry);
+      groups.add(priority, entry);
       if (state !== 'Queued' || priority < 1n) notable.push(entry);
     }
   }
@@ -48,26 +48,34 @@ export function inOrder(
   );
   locked.sort(compare);
   const busy = withProcess.concat(locked);
-  return { entries: busy.concat(...inLine(groups)), firstIdle: busy.length, notable: notable.concat(busy) };
+  return { entries: busy.concat(...groups.inLine()), firstIdle: busy.length, notable: notable.concat(busy) };
 }
 
-function addTo(groups: Map<bigint, Group>, priority: bigint, entry: QueueEntry): void {
-  const group = groups.get(priority);
-  if (!group) {
-    groups.set(priority, { priority, entries: [entry], isSorted: true, last: entry });
-    return;
+class Groups {
+  readonly #groups = new Map<bigint, Group>();
+  /** Looked up last: neighbours are often of one priority. */
+  #recent: Group | undefined;
+
+  add(priority: bigint, entry: QueueEntry): void {
+    const group = this.#recent?.priority === priority ? this.#recent : this.#groups.get(priority);
+    if (!group) {
+      this.#recent = { priority, entries: [entry], isSorted: true, last: entry };
+      this.#groups.set(priority, this.#recent);
+      return;
+    }
+    this.#recent = group;
+    if (group.isSorted && compareAge(group.last, entry) > 0) group.isSorted = false;
+    group.last = entry;
+    group.entries.push(entry);
   }
-  if (compareAge(group.last, entry) > 0) group.isSorted = false;
-  group.last = entry;
-  group.entries.push(entry);
-}
 
-function inLine(groups: ReadonlyMap<bigint, Group>): QueueEntry[][] {
-  const all = [...groups.values()].sort((a, b) => (a.priority > b.priority ? -1 : 1));
-  for (const { entries, isSorted } of all) if (!isSorted) entries.sort(compareAge);
-  const lists = all.map(({ entries }) => entries);
-  // As arguments of one call there can only be so many.
-  return lists.length <= mostPriorities ? lists : [lists.flat()];
+  inLine(): QueueEntry[][] {
+    const all = [...this.#groups.values()].sort((a, b) => (a.priority > b.priority ? -1 : 1));
+    for (const { entries, isSorted } of all) if (!isSorted) entries.sort(compareAge);
+    const lists = all.map(({ entries }) => entries);
+    // As arguments of one call there can only be so many.
+    return lists.length <= mostPriorities ? lists : [lists.flat()];
+  }
 }
 
 function compare(a: QueueEntry, b: QueueEntry): number {

@@ -52,7 +52,8 @@ export interface SqlContainerStoreOptions {
   onFault(uuid: string, error: unknown): void;
 }
 
-const cancelSize = 200;
+/** So many containers are dealt with before others have their turn. */
+const sliceSize = 200;
 /** Of nobody who leads. */
 const noEpoch = -1;
 
@@ -110,14 +111,14 @@ export class SqlContainerStore implements ContainerStore {
     const { clock, clusterId, randomBytes, writer } = this.#options;
     const options = { clusterId, randomBytes, writer, now: clock.now() };
     const { uuids, fresh } = await this.#write(() => submitContainers(this.#db, requests, options));
-    const misfits = this.#role.leads ? await this.#cache.absorb(fresh.map(containerOf)) : [];
+    const misfits = this.#role.leads ? await this.#cache.absorb(await containersOf(fresh)) : [];
     await this.#cancelMisfits(misfits);
     const rows = new Map(fresh.map((row) => [row.uuid, row]));
     for (const { container } of misfits) rows.delete(container.uuid);
     return this.#read(async () => {
       const records: ContainerRecord[] = [];
       for (const uuid of uuids) {
-        if (records.length % cancelSize === cancelSize - 1) await eventLoopTurn();
+        if (records.length % sliceSize === sliceSize - 1) await eventLoopTurn();
         records.push(readRecord(rows.get(uuid) ?? (await containerRow(this.#db, uuid))));
       }
       return records;
@@ -258,8 +259,8 @@ export class SqlContainerStore implements ContainerStore {
 
   /** After a change of the configuration they may be all. */
   async #cancelMisfits(misfits: readonly Misfit[]): Promise<void> {
-    for (let from = 0; from < misfits.length; from += cancelSize) {
-      const part = misfits.slice(from, from + cancelSize);
+    for (let from = 0; from < misfits.length; from += sliceSize) {
+      const part = misfits.slice(from, from + sliceSize);
       try {
         await Promise.all(part.map((misfit) => this.#cancelMisfit(misfit)));
       } catch (error) {
@@ -296,6 +297,15 @@ export class SqlContainerStore implements ContainerStore {
   #write<T>(write: () => Promise<T>): Promise<T> {
     return guarded('the store did not take a change', write);
   }
+}
+
+async function containersOf(rows: readonly ContainerRow[]): Promise<Container[]> {
+  const containers: Container[] = [];
+  for (const row of rows) {
+    if (containers.length % sliceSize === sliceSize - 1) await eventLoopTurn();
+    containers.push(containerOf(row));
+  }
+  return containers;
 }
 
 function readRecord(row: ContainerRow): ContainerRecord {

@@ -28,25 +28,31 @@ export async function submitContainers(
   requests: readonly ContainerRequest[],
   options: SubmitOptions,
 ): Promise<{ uuids: string[]; fresh: ContainerRow[] }> {
-  requests.forEach(checkRequest);
+  for (let from = 0; from < requests.length; from += insertSize) {
+    if (from > 0) await eventLoopTurn();
+    requests.slice(from, from + insertSize).forEach((request, index) => checkRequest(request, from + index));
+  }
   return db.transaction().execute(async (transaction) => {
     let revision = await takeRevisions(transaction, requests.length, options.writer);
     // Read once all others wait: two requests with the same key can not miss each other.
     const byKey = await knownKeys(transaction, requests);
     const fresh: ContainerRow[] = [];
-    const uuids = requests.map((request) => {
-      const { idempotencyKey } = request;
-      const earlier = idempotencyKey === '' ? undefined : byKey.get(idempotencyKey);
-      if (earlier !== undefined) return earlier;
-      const uuid = containerUuidFrom(options.clusterId, options.randomBytes());
-      fresh.push(rowOf(uuid, request, options.now, revision++));
-      byKey.set(idempotencyKey, uuid);
-      return uuid;
-    });
-    for (let from = 0; from < fresh.length; from += insertSize) {
+    const uuids: string[] = [];
+    for (let from = 0; from < requests.length; from += insertSize) {
       if (from > 0) await eventLoopTurn();
-      const rows = fresh.slice(from, from + insertSize);
+      const rows: ContainerRow[] = [];
+      for (const request of requests.slice(from, from + insertSize)) {
+        const { idempotencyKey } = request;
+        const earlier = idempotencyKey === '' ? undefined : byKey.get(idempotencyKey);
+        const uuid = earlier ?? containerUuidFrom(options.clusterId, options.randomBytes());
+        uuids.push(uuid);
+        if (earlier !== undefined) continue;
+        rows.push(rowOf(uuid, request, options.now, revision++));
+        byKey.set(idempotencyKey, uuid);
+      }
+      if (rows.length === 0) continue;
       await transaction.insertInto('containers').values(rows).execute();
+      for (const row of rows) fresh.push(row);
     }
     return { uuids, fresh };
   });
