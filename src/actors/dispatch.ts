@@ -5,6 +5,7 @@ import type { SchedulerSettings, WarmRule } from '../config/config.js';
 import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
+import { QueueLine } from '../policy/queue-line.js';
 import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
@@ -62,6 +63,7 @@ export class Dispatch implements DispatchPort {
   /** The operation under way for a container; never two at once (UL-1). */
   #isStopped = false;
   readonly #operations = new Map<string, string>();
+  readonly #line = new QueueLine();
   readonly #killed = new Set<string>();
   readonly #suspected = new Set<string>();
   readonly #unsubscribe: (() => void)[] = [];
@@ -163,6 +165,7 @@ export class Dispatch implements DispatchPort {
     this.#plan = plan({
       now: clock.now(),
       entries: snapshot.entries,
+      order: this.#line.update(snapshot.entries, running, queue.takeChanges?.()),
       instances,
       running,
       limits: {

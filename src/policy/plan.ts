@@ -10,6 +10,8 @@ import type { WaitReason } from './wait-reason.js';
 export interface PlanInput {
   now: number;
   entries: ReadonlyMap<string, QueueEntry>;
+  /** The entries in order, where the caller knows it. */
+  order?: QueueOrder;
   instances: readonly InstanceView[];
   running: ReadonlyMap<string, RunningView>;
   limits: {
@@ -106,7 +108,7 @@ class Pass {
     for (const view of running.values()) if (view.exitedAt === undefined) alive++;
     const { atQuota } = limits;
     this.#memory = nextPlanMemory(memory, { now, running: alive, totalInstances, atQuota, last503At });
-    this.#order = inOrder(entries, running);
+    this.#order = input.order ?? inOrder(entries, running);
     this.#waits = new Array<WaitReason | undefined>(this.#order.entries.length);
     this.#instances = new PlannedInstances(instances, entries, {
       atOnce: settings.maxRunningContainersPerInstance,

@@ -39,16 +39,25 @@ export function inOrder(
     else if (state === 'Locked') locked.push(entry);
     else {
       groups.add(priority, entry);
-      if (state !== 'Queued' || priority < 1n) notable.push(entry);
+      if (isOdd(entry)) notable.push(entry);
     }
   }
+  const busy = busyInOrder(withProcess, locked);
+  return { entries: busy.concat(...groups.inLine()), firstIdle: busy.length, notable: notable.concat(busy) };
+}
+
+/** Those with a process, then those that are locked. Sorts what it is given. */
+export function busyInOrder(withProcess: QueueEntry[], locked: QueueEntry[]): QueueEntry[] {
   withProcess.sort(
     (a, b) =>
-      Number(b.container.state === 'Locked') - Number(a.container.state === 'Locked') || compare(a, b),
+      Number(b.container.state === 'Locked') - Number(a.container.state === 'Locked') || compareInLine(a, b),
   );
-  locked.sort(compare);
-  const busy = withProcess.concat(locked);
-  return { entries: busy.concat(...groups.inLine()), firstIdle: busy.length, notable: notable.concat(busy) };
+  return withProcess.concat(locked.sort(compareInLine));
+}
+
+/** Nobody has it locked and it has no process, and yet it does not just wait. */
+export function isOdd({ container: { state, priority } }: QueueEntry): boolean {
+  return state !== 'Queued' || priority < 1n;
 }
 
 class Groups {
@@ -78,7 +87,8 @@ class Groups {
   }
 }
 
-function compare(a: QueueEntry, b: QueueEntry): number {
+/** By priority, age and id: never 0 for two containers. */
+export function compareInLine(a: QueueEntry, b: QueueEntry): number {
   const [left, right] = [a.container.priority, b.container.priority];
   if (left !== right) return left > right ? -1 : 1;
   return compareAge(a, b);
@@ -86,5 +96,6 @@ function compare(a: QueueEntry, b: QueueEntry): number {
 
 function compareAge(a: QueueEntry, b: QueueEntry): number {
   if (a.firstSeenAt !== b.firstSeenAt) return a.firstSeenAt - b.firstSeenAt;
-  return a.container.uuid < b.container.uuid ? -1 : 1;
+  const [left, right] = [a.container.uuid, b.container.uuid];
+  return left < right ? -1 : Number(left > right);
 }

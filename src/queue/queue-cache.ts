@@ -51,6 +51,8 @@ interface Staging {
 }
 
 const turnEvery = 500;
+/** More are not kept apart. */
+const mostChanges = 1_000;
 
 /** The containers a dispatcher deals with, as last heard of (Q-1..Q-16, Q-22..Q-27); for any kind of queue. */
 export class QueueCache {
@@ -58,6 +60,8 @@ export class QueueCache {
   readonly #listeners = new Set<() => void>();
   readonly #stagings = new Set<Staging>();
   #entries = new Map<string, QueueEntry>();
+  /** What changed since somebody asked; `undefined`: more than is kept. */
+  #changes: Set<string> | undefined;
   #threshold = 0;
   #seenAt = 0;
   /** Someone holds the map: the next change is made in a copy (Q-4). */
@@ -72,6 +76,13 @@ export class QueueCache {
 
   get(uuid: string): QueueEntry | undefined {
     return this.#entries.get(uuid);
+  }
+
+  /** The ids of entries that came, went or changed since the last call; `undefined`: any of them. */
+  takeChanges(): ReadonlySet<string> | undefined {
+    const changes = this.#changes;
+    this.#changes = new Set();
+    return changes;
   }
 
   /** For those who are done with it at once: no copy is made for them. */
@@ -122,6 +133,7 @@ export class QueueCache {
     const known = this.#entries.get(uuid);
     if (!known) return;
     this.#own().set(uuid, { ...known, container: { ...known.container, ...change } });
+    this.#note(uuid);
     this.#notify();
   }
 
@@ -132,12 +144,16 @@ export class QueueCache {
     if (!isFinal(container.state) && (container.state !== 'Queued' || container.priority !== 0n)) return;
     this.#touch(uuid);
     this.#own().delete(uuid);
+    this.#note(uuid);
   }
 
   /** They are not there any more; this stands whatever becomes of an update under way (Q-34). */
   drop(uuids: readonly string[]): void {
     if (!uuids.some((uuid) => this.#entries.has(uuid))) return;
-    for (const uuid of uuids) this.#own().delete(uuid);
+    for (const uuid of uuids) {
+      this.#own().delete(uuid);
+      this.#note(uuid);
+    }
     this.#notify();
   }
 
@@ -228,7 +244,11 @@ export class QueueCache {
   #applyChanges({ entries, touched }: Staging): void {
     if (entries.size === 0) return;
     const own = this.#own();
-    for (const [uuid, entry] of entries) if (!touched.has(uuid)) own.set(uuid, entry);
+    for (const [uuid, entry] of entries) {
+      if (touched.has(uuid)) continue;
+      own.set(uuid, entry);
+      this.#note(uuid);
+    }
   }
 
   #applyAll({ entries, touched }: Staging): void {
@@ -239,10 +259,16 @@ export class QueueCache {
     }
     const before = this.#entries;
     this.#entries = entries;
+    this.#changes = undefined;
     this.#isShared = false;
     const { onDropped } = this.#options;
     if (!onDropped) return;
     for (const [uuid, { container }] of before) if (!entries.has(uuid)) onDropped(container);
+  }
+
+  #note(uuid: string): void {
+    this.#changes?.add(uuid);
+    if (this.#changes && this.#changes.size > mostChanges) this.#changes = undefined;
   }
 
   #touch(uuid: string): void {

@@ -62,6 +62,8 @@ export interface Queue {
   entries(): QueueSnapshot;
   /** The same without a copy: it changes with the next change, so it is for those who are done with it at once. */
   peek?(): QueueSnapshot;
+  /** The ids of entries that came, went or changed since the last call; `undefined`: any of them. For one caller only. */
+  takeChanges?(): ReadonlySet<string> | undefined;
   get(uuid: string): Container | undefined;
   lock(uuid: string): Promise<void>;
   unlock(uuid: string): Promise<void>;

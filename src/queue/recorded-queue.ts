@@ -18,6 +18,7 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
     update: () => queue.update(),
     entries: () => queue.entries(),
     peek: () => queue.peek?.() ?? queue.entries(),
+    takeChanges: () => queue.takeChanges?.(),
     get: (uuid) => queue.get(uuid),
     lock: (uuid) => queue.lock(uuid),
     unlock: (uuid) => queue.unlock(uuid),

@@ -162,6 +162,30 @@ describe('an update of the queue', () => {
     expect(ages).toEqual([...ages].sort((a, b) => a - b));
   });
 
+  it('tells once what came, went or changed, and nothing of it when it may be anything', async () => {
+    const { state, cache } = world();
+    const taken = (): string[] | undefined => {
+      const changes = cache.takeChanges();
+      return changes && [...changes].sort();
+    };
+    expect(taken()).toBeUndefined();
+    state.listed = [c1, c2, { ...c3, priority: 0n }];
+    await cache.update();
+    expect(taken()).toBeUndefined();
+    expect(taken()).toEqual([]);
+    cache.changed(c1.uuid, { state: 'Locked' });
+    cache.drop([c2.uuid]);
+    cache.forget(c3.uuid);
+    expect(taken()).toEqual([c1.uuid, c2.uuid, c3.uuid]);
+    state.isComplete = false;
+    state.listed = [c2];
+    await cache.update();
+    expect(taken()).toEqual([c2.uuid]);
+    await cache.absorb(Array.from({ length: 1_001 }, (_, index) => container(index, { state: 'Queued' })));
+    expect(taken()).toBeUndefined();
+    expect(taken()).toEqual([]);
+  });
+
   it('gives copies to those who keep them, and none to those who only look (Q-4)', async () => {
     const { state, cache } = world();
     state.listed = [c1];

@@ -80,6 +80,10 @@ export class ControllerQueue implements Queue {
     return this.#cache.peek();
   }
 
+  takeChanges(): ReadonlySet<string> | undefined {
+    return this.#cache.takeChanges();
+  }
+
   get(uuid: string): Container | undefined {
     return this.#cache.get(uuid)?.container;
   }

@@ -177,6 +177,10 @@ export class SqlContainerStore implements ContainerStore {
     return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
   }
 
+  takeChanges(): ReadonlySet<string> | undefined {
+    return this.#cache.takeChanges();
+  }
+
   get(uuid: string): Container | undefined {
     return this.#cache.get(uuid)?.container;
   }
