@@ -3,22 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createActor, fromCallback, fromPromise } from 'xstate';
 import ssh2 from 'ssh2';
 import { compose, type Daemon } from '../src/compose.js';
 import { parseConfig } from '../src/config/load.js';
 import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';
 import { noConstraints } from '../src/domain/container.js';
-import { tagKeys, type Tags } from '../src/domain/instance.js';
-import { noGpu, type InstanceType } from '../src/domain/instance-type.js';
+import type { InstanceType } from '../src/domain/instance-type.js';
 import { createLog } from '../src/log.js';
-import { runnerMachine } from '../src/machines/runner.js';
-import type { OnInstance, RemoteOutcome, RunProbeOutcome } from '../src/machines/worker-effects.js';
-import { workerMachine } from '../src/machines/worker.js';
 import { initialPlanMemory } from '../src/policy/container-limit.js';
 import { plan } from '../src/policy/plan.js';
 import { longQueue } from './bench-long-queue.js';
+import { percentile, round, typeOf, until } from './bench-parts.js';
+import { benchSync } from './bench-sync.js';
+import { benchWorkers } from './bench-workers.js';
 import type { InstanceView } from '../src/actors/pool.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
 import type { QueueEntry } from '../src/queue/queue.js';
@@ -31,15 +29,6 @@ const only = process.argv[2];
 
 function print(scenario: string, figures: Record<string, number | string>): void {
   console.log(JSON.stringify({ scenario, ...figures }));
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }
 
 async function startDaemon(): Promise<Daemon> {
@@ -241,22 +230,6 @@ function planning(): Promise<void> {
   return Promise.resolve();
 }
 
-function typeOf(vcpus: number): InstanceType {
-  const bytes = vcpus * 2 ** 32;
-  return {
-    name: `t${vcpus}`,
-    providerType: `t${vcpus}`,
-    vcpus,
-    ramBytes: bytes,
-    scratchBytes: bytes,
-    includedScratchBytes: bytes,
-    addedScratchBytes: 0,
-    price: vcpus / 10,
-    preemptible: false,
-    gpu: noGpu,
-  };
-}
-
 /** Ten thousand containers in one request. */
 async function store(): Promise<void> {
   const { store: containers, stop } = await startDaemon();
@@ -286,100 +259,19 @@ async function queue(): Promise<void> {
   await running.stop();
 }
 
-/** Idle workers, with effects that do nothing. */
-async function workers(): Promise<void> {
-  const machine = workerMachine.provide({
-    actors: {
-      bootProbe: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
-      copyRunner: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
-      saveTags: fromPromise<RemoteOutcome, OnInstance & { tags: Tags }>(() => Promise.resolve({ ok: true })),
-      destroyInstance: fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true })),
-      runner: runnerMachine,
-      watch: fromCallback(() => () => {}),
-      runProbe: fromPromise<RunProbeOutcome, OnInstance>(() =>
-        Promise.resolve({
-          ok: true,
-          durationMs: 1,
-          listing: { live: [], stale: [], ended: [], broken: false, interruption: '' },
-        }),
-      ),
-    },
+const workers = async (): Promise<void> => print('1,000 idle workers', await benchWorkers());
+
+/** A fleet of 10,000 taken into the roster, by a daemon that starts and later. */
+async function sync(): Promise<void> {
+  const { first, later } = await benchSync();
+  print('10,000 instances into the roster, ms', {
+    laterMs: round(later.ms),
+    goal: 100,
+    laterCpuMs: round(later.cpuMs),
+    startMs: round(first.ms),
+    startCpuMs: round(first.cpuMs),
+    startLongestBlockMs: round(first.longestBlockMs),
   });
-  const keys = tagKeys('Bench');
-  const stageMs = 600_000;
-  const settings = {
-    tagKeys: keys,
-    timeoutIdleMs: 600_000,
-    timeoutBootingMs: stageMs,
-    bootStageTimeoutsMs: {
-      requested: stageMs,
-      addressed: stageMs,
-      connected: stageMs,
-      verified: stageMs,
-      booted: stageMs,
-      copied: stageMs,
-    },
-    timeoutProbeMs: 600_000,
-    timeoutShutdownMs: 10_000,
-    timeoutStaleRunLockMs: 5_000,
-    tagRetryMs: 5_000,
-    watchRetryMs: 2_000,
-    collects: true,
-    runnerTimings: {
-      timeoutTermMs: 120_000,
-      timeoutSignalMs: 5_000,
-      collectRetryMs: 1_000,
-      timeoutCollectMs: 600_000,
-    },
-  };
-  globalThis.gc?.();
-  const before = process.memoryUsage();
-  const from = performance.now();
-  const type = typeOf(1);
-  const actors = Array.from({ length: 1_000 }, (_, index) => {
-    const instance = {
-      id: `i-${index}`,
-      displayName: `i-${index}`,
-      providerType: type.providerType,
-      address: '127.0.0.1:22',
-      remoteUser: 'root',
-      tags: { [keys.instanceType]: type.name, [keys.idleBehavior]: 'run' },
-      priceHistory: [],
-    };
-    const input = {
-      clock: systemClock,
-      settings,
-      instance,
-      instanceType: type,
-      typeIsConfigured: true,
-      expected: true,
-    };
-    const actor = createActor(machine, { input });
-    actor.start();
-    actor.send({ type: 'probe.due' });
-    return actor;
-  });
-  await until(() =>
-    Promise.resolve(actors.every((actor) => actor.getSnapshot().matches({ lifecycle: 'idle' }))),
-  );
-  const bootMs = performance.now() - from;
-  globalThis.gc?.();
-  const after = process.memoryUsage();
-  const probeFrom = performance.now();
-  for (let probe = 0; probe < 10; probe++) {
-    for (const actor of actors) actor.send({ type: 'probe.due' });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const probeUs = ((performance.now() - probeFrom) * 1_000) / 10_000;
-  print('1,000 idle workers', {
-    rssMb: round(after.rss / 2 ** 20),
-    rssBeforeMb: round(before.rss / 2 ** 20),
-    addedHeapKbEach: round((after.heapUsed - before.heapUsed) / 1_024 / 1_000),
-    bootAllMs: round(bootMs),
-    probeRoundUs: round(probeUs),
-    goalRssMb: 150,
-  });
-  for (const actor of actors) actor.stop();
 }
 
 /** A fleet of 10,000 on EC2, listed. Beside it what the library's own reader takes for the same pages. */
@@ -415,14 +307,6 @@ async function journal(): Promise<void> {
   });
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadlineAt = Date.now() + 60_000;
-  while (!(await condition())) {
-    if (Date.now() > deadlineAt) throw new Error('the bench waited too long');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 for (const [name, scenario] of Object.entries({
   daemon,
   executor,
@@ -431,6 +315,7 @@ for (const [name, scenario] of Object.entries({
   workers,
   queue,
   journal,
+  sync,
   ec2,
 })) {
   if (only === undefined || only === name) await scenario();

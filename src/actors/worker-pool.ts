@@ -26,6 +26,9 @@ import {
 } from './pool-views.js';
 import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './roster.js';
 
+/** So many instances of the first list get their workers before others have a turn. */
+const firstListSlice = 100;
+
 /** Told of what the pool itself does. None of these may throw. */
 export interface PoolObserver {
   loaded(count: number): void;
@@ -62,6 +65,7 @@ export class WorkerPool implements Pool, Roster {
   readonly #loaded: Promise<void>;
   #announceLoaded: () => void = () => {};
   #isLoaded = false;
+  #restOfList: unknown;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -83,6 +87,7 @@ export class WorkerPool implements Pool, Roster {
   stop(): void {
     this.#supervisor.send({ type: 'stop' });
     this.#supervisor.stop();
+    this.#options.clock.clearTimeout(this.#restOfList);
     this.#options.limits.stop();
     this.#options.roster.stop();
   }
@@ -94,11 +99,23 @@ export class WorkerPool implements Pool, Roster {
   }
 
   reconcile(instances: readonly Instance[]): void {
-    const { roster, limits, observer, secretTagKey } = this.#options;
-    for (const instance of instances) {
+    // A newer list takes the place of what is left of the first one.
+    this.#options.clock.clearTimeout(this.#restOfList);
+    this.#take(instances, 0);
+  }
+
+  /** The first list goes by slices: after a start, making the workers of a large fleet takes seconds in all. */
+  #take(instances: readonly Instance[], from: number): void {
+    const { clock, roster, limits, observer, secretTagKey } = this.#options;
+    const end = this.#isLoaded ? instances.length : from + firstListSlice;
+    for (const instance of instances.slice(from, end)) {
       const { expected, launch, ...origin } = this.#launches.recognise(instance.tags[secretTagKey] ?? '');
       roster.see(instance, expected, origin);
       if (launch) launch.isListed = true;
+    }
+    if (end < instances.length) {
+      this.#restOfList = clock.setTimeout(() => this.#take(instances, end), 0);
+      return;
     }
     roster.retireMissing(new Set(instances.map((instance) => instance.id)));
     limits.synced(this.#counts());

@@ -249,6 +249,47 @@ describe('the list of instances', () => {
     expect(world.lists - lists).toBe(12);
   });
 
+  it('is taken in by slices after a start, and only the whole of it counts as loaded (L-25)', async () => {
+    const world = new PoolWorld({ types });
+    for (let index = 0; index < 250; index++) world.add(`i-${index}`, type1);
+    let isLoaded = false;
+    void world.pool.loaded().then(() => (isLoaded = true));
+    // What others see who wait for their turn.
+    const seen: number[] = [];
+    const look = (): void => {
+      if (seen.push(world.roster.size) < 3) world.clock.setTimeout(look, 0);
+    };
+    world.clock.setTimeout(look, 0);
+    await world.start();
+    expect([world.roster.size, isLoaded]).toEqual([100, false]);
+    await world.clock.advance(0);
+    expect([seen, isLoaded]).toEqual([[100, 200, 250], true]);
+    for (let index = 250; index < 500; index++) world.add(`i-${index}`, type1);
+    await world.sync();
+    expect(world.roster.size).toBe(500);
+  });
+
+  it('gives way to a newer one while it is taken in', async () => {
+    const world = new PoolWorld({ types });
+    for (let index = 0; index < 250; index++) world.add(`i-${index}`, type1);
+    await world.start();
+    const newer = [...world.cloud.values()].slice(50, 240);
+    world.pool.reconcile(newer);
+    for (let round = 0; round < 4; round++) await world.clock.advance(0);
+    expect(world.roster.size).toBe(240);
+    expect([world.roster.get('i-239') !== undefined, world.roster.get('i-240')]).toEqual([true, undefined]);
+    await world.pool.loaded();
+  });
+
+  it('is not taken in any further by a pool that stops', async () => {
+    const world = new PoolWorld({ types });
+    for (let index = 0; index < 250; index++) world.add(`i-${index}`, type1);
+    await world.start();
+    world.pool.stop();
+    await world.clock.advance(1_000);
+    expect(world.roster.size).toBe(0);
+  });
+
   it('changes nothing when it cannot be had, and is not loaded before the first (T-64, L-22, L-33)', async () => {
     const world = new PoolWorld({ types });
     world.listFails = true;

@@ -1,0 +1,35 @@
+// What several scenarios of scripts/bench need.
+import { noGpu, type InstanceType } from '../src/domain/instance-type.js';
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+}
+
+export function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+export function typeOf(vcpus: number): InstanceType {
+  const bytes = vcpus * 2 ** 32;
+  return {
+    name: `t${vcpus}`,
+    providerType: `t${vcpus}`,
+    vcpus,
+    ramBytes: bytes,
+    scratchBytes: bytes,
+    includedScratchBytes: bytes,
+    addedScratchBytes: 0,
+    price: vcpus / 10,
+    preemptible: false,
+    gpu: noGpu,
+  };
+}
+
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineAt = Date.now() + 60_000;
+  while (!(await condition())) {
+    if (Date.now() > deadlineAt) throw new Error('the bench waited too long');
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

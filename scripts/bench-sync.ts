@@ -1,0 +1,120 @@
+// A list of 10,000 instances taken into the roster of a whole daemon, whose cloud and connections are pretended.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compose, type Daemon } from '../src/compose.js';
+import { parseConfig } from '../src/config/load.js';
+import { ensureSecrets } from '../src/config/secrets.js';
+import { systemClock } from '../src/domain/clock.js';
+import { instanceSetIdOf } from '../src/domain/ids.js';
+import type { Instance } from '../src/domain/instance.js';
+import type { Driver } from '../src/drivers/driver.js';
+import { createLog } from '../src/log.js';
+import { ExecutorError, type Executor } from '../src/ssh/executor.js';
+
+const instances = 10_000;
+
+/** Of one sync: the whole time and the longest in which nothing else had a turn. */
+export interface SyncFigures {
+  ms: number;
+  longestBlockMs: number;
+  /** Of the processor: on a busy machine the rest of `ms` is waiting. */
+  cpuMs: number;
+}
+
+/** As each list makes them: new objects every time. `round` changes the tag of one in a hundred. */
+function listed(round: number, setId: string): Instance[] {
+  return Array.from({ length: instances }, (_, index) => ({
+    id: `i-${index.toString(16).padStart(17, '0')}`,
+    displayName: `i-${index}`,
+    providerType: 't3.micro',
+    address: '10.0.0.7',
+    remoteUser: 'root',
+    tags: {
+      ArvadosInstanceSetID: setId,
+      ArvadosInstanceType: 'small',
+      ArvadosIdleBehavior: 'run',
+      ArvadosInstanceSecret: `sha256:${'0'.repeat(64)}`,
+      note: index % 100 === 0 ? String(round) : '0',
+    },
+    priceHistory: [],
+  }));
+}
+
+/** From a start until the first list is known, and later lists in which one instance in a hundred changed. */
+export async function benchSync(): Promise<{ first: SyncFigures; later: SyncFigures }> {
+  const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-sync-'));
+  let list: Instance[] = [];
+  const driver: Driver = {
+    name: 'bench',
+    create: () => Promise.reject(new Error('none')),
+    list: () => Promise.resolve(list),
+    destroy: () => Promise.resolve(),
+    setTags: () => Promise.resolve(),
+    verifyHostKey: () => Promise.resolve(true),
+    priceHistory: () => [],
+    quotaGroup: () => '',
+    stop: () => Promise.resolve(),
+  };
+  const refuse = () => Promise.reject(new ExecutorError('refused', 'nobody is there'));
+  const executor = {
+    run: refuse,
+    setTarget: () => {},
+    close: () => Promise.resolve(),
+  } as unknown as Executor;
+  const text = `
+clusterId: bench
+stateDir: ./state
+driver: loopback
+instanceTypes: { small: { vcpus: 1, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
+pool: { syncInterval: 1h, maxProbesPerSecond: 1 }
+api: { listen: '127.0.0.1:0' }
+logLevel: silent`;
+  const config = ensureSecrets(parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env }));
+  const setId = instanceSetIdOf(config.systemRootToken);
+  list = listed(0, setId);
+  const options = {
+    config,
+    clock: systemClock,
+    log: createLog('silent'),
+    driver,
+    executorFactory: () => executor,
+  };
+  let daemon!: Daemon;
+  const first = await measure(async () => {
+    daemon = await compose(options);
+    while (daemon.role().state !== 'leading') await new Promise((resolve) => setTimeout(resolve, 10));
+    await daemon.pool.loaded();
+    const known = daemon.pool.instances().length;
+    if (known !== instances) throw new Error(`${known} instances are known`);
+  });
+  const sync = async (round: number): Promise<SyncFigures> => {
+    list = listed(round, setId);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return measure(() => daemon.pool.reconcile(list));
+  };
+  const later: SyncFigures[] = [];
+  for (let round = 1; round <= 5; round++) later.push(await sync(round));
+  await daemon.stop();
+  rmSync(folder, { recursive: true, force: true });
+  return { first, later: later.sort((a, b) => a.ms - b.ms)[2]! };
+}
+
+async function measure(work: () => void | Promise<void>): Promise<SyncFigures> {
+  let turnAt = performance.now();
+  let longestBlockMs = 0;
+  const turn = (): void => {
+    const now = performance.now();
+    longestBlockMs = Math.max(longestBlockMs, now - turnAt - 1);
+    turnAt = now;
+  };
+  const timer = setInterval(turn, 1);
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  await work();
+  const ms = performance.now() - from;
+  const { user, system } = process.cpuUsage(cpu);
+  turn();
+  clearInterval(timer);
+  return { ms, longestBlockMs, cpuMs: (user + system) / 1_000 };
+}
