@@ -71,6 +71,8 @@ export interface ApiDeps {
     instanceId: string,
     options: SessionOptions,
   ): Promise<{ session: RemoteSession; address: string; user: string }>;
+  /** How many of these sessions there may be at once. */
+  maxShells: number;
   live: LiveParts;
   managementToken: string;
   /** Where the built page is. */

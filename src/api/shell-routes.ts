@@ -26,6 +26,7 @@ const longestOpeningMs = 60_000;
 export const shellRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
+    let open = 0;
     app.get(
       '/instances/:id/shell',
       {
@@ -39,27 +40,39 @@ export const shellRoutes =
           return undefined;
         },
       },
-      (socket, request) => void serveShell(deps, socket, request, request.params.id),
+      (socket, request) => {
+        const isOneTooMany = open >= deps.maxShells;
+        open++;
+        void serveShell(deps, socket, request, isOneTooMany).finally(() => open--);
+      },
     );
     done();
   };
 
+function refuse(socket: WebSocket, code: string, message: string): void {
+  socket.send(jsonFrame('refused', { code, message }));
+  // One that is paused never hears that the other side closed it too.
+  socket.resume();
+  socket.close();
+}
+
 async function serveShell(
   deps: ApiDeps,
   socket: WebSocket,
-  request: FastifyRequest,
-  instanceId: string,
+  request: FastifyRequest<{ Params: { id: string } }>,
+  isOneTooMany: boolean,
 ): Promise<void> {
+  const instanceId = request.params.id;
   const { clock, journal, log } = deps;
   const startedAt = clock.now();
   const from = request.ip;
-  const refuse = (code: string, message: string): void => {
-    socket.send(jsonFrame('refused', { code, message }));
-    socket.close();
-  };
   // What comes before the session is open has to wait, not to be lost.
   const order = await firstOrder(socket, deps);
-  if (typeof order === 'string') return refuse('invalid', order);
+  if (typeof order === 'string') return refuse(socket, 'invalid', order);
+  if (isOneTooMany) {
+    const text = `${deps.maxShells} shells are open already: end one, or raise api.maxShells`;
+    return refuse(socket, 'limit', text);
+  }
   const because = orderedBy(request, order.reason);
   const data = {
     from,
@@ -100,7 +113,7 @@ async function serveShell(
       because: message,
       data: failure,
     });
-    refuse(code, message);
+    refuse(socket, code, message);
   }
 }
 

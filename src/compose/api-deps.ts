@@ -68,6 +68,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     replay: (instanceId, limit) => replayOf(parts, instanceId, limit),
     tail: tailWith(executors, parts.runner),
     openShell: openShellWith(executors),
+    maxShells: config.api.maxShells,
     live,
     managementToken: config.managementToken,
     pageFolder,

@@ -124,6 +124,8 @@ export interface ApiSettings {
   /** PEM files; both or none. */
   tlsCertFile: string;
   tlsKeyFile: string;
+  /** Shells on instances that may be open at once. */
+  maxShells: number;
   /** Of the inspector, on loopback, when the daemon is told to open it; 0: the system chooses. */
   inspectPort: number;
 }

@@ -52,6 +52,7 @@ export function resolveConfig(
       listen: file.api.listen,
       tlsCertFile: file.api.tlsCertFile && absolute(file.api.tlsCertFile, base),
       tlsKeyFile: file.api.tlsKeyFile && absolute(file.api.tlsKeyFile, base),
+      maxShells: file.api.maxShells,
       inspectPort: file.api.inspectPort,
     },
     logLevel: file.logLevel,

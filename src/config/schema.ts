@@ -229,6 +229,7 @@ const api = z
       .describe('host:port; port 0 lets the system choose.'),
     tlsCertFile: z.string().default('').describe('PEM file.'),
     tlsKeyFile: z.string().default('').describe('PEM file.'),
+    maxShells: z.int().min(0).default(32).describe('Shells on instances that may be open at once.'),
     inspectPort: z
       .int()
       .min(0, portRange)

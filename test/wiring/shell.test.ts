@@ -39,6 +39,7 @@ driver: loopback
 driverParameters: { maxInstances: 3 }
 instanceTypes: { small: { vcpus: 1, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
 pool: { bootProbeCommand: 'true', timeoutIdle: 10m, syncInterval: 1s, probeInterval: 1s }
+api: { listen: '127.0.0.1:0', maxShells: 3 }
 `);
   instance = await makeInstance();
 });
@@ -132,6 +133,25 @@ describe('longshore ssh', () => {
     expect([await wrong.exitCode, wrong.output.err]).toEqual([4, expect.stringContaining('refused')]);
     const nobody = { daemon: { ...world.daemon, url: 'http://127.0.0.1:9' } };
     expect(await runCommand(nobody, ['ssh', instance, '--', 'true']).exitCode).toBe(3);
+  });
+
+  it('is refused while too many are open, and had again when one has ended', async () => {
+    const others = Array.from({ length: 3 }, () => {
+      const terminal = new FakeTerminal();
+      return runCommand(world, ['ssh', instance, '--', 'echo begun; cat'], { terminal });
+    });
+    for (const { terminal } of others) await expect.poll(() => terminal.shown, soon).toBe('begun\n');
+    const late = runCommand(world, ['ssh', instance, '--', 'true']);
+    expect([await late.exitCode, late.output.err + late.terminal.told]).toEqual([
+      1,
+      expect.stringContaining('3 shells are open already: end one, or raise api.maxShells') as string,
+    ]);
+    others[0]!.terminal.stdin.end();
+    expect(await others[0]!.exitCode).toBe(0);
+    const again = () => runCommand(world, ['ssh', instance, '--', 'exit 5']).exitCode;
+    await expect.poll(again, soon).toBe(5);
+    for (const { terminal } of others.slice(1)) terminal.stdin.end();
+    for (const { exitCode } of others) expect(await exitCode).toBe(0);
   });
 
   it('ends with 255 when the instance goes away', async () => {

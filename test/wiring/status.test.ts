@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../support/command-line.js';
 import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
@@ -20,6 +23,27 @@ describe('longshore status', () => {
     const json = runCommand(world, ['status', '--json']);
     expect(await json.exitCode).toBe(0);
     expect(JSON.parse(json.output.out)).toMatchObject({ health: 'OK', atQuota: false });
+  });
+
+  it('says by its exit status that the daemon is not well, and why', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'longshore-no-runner-'));
+    const ill = await startInProcess(`
+managementToken: ${managementToken}
+driver: loopback
+instanceTypes: { small: { vcpus: 1, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
+runner: { deploy: ${join(folder, 'gone')}, deployDirectory: ${join(folder, 'deployed')} }
+`);
+    try {
+      const told = runCommand(ill, ['status']);
+      expect(await told.exitCode).toBe(1);
+      expect(told.output.out).toMatch(/^health {6}.*gone/);
+      const json = runCommand(ill, ['status', '--json']);
+      expect(await json.exitCode).toBe(1);
+      expect((JSON.parse(json.output.out) as { health: string }).health).toContain('gone');
+    } finally {
+      await ill.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('says by its exit status that none answers, or that it may not ask', async () => {
