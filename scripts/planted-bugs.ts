@@ -8,4 +8,6 @@ export const plantedBugs: Readonly<Record<string, () => Worker>> = {
   'hold-forgotten': () => workerMachine.provide({ guards: { isNotHeld: () => true } }),
   /** One failed probe is enough to give an instance up. */
   'hasty-with-silence': () => workerMachine.provide({ guards: { isUnresponsive: () => true } }),
+  /** An instance that is to be drained stays. */
+  'drain-ignored': () => workerMachine.provide({ guards: { isDraining: () => false } }),
 };

@@ -9,7 +9,7 @@ export interface Clock {
 }
 
 /** Share of the elapsed time by which a steady clock runs faster or slower to come to the wall clock's time. */
-const steadySlew = 0.005;
+export const steadySlew = 0.005;
 
 /**
  * The time of day for a process that waits by it: it begins with the wall clock's, never goes back and never jumps.

@@ -1,3 +1,4 @@
+import { steadySlew } from '../domain/clock.js';
 import type { WorkerState } from '../domain/instance.js';
 import type { FleetLimits } from './fleet-model.js';
 import type { Invariant, Violation } from './invariants.js';
@@ -33,8 +34,8 @@ const paceWindowMs = 10_000;
 /** Timers fire a little early, and the clock counts whole milliseconds. */
 const paceSlack = 2;
 const earlyMs = 100;
-/** The clock may run a little slower than the timers, while it comes to a time that was set. */
-const clockSlack = 0.99;
+/** Waits are made by timers and told by the clock, which runs slower than they do while it comes to a time that was set. */
+const clockSlack = 1 - steadySlew;
 
 /** What the provider is asked for, and what it shows. */
 export class CloudModel {
