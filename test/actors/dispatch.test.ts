@@ -45,6 +45,18 @@ describe('locks of an earlier daemon', () => {
 });
 
 describe('queue and pool', () => {
+  it('are brought together no faster than once a second while the store refuses', async () => {
+    world = new DispatchWorld({ types: [t1] });
+    await world.start();
+    await world.pass(10_000);
+    world.gate = Promise.reject(new Error('the store is down'));
+    world.gate.catch(() => {});
+    world.queue(container(1, { state: 'Running' })).dispatch();
+    await world.pass(10_000);
+    const tries = world.calls.filter((call) => call === `lost ${c1.uuid}`).length;
+    expect([tries > 5, tries <= 11]).toEqual([true, true]);
+  });
+
   it('agree that what is over on both sides is forgotten (T-70, SY-1)', async () => {
     world = new DispatchWorld({ types: [t1] });
     await world.start();
