@@ -247,12 +247,14 @@ supervise() {
   (
     exec >&4 2>&6 </dev/null 3<&- 4>&- 5<&- 6>&- 8>&-
     trap - USR2 TERM INT QUIT HUP
+    true >"$home/armed"
     run_main
   ) &
-  main=$!
+  command=$!
   exec 3<&- 4>&- 5<&- 6>&-
-  began_at "$main"
-  main_began=$began
+  began_at "$command"
+  # Last: a request to stop that comes now finds both or none.
+  main_began=$began main=$command
   printf '%s %s\n' "$main" "$began" >"$home/main"
   if [ "$max_run_time_s" -gt 0 ]; then (exec 8>&-; limit_time) & timer=$!; fi
   if [ -n "$spot_check" ]; then (exec 8>&-; watch_spot) & watcher=$!; fi
@@ -426,6 +428,11 @@ signal_main() {
 
 # Asks the command to stop, then makes it.
 stop_main() {
+  # A new process loses a signal that comes before its traps are gone.
+  for pause in 0.05 0.1 0.2 0.4 0.8 1.6 3.2; do
+    [ ! -e "$home/armed" ] || break
+    sleep "$pause"
+  done
   for pause in 0.05 0.1 0.2 0.4; do
     if signal_main TERM; then break; fi
     sleep "$pause"
