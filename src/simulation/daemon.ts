@@ -150,7 +150,8 @@ export class SimulatedDaemon {
       },
       reporter,
       runner,
-      ...(world.everyVisit ? {} : { shortcut: this.#shortcut(reporter), watchSilenceMs: Infinity }),
+      ...(world.everyVisit ? {} : { shortcut: this.#shortcut(reporter) }),
+      ...(world.beats ? {} : { watchSilenceMs: Infinity }),
       instanceSetId: 'simulated',
       publicKey: undefined,
       onWorkerStep: (event, before, after) => {

@@ -20,8 +20,10 @@ export interface SimulateOptions {
   hours: number;
   /** Over {@link usualWorld}. */
   world?: Partial<WorldSettings>;
-  /** Make visits that change nothing as well, and let watches beat: slower, and the same journal. Default false. */
+  /** Make visits that change nothing as well: slower, and the same journal. Default false. */
   everyVisit?: boolean;
+  /** Let watches say something every 15 seconds, so that their silence is noticed as well: slower. Default false. */
+  beats?: boolean;
   /** Default: none. */
   faults?: readonly Fault[];
   /** Go on after the hours, without faults, until all containers ended and all instances are gone. Default false. */
@@ -67,8 +69,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const runner = new RunnerProgram(config.runner);
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
-  const { everyVisit = false, onEntry } = options;
-  const world = new World({ config, settings, seed, onEntry, everyVisit });
+  const { everyVisit = false, beats = false, onEntry } = options;
+  const world = new World({ config, settings, seed, onEntry, everyVisit, beats });
   const rules = new Rules(world);
   const story = new Story({ world, runner, rules, workload, faults, worker: options.worker });
   const untilMs = hours * 3_600_000;

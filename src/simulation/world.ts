@@ -23,6 +23,8 @@ export interface WorldOptions {
   seed: number;
   onEntry: ((entry: JournalEntry) => void) | undefined;
   everyVisit: boolean;
+  /** Watches say something now and then, and their silence is noticed. */
+  beats: boolean;
 }
 
 /** Everything that outlives a daemon process: time, provider, machines, network, store, and the record of the truth. */
@@ -40,14 +42,16 @@ export class World {
   readonly throttle: Throttle;
   /** Visits that change nothing are made too. */
   readonly everyVisit: boolean;
+  readonly beats: boolean;
   /** Somebody steps in then who waits for no timer, epoch ms. */
   pausesAt = Infinity;
   readonly calls = new Map<number, CallCount>();
   readonly #work = new Map<string, WorkItem>();
   readonly #vms = new Map<string, VmKnobs>();
 
-  constructor({ config, settings, seed, onEntry, everyVisit }: WorldOptions) {
+  constructor({ config, settings, seed, onEntry, everyVisit, beats }: WorldOptions) {
     this.everyVisit = everyVisit;
+    this.beats = beats;
     this.config = config;
     this.settings = settings;
     this.random = new SeededRandom(seed);
@@ -149,7 +153,7 @@ export class World {
       crashRate: crashShare,
       lockLagMs: 20,
       killDelayMs: 200,
-      beats: this.everyVisit,
+      beats: this.beats,
     };
     this.#vms.set(id, knobs);
     return knobs;

@@ -4,7 +4,7 @@ import type { JournalEntry } from '../../src/journal/journal.js';
 import { scenarioOf } from '../../src/simulation/scenario.js';
 import { simulate } from '../../src/simulation/simulate.js';
 
-it.each([3, 22, randomInt(1, 2 ** 31)])(
+it.each([3, 22, 639_633_342, randomInt(1, 2 ** 31)])(
   'writes the same journal whether visits that find nothing new are made or passed over (seed %i)',
   async (seed) => {
     const entries: string[] = [];
@@ -18,3 +18,18 @@ it.each([3, 22, randomInt(1, 2 ** 31)])(
   },
   300_000,
 );
+
+it('notices by their silence that watches are dead, where they beat (seed 639633342)', async () => {
+  const closed: string[] = [];
+  const onEntry = (entry: JournalEntry): void => {
+    if (entry.kind === 'worker.step' && entry.event === 'watch.closed') closed.push(JSON.stringify(entry));
+  };
+  const { violations } = await simulate({
+    ...scenarioOf(639_633_342, 1),
+    onEntry,
+    beats: true,
+    everyVisit: true,
+  });
+  expect(violations).toEqual([]);
+  expect(closed.some((entry) => entry.includes('nothing was heard for 45000 ms'))).toBe(true);
+});
