@@ -11,20 +11,12 @@ import { systemClock } from '../src/domain/clock.js';
 import { noConstraints } from '../src/domain/container.js';
 import { createLog } from '../src/log.js';
 import { findTool } from '../test/support/tools.js';
+import { percentile, print, until } from './bench-parts.js';
 
 const token = 'a-token-for-the-bench';
 const loads = 10;
 const orders = 30;
 const executablePath = findTool('chromium');
-
-function print(scenario: string, figures: Record<string, number | string>): void {
-  console.log(JSON.stringify({ scenario, ...figures }));
-}
-
-function share(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
-}
 
 async function startDaemon(folder: string): Promise<Daemon> {
   const text = `
@@ -110,8 +102,8 @@ async function run(): Promise<void> {
   await page.getByRole('status').getByText('live', { exact: true }).waitFor();
   const times = await loadTimes(page, daemon.url);
   print('page with 1,000 instances, request to usable, ms', {
-    p50: share(times, 0.5),
-    max: share(times, 1),
+    p50: percentile(times, 0.5),
+    max: percentile(times, 1),
     goal: 1_000,
   });
   await daemon.store.submit([
@@ -137,13 +129,13 @@ async function run(): Promise<void> {
   await page.locator('[data-state="lifecycle.running"].active').waitFor();
   const delays = await changeTimes(page, daemon, instance);
   print('transition to its sight on the page, ms', {
-    p50: share(delays, 0.5),
-    max: share(delays, 1),
+    p50: percentile(delays, 0.5),
+    max: percentile(delays, 1),
     goal: 200,
   });
   await browser.close();
   daemon.pool.killInstance(instance, 'bench is over');
-  while (daemon.pool.instances().length > 0) await pause(50);
+  await until(async () => daemon.pool.instances().length === 0);
   await daemon.stop();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,6 +1,11 @@
 // What several scenarios of scripts/bench need.
 import { noGpu, type InstanceType } from '../src/domain/instance-type.js';
 
+/** One line of JSON for each scenario. */
+export function print(scenario: string, figures: Record<string, number | string>): void {
+  console.log(JSON.stringify({ scenario, ...figures }));
+}
+
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);

@@ -14,7 +14,7 @@ import { createLog } from '../src/log.js';
 import { initialPlanMemory } from '../src/policy/container-limit.js';
 import { plan } from '../src/policy/plan.js';
 import { longQueue } from './bench-long-queue.js';
-import { percentile, round, typeOf, until } from './bench-parts.js';
+import { percentile, print, round, typeOf, until } from './bench-parts.js';
 import { benchSync } from './bench-sync.js';
 import { benchWorkers } from './bench-workers.js';
 import type { InstanceView } from '../src/actors/pool.js';
@@ -26,10 +26,6 @@ import { createExecutorFactory } from '../src/ssh/ssh-executor.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'));
 const only = process.argv[2];
-
-function print(scenario: string, figures: Record<string, number | string>): void {
-  console.log(JSON.stringify({ scenario, ...figures }));
-}
 
 async function startDaemon(): Promise<Daemon> {
   const text = `

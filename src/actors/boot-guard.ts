@@ -46,11 +46,12 @@ export class BootGuard {
     return { because: holdOffs.becauseOf(allBoots), until: holdOffs.untilOf(allBoots) };
   }
 
-  /** Protected mode is over if one more boot succeeds: only that one may be begun. */
+  /** The type did not boot some time ago, and one more boot may show whether it does now. */
   isOnTrial(type: InstanceType): boolean {
     return this.#options.holdOffs.isHalfOpen(keyOf(type));
   }
 
+  /** Protected mode is over if one more boot succeeds: only that one may be begun. */
   isTrial(): boolean {
     return this.#options.holdOffs.isHalfOpen(allBoots);
   }

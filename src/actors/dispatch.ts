@@ -61,7 +61,6 @@ export class Dispatch implements DispatchPort {
   readonly #upkeep: Upkeep;
   readonly #actor: ActorRefFrom<typeof dispatcherMachine>;
   /** The operation under way for a container; never two at once (UL-1). */
-  #isStopped = false;
   readonly #operations = new Map<string, string>();
   readonly #line = new QueueLine();
   readonly #killed = new Set<string>();
@@ -70,6 +69,7 @@ export class Dispatch implements DispatchPort {
   #memory: PlanMemory;
   #plan: Plan | undefined;
   #lastFetchMs = 0;
+  #isStopped = false;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
 

@@ -19,7 +19,7 @@ export function stepLines({ steps }: Replay, index: number, color: Paint): strin
     `  event    ${color('cyan', printable(type))}${Object.keys(fields).length === 0 ? '' : ` ${color('dim', shortJson(fields))}`}`,
   ];
   if (step.skipped > 0) lines.push(`  before   ${step.skipped} uneventful steps`);
-  for (const { region, from, to } of movesOf(step)) {
+  for (const { region, from, to } of step.moves) {
     const move = from === to ? color('dim', from) : `${from} → ${color('bold', to)}`;
     lines.push(`  ${region.padEnd(13)}${move}`);
   }
@@ -35,7 +35,7 @@ export function stepLines({ steps }: Replay, index: number, color: Paint): strin
 
 /** One line for each step. */
 export function overviewLine(step: ReplayedStep, number: number): string {
-  const moves = movesOf(step)
+  const moves = step.moves
     .filter(({ from, to }) => from !== to)
     .map(({ region, from, to }) => `${region} ${from} → ${to}`);
   const sign = step.matches ? ' ' : '!';
@@ -47,26 +47,6 @@ export function verdictOf({ instance, steps }: Replay): string {
   const wrong = steps.filter(({ matches }) => !matches).length;
   const outcome = wrong === 0 ? 'all with the recorded outcome' : `${wrong} with another outcome`;
   return `${instance}: ${steps.length} steps made again, ${outcome}`;
-}
-
-/** Where each region of the chart was and came to be, innermost states. */
-function movesOf({ before, after }: ReplayedStep): { region: string; from: string; to: string }[] {
-  const from = innermost(before);
-  const to = innermost(after);
-  return [...new Set([...from.keys(), ...to.keys()])].map((region) => ({
-    region,
-    from: from.get(region) ?? '-',
-    to: to.get(region) ?? '-',
-  }));
-}
-
-function innermost(paths: readonly string[]): Map<string, string> {
-  const states = new Map<string, string>();
-  for (const path of paths) {
-    const [region = '', ...inner] = path.split('.');
-    if (inner.length > 0) states.set(region, inner.join('.'));
-  }
-  return states;
 }
 
 function shortJson(value: unknown): string {

@@ -33,7 +33,7 @@ function Player({ steps }: { steps: readonly ReplayedStep[] }): VNode {
   const step = steps[index]!;
   const wrong = steps.filter(({ matches }) => !matches).length;
   const rows = useMemo<StepRow[]>(() => steps.map((each, at) => ({ step: each, index: at })), [steps]);
-  const taken = useMemo(() => [{ event: step.event.type, changes: movesOf(step) }], [step]);
+  const taken = useMemo(() => [{ event: step.event.type, changes: step.moves }], [step]);
   return html`<p class="verdict" data-matches=${wrong === 0}>
       ${`${steps.length} steps made again, ${wrong === 0 ? 'all with the recorded outcome' : `${wrong} with another outcome`}. `}
       Nothing is carried out.
@@ -130,7 +130,7 @@ const stepRow = (step: ReplayedStep, isCurrent: boolean, show: () => void): VNod
     <time>${clockTime(step.at)}</time> <code>${step.event.type}</code>${' '}
     <span class="what">
       ${step.matches ? '' : '≠ '}
-      ${movesOf(step)
+      ${step.moves
         .filter(({ from, to }) => from !== to)
         .map(({ from, to }) => `${from} → ${to}`)
         .join(', ')}
@@ -149,7 +149,7 @@ function StepDetails({ step }: { step: ReplayedStep }): VNode {
     <${Facts}
       facts=${[
         ['Time', dateTime(step.at)],
-        ...movesOf(step).map(
+        ...step.moves.map(
           ({ region, from, to }) => [region, from === to ? from : `${from} → ${to}`] as const,
         ),
         ['Guards', guards.join(', ')],
@@ -168,25 +168,4 @@ function StepDetails({ step }: { step: ReplayedStep }): VNode {
             <pre tabindex="0">${JSON.stringify(fields, undefined, 2)}</pre>`
     }
   </section>`;
-}
-
-/** Where each region was and came to be, as paths within it. */
-function movesOf({ before, after }: ReplayedStep): { region: string; from: string; to: string }[] {
-  const from = innermost(before);
-  const to = innermost(after);
-  return [...new Set([...from.keys(), ...to.keys()])].map((region) => ({
-    region,
-    from: from.get(region) ?? '',
-    to: to.get(region) ?? '',
-  }));
-}
-
-/** By region, the longest path of an active state in it. */
-function innermost(paths: readonly string[]): Map<string, string> {
-  const states = new Map<string, string>();
-  for (const path of paths) {
-    const dot = path.indexOf('.');
-    if (dot > 0) states.set(path.slice(0, dot), path.slice(dot + 1));
-  }
-  return states;
 }

@@ -101,6 +101,7 @@ export interface ReplayedStep {
   event: { type: string };
   before: string[];
   after: string[];
+  moves: { region: string; from: string; to: string }[];
   guards: Record<string, boolean>;
   actions: string[];
   skipped: number;

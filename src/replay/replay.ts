@@ -18,6 +18,8 @@ export interface ReplayedStep {
   /** Paths of the active states, as in the chart of a live instance. */
   before: readonly string[];
   after: readonly string[];
+  /** By region of the chart, the innermost state it was in and came to be in; the same one when it stayed. */
+  moves: readonly Move[];
   /** What was known after the step, as recorded, as far as it was not the same after the step before; `null`: not any more. */
   facts: Readonly<Record<string, unknown>>;
   /** As recorded: true when the guard held at least once in the step. */
@@ -29,6 +31,12 @@ export interface ReplayedStep {
   matches: boolean;
   /** Where the outcome differs from the recorded one; empty when it does not. */
   differences: readonly Difference[];
+}
+
+export interface Move {
+  region: string;
+  from: string;
+  to: string;
 }
 
 export interface Difference {
@@ -87,17 +95,39 @@ function firstBase(entries: readonly JournalEntry[]): WorkerBase | undefined {
 function replayStep(at: number, record: StepRecord, base: WorkerBase): Omit<ReplayedStep, 'facts'> {
   const { after, guards, actions } = makeStep(at, record, base);
   const differences = differencesOf(record, after, guards);
+  const pathsBefore = activePaths(record.before.value as WorkerSnapshot['value']);
+  const pathsAfter = activePaths({ ...(record.before.value as object), ...(record.after.value as object) });
   return {
     at,
     event: record.event,
-    before: activePaths(record.before.value as WorkerSnapshot['value']),
-    after: activePaths({ ...(record.before.value as object), ...(record.after.value as object) }),
+    before: pathsBefore,
+    after: pathsAfter,
+    moves: movesBetween(pathsBefore, pathsAfter),
     guards: record.guards,
     actions,
     skipped: record.skipped,
     matches: differences.length === 0,
     differences,
   };
+}
+
+function movesBetween(before: readonly string[], after: readonly string[]): Move[] {
+  const [from, to] = [innermost(before), innermost(after)];
+  return [...new Set([...from.keys(), ...to.keys()])].map((region) => ({
+    region,
+    from: from.get(region) ?? '-',
+    to: to.get(region) ?? '-',
+  }));
+}
+
+/** By region, the path of the innermost active state in it. */
+function innermost(paths: readonly string[]): Map<string, string> {
+  const states = new Map<string, string>();
+  for (const path of paths) {
+    const [region = '', ...inner] = path.split('.');
+    if (inner.length > 0) states.set(region, inner.join('.'));
+  }
+  return states;
 }
 
 interface MadeStep {

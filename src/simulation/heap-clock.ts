@@ -1,5 +1,14 @@
+import TinyQueue from 'tinyqueue';
 import type { Clock } from '../domain/clock.js';
-import { isEarlier, TimerHeap, type Timer } from './timer-heap.js';
+
+interface Timer {
+  dueAt: number;
+  order: number;
+  callback: () => void;
+  cancelled: boolean;
+}
+
+const byDueTime = (a: Timer, b: Timer): number => a.dueAt - b.dueAt || a.order - b.order;
 
 /**
  * A clock that stands still until told to go: heaps of deadlines, so that a step costs a logarithm of the timers. Timers
@@ -12,8 +21,8 @@ export class HeapClock implements Clock {
   #order = 0;
   #live = 0;
   #isStirred = true;
-  readonly #loud = new TimerHeap();
-  readonly #quiet = new TimerHeap();
+  readonly #loud = new TinyQueue<Timer>([], byDueTime);
+  readonly #quiet = new TinyQueue<Timer>([], byDueTime);
 
   constructor(startAt = 0) {
     this.#now = startAt;
@@ -47,13 +56,13 @@ export class HeapClock implements Clock {
 
   /** When the next timer fires, or `undefined` when none waits. */
   nextAt(): number | undefined {
-    const [loud, quiet] = [this.#loud.peek(), this.#quiet.peek()];
+    const [loud, quiet] = [next(this.#loud), next(this.#quiet)];
     return loud && quiet ? Math.min(loud.dueAt, quiet.dueAt) : (loud ?? quiet)?.dueAt;
   }
 
   /** When the next one fires that is not quiet; until then nobody is disturbed. `Infinity` when none waits. */
   nextLoudAt(): number {
-    return this.#loud.peek()?.dueAt ?? Infinity;
+    return next(this.#loud)?.dueAt ?? Infinity;
   }
 
   /** A quiet timer did something that others may wait for. */
@@ -63,8 +72,8 @@ export class HeapClock implements Clock {
 
   /** Jumps to the next deadline and fires one timer. False when none waits. */
   step(): boolean {
-    const [loud, quiet] = [this.#loud.peek(), this.#quiet.peek()];
-    const isLoud = loud !== undefined && (quiet === undefined || isEarlier(loud, quiet));
+    const [loud, quiet] = [next(this.#loud), next(this.#quiet)];
+    const isLoud = loud !== undefined && (quiet === undefined || byDueTime(loud, quiet) < 0);
     const timer = (isLoud ? this.#loud : this.#quiet).pop();
     if (!timer) return false;
     this.#now = Math.max(this.#now, timer.dueAt);
@@ -93,7 +102,7 @@ export class HeapClock implements Clock {
     this.#now = endAt;
   }
 
-  #set(heap: TimerHeap, callback: () => void, delayMs: number): Timer {
+  #set(heap: TinyQueue<Timer>, callback: () => void, delayMs: number): Timer {
     const timer: Timer = {
       // Whole milliseconds, as the system's clock shows them.
       dueAt: this.#now + Math.max(0, Math.ceil(delayMs || 0)),
@@ -105,6 +114,12 @@ export class HeapClock implements Clock {
     heap.push(timer);
     return timer;
   }
+}
+
+/** The first one that is not cancelled; it stays. */
+function next(heap: TinyQueue<Timer>): Timer | undefined {
+  while (heap.peek()?.cancelled) heap.pop();
+  return heap.peek();
 }
 
 /** Lets every promise that can settle without I/O do so. */

@@ -14,6 +14,7 @@ import { openDriver } from '../../src/drivers/registry.js';
 import { delegate } from '../../src/drivers/wrappers/delegate.js';
 import { loginKey, options, spec, type } from '../drivers/contract.js';
 import { executorsWith } from '../drivers/login.js';
+import { cloudTestWishes } from '../support/cloud-test-wishes.js';
 
 const setId = 'zzzzz-zzzzz-zzzzzzcloudtest';
 let stateDir: string;
@@ -216,23 +217,7 @@ instanceTypes:
 pool: { bootProbeCommand: 'true', resourceTags: { team: x }, probeInterval: 100ms }`;
   const config = ensureSecrets(parseConfig(text, { path: join(stateDir, 'c.yaml'), env: {} }));
   const run = (name: string) =>
-    runCloudTest(
-      config,
-      systemClock,
-      {
-        type: name,
-        image: '',
-        setId,
-        destroyExisting: false,
-        command: '',
-        pause: undefined,
-        shell: false,
-        begun: () => {},
-        done: () => {},
-        said: () => {},
-      },
-      new AbortController().signal,
-    );
+    runCloudTest(config, systemClock, cloudTestWishes({ type: name, setId }), new AbortController().signal);
   await expect(run('huge')).rejects.toThrow('use one of small, cheap');
   const report = await run('');
   expect([failures(report), report.ok, report.instanceType]).toEqual([[], true, 'cheap']);

@@ -16,6 +16,7 @@ import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';
 import { errorOf, loginKey, options, spec, wrapped } from './contract.js';
 import { executorsWith } from './login.js';
+import { cloudTestWishes } from '../support/cloud-test-wishes.js';
 
 const hostKey = generateKeyPair();
 const publicText = hostKey.publicKey.trim().split(' ').slice(0, 2).join(' ');
@@ -130,18 +131,7 @@ pool: { bootProbeCommand: 'true', probeInterval: 100ms }`;
     const report = await runCloudTest(
       config,
       systemClock,
-      {
-        type: '',
-        image: '',
-        setId: 'zzzzz-zzzzz-zzzzzzcloudtest',
-        destroyExisting: false,
-        command: 'echo here',
-        pause: undefined,
-        shell: false,
-        begun: () => {},
-        done: () => {},
-        said: () => {},
-      },
+      cloudTestWishes({ command: 'echo here' }),
       new AbortController().signal,
     );
     expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
