@@ -151,12 +151,15 @@ is_orphaned() {
   esac
 }
 
-# Sleeps so that a TERM ends the sleep as well.
+# Sleeps so that a TERM ends the sleep as well, whenever it comes.
 nap() {
+  napping=0 woken=0
+  trap 'woken=1; end_nap' TERM
   sleep "$1" & napping=$!
-  trap 'kill "$napping" 2>/dev/null; exit 0' TERM
+  [ "$woken" = 0 ] || end_nap
   wait "$napping"
 }
+end_nap() { [ "$napping" = 0 ] || { kill -KILL "$napping" 2>/dev/null; exit 0; }; }
 
 # Tells each watcher, aside: one that does not read any more cannot make a container wait, nor for ever the one who tells.
 tell_watchers() {
@@ -301,14 +304,23 @@ await_main() {
   done
 }
 
-# Ends a process that this supervisor started; its number may have a new owner when it ended long ago.
-end_helper() {
-  [ "$1" != 0 ] || return 0
-  if [ -r /proc/self/stat ]; then
-    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-    case ${stat##*) } in ?" $$ "*) ;; *) return 0 ;; esac
-  fi
-  kill -TERM "$1" 2>/dev/null
+# True while a process that this supervisor started runs; its number may have a new owner when it ended long ago.
+is_helper() {
+  [ "$1" != 0 ] || return 1
+  [ -r /proc/self/stat ] || { kill -0 "$1" 2>/dev/null; return; }
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+  case ${stat##*) } in [!ZX]" $$ "*) ;; *) return 1 ;; esac
+}
+
+end_helper() { if is_helper "$1"; then kill -TERM "$1" 2>/dev/null; fi; }
+
+# Asks until it is gone: a new process loses a signal that comes before its traps are gone.
+see_helper_gone() {
+  for pause in 0.01 0.02 0.05 0.1 0.2 0.4 0.8 1.6 3.2; do
+    is_helper "$1" || return 0
+    kill -TERM "$1" 2>/dev/null
+    sleep "$pause"
+  done
 }
 
 # Copies a stream up to the limit, at once as it comes, and swallows the rest: the command is never held up and the disk
@@ -485,6 +497,7 @@ finish() {
   [ -z "$told" ] || wait $told
   exec 8>&-
   tell_watchers "ended $uuid"
+  for helper in "$timer" "$killer" "$watcher"; do see_helper_gone "$helper"; done
   exit 0
 }
 
