@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { systemClock } from '../src/domain/clock.js';
 import { openDriver } from '../src/drivers/registry.js';
 import { findMoto, missingMoto, startMoto } from '../test/support/moto.js';
+import { measureTurns, type TurnFigures } from './bench-turns.js';
 
 const instances = 10_000;
 const pageSize = 1_000;
@@ -19,17 +20,9 @@ const account = () => ({
   credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
 });
 
-/** Milliseconds of one pass, with the longest time in it in which nothing else had a turn. */
-export interface ListFigures {
-  ms: number;
-  /** Of the processor: on a busy machine the rest of `ms` is waiting. */
-  cpuMs: number;
-  longestBlockMs: number;
-}
-
 /** Lists 10,000 tagged instances, by the driver and, to compare, by the library's own reader; `undefined` without moto. */
 export async function benchEc2List(): Promise<
-  { ours: ListFigures; library: ListFigures; megabytes: number } | string
+  { ours: TurnFigures; library: TurnFigures; megabytes: number } | string
 > {
   const program = findMoto();
   if (program === undefined) return missingMoto;
@@ -134,28 +127,9 @@ async function servePages(item: string): Promise<{ url: string; stop(): Promise<
 }
 
 /** The best of three passes after one to warm up. */
-async function best(pass: () => Promise<void>): Promise<ListFigures> {
+async function best(pass: () => Promise<void>): Promise<TurnFigures> {
   await pass();
-  const figures: ListFigures[] = [];
-  for (let round = 0; round < 3; round++) {
-    const from = performance.now();
-    const cpu = process.cpuUsage();
-    let turnAt = from;
-    let longestBlockMs = 0;
-    const turn = setInterval(() => {
-      const now = performance.now();
-      longestBlockMs = Math.max(longestBlockMs, now - turnAt - 1);
-      turnAt = now;
-    }, 1);
-    await pass();
-    clearInterval(turn);
-    const end = performance.now();
-    const { user, system } = process.cpuUsage(cpu);
-    figures.push({
-      ms: end - from,
-      cpuMs: (user + system) / 1_000,
-      longestBlockMs: Math.max(longestBlockMs, end - turnAt - 1),
-    });
-  }
+  const figures: TurnFigures[] = [];
+  for (let round = 0; round < 3; round++) figures.push(await measureTurns(pass));
   return figures.sort((a, b) => a.ms - b.ms)[0]!;
 }

@@ -11,16 +11,9 @@ import type { Instance } from '../src/domain/instance.js';
 import type { Driver } from '../src/drivers/driver.js';
 import { createLog } from '../src/log.js';
 import { ExecutorError, type Executor } from '../src/ssh/executor.js';
+import { measureTurns, type TurnFigures } from './bench-turns.js';
 
 const instances = 10_000;
-
-/** Of one sync: the whole time and the longest in which nothing else had a turn. */
-export interface SyncFigures {
-  ms: number;
-  longestBlockMs: number;
-  /** Of the processor: on a busy machine the rest of `ms` is waiting. */
-  cpuMs: number;
-}
 
 /** As each list makes them: new objects every time. `round` changes the tag of one in a hundred. */
 function listed(round: number, setId: string): Instance[] {
@@ -34,21 +27,23 @@ function listed(round: number, setId: string): Instance[] {
       ArvadosInstanceSetID: setId,
       ArvadosInstanceType: 'small',
       ArvadosIdleBehavior: 'run',
-      ArvadosInstanceSecret: `sha256:${'0'.repeat(64)}`,
+      ArvadosInstanceSecret: `sha256:${index.toString(16).padStart(64, '0')}`,
       note: index % 100 === 0 ? String(round) : '0',
     },
     priceHistory: [],
   }));
 }
 
-/** From a start until the first list is known, and later lists in which one instance in a hundred changed. */
-export async function benchSync(): Promise<{ first: SyncFigures; later: SyncFigures }> {
+/** The first list of a daemon that is in service otherwise, and later lists in which one instance in a hundred changed. */
+export async function benchSync(): Promise<{ first: TurnFigures; later: TurnFigures }> {
   const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-sync-'));
   let list: Instance[] = [];
+  let answer!: () => void;
+  const answered = new Promise<void>((resolve) => (answer = resolve));
   const driver: Driver = {
     name: 'bench',
     create: () => Promise.reject(new Error('none')),
-    list: () => Promise.resolve(list),
+    list: () => answered.then(() => list),
     destroy: () => Promise.resolve(),
     setTags: () => Promise.resolve(),
     verifyHostKey: () => Promise.resolve(true),
@@ -80,41 +75,23 @@ logLevel: silent`;
     driver,
     executorFactory: () => executor,
   };
-  let daemon!: Daemon;
-  const first = await measure(async () => {
-    daemon = await compose(options);
-    while (daemon.role().state !== 'leading') await new Promise((resolve) => setTimeout(resolve, 10));
+  const daemon: Daemon = await compose(options);
+  while (daemon.role().state !== 'leading') await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const first = await measureTurns(async () => {
+    answer();
     await daemon.pool.loaded();
-    const known = daemon.pool.instances().length;
-    if (known !== instances) throw new Error(`${known} instances are known`);
   });
-  const sync = async (round: number): Promise<SyncFigures> => {
+  const known = daemon.pool.instances().length;
+  if (known !== instances) throw new Error(`${known} instances are known`);
+  const sync = async (round: number): Promise<TurnFigures> => {
     list = listed(round, setId);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    return measure(() => daemon.pool.reconcile(list));
+    return measureTurns(() => daemon.pool.reconcile(list));
   };
-  const later: SyncFigures[] = [];
+  const later: TurnFigures[] = [];
   for (let round = 1; round <= 5; round++) later.push(await sync(round));
   await daemon.stop();
   rmSync(folder, { recursive: true, force: true });
   return { first, later: later.sort((a, b) => a.ms - b.ms)[2]! };
-}
-
-async function measure(work: () => void | Promise<void>): Promise<SyncFigures> {
-  let turnAt = performance.now();
-  let longestBlockMs = 0;
-  const turn = (): void => {
-    const now = performance.now();
-    longestBlockMs = Math.max(longestBlockMs, now - turnAt - 1);
-    turnAt = now;
-  };
-  const timer = setInterval(turn, 1);
-  const cpu = process.cpuUsage();
-  const from = performance.now();
-  await work();
-  const ms = performance.now() - from;
-  const { user, system } = process.cpuUsage(cpu);
-  turn();
-  clearInterval(timer);
-  return { ms, longestBlockMs, cpuMs: (user + system) / 1_000 };
 }

@@ -257,16 +257,17 @@ async function queue(): Promise<void> {
 
 const workers = async (): Promise<void> => print('1,000 idle workers', await benchWorkers());
 
-/** A fleet of 10,000 taken into the roster, by a daemon that starts and later. */
+/** A fleet of 10,000 taken into the roster, by a daemon that just started and later. */
 async function sync(): Promise<void> {
   const { first, later } = await benchSync();
   print('10,000 instances into the roster, ms', {
     laterMs: round(later.ms),
     goal: 100,
     laterCpuMs: round(later.cpuMs),
-    startMs: round(first.ms),
-    startCpuMs: round(first.cpuMs),
-    startLongestBlockMs: round(first.longestBlockMs),
+    firstMs: round(first.ms),
+    firstCpuMs: round(first.cpuMs),
+    firstLongestBlockMs: round(first.longestBlockMs),
+    firstLongestOwnBlockMs: round(first.longestOwnBlockMs),
   });
 }
 
@@ -281,6 +282,7 @@ async function ec2(): Promise<void> {
     goal: 2_000,
     cpuMs: round(ours.cpuMs),
     longestBlockMs: round(ours.longestBlockMs),
+    longestOwnBlockMs: round(ours.longestOwnBlockMs),
     goalBlockMs: 50,
     libraryMs: round(library.ms),
     libraryLongestBlockMs: round(library.longestBlockMs),

@@ -26,8 +26,8 @@ import {
 } from './pool-views.js';
 import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './roster.js';
 
-/** So many instances of the first list get their workers before others have a turn. */
-const firstListSlice = 100;
+/** So many instances of the first list get their workers before others have a turn, or as many as go in that time. */
+const firstListSlice = { instances: 100, ms: 10 };
 
 /** Told of what the pool itself does. None of these may throw. */
 export interface PoolObserver {
@@ -107,14 +107,17 @@ export class WorkerPool implements Pool, Roster {
   /** The first list goes by slices: after a start, making the workers of a large fleet takes seconds in all. */
   #take(instances: readonly Instance[], from: number): void {
     const { clock, roster, limits, observer, secretTagKey } = this.#options;
-    const end = this.#isLoaded ? instances.length : from + firstListSlice;
-    for (const instance of instances.slice(from, end)) {
+    const most = this.#isLoaded ? Infinity : from + firstListSlice.instances;
+    const endAt = this.#isLoaded ? Infinity : clock.now() + firstListSlice.ms;
+    let next = from;
+    while (next < Math.min(most, instances.length) && clock.now() < endAt) {
+      const instance = instances[next++]!;
       const { expected, launch, ...origin } = this.#launches.recognise(instance.tags[secretTagKey] ?? '');
       roster.see(instance, expected, origin);
       if (launch) launch.isListed = true;
     }
-    if (end < instances.length) {
-      this.#restOfList = clock.setTimeout(() => this.#take(instances, end), 0);
+    if (next < instances.length) {
+      this.#restOfList = clock.setTimeout(() => this.#take(instances, next), 0);
       return;
     }
     roster.retireMissing(new Set(instances.map((instance) => instance.id)));
@@ -159,6 +162,8 @@ export class WorkerPool implements Pool, Roster {
 
   awaitsNews(): boolean {
     const { roster } = this.#options;
+    // A list that comes before the first one is taken in would only be in its way.
+    if (!this.#isLoaded) return false;
     if (roster.misses() || !roster.isComplete()) return true;
     return roster
       .snapshots()

@@ -269,6 +269,31 @@ describe('the list of instances', () => {
     expect(world.roster.size).toBe(500);
   });
 
+  it('lets others have a turn after 10 ms, however few instances were taken in by then (L-25)', async () => {
+    let spentMs = 0;
+    const inspection = () => void (spentMs += 4);
+    const world = new PoolWorld({ types, inspection });
+    const { clock } = world;
+    const now = clock.now.bind(clock);
+    clock.now = () => now() + spentMs;
+    for (let index = 0; index < 8; index++) world.add(`i-${index}`, type1);
+    await world.start();
+    expect(world.roster.size).toBe(3);
+    clock.step();
+    expect(world.roster.size).toBe(6);
+    await clock.advance(0);
+    expect(world.roster.size).toBe(8);
+  });
+
+  it('is not asked for again before the first one is taken in', async () => {
+    const world = new PoolWorld({ types });
+    for (let index = 0; index < 150; index++) world.add(`i-${index}`, type1, { address: '' });
+    await world.start();
+    expect([world.roster.size, world.pool.awaitsNews()]).toEqual([100, false]);
+    await world.clock.advance(0);
+    expect([world.roster.size, world.pool.awaitsNews()]).toEqual([150, true]);
+  });
+
   it('gives way to a newer one while it is taken in', async () => {
     const world = new PoolWorld({ types });
     for (let index = 0; index < 250; index++) world.add(`i-${index}`, type1);
