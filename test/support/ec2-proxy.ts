@@ -9,6 +9,8 @@ export type Ec2Answer = { status: number; body: string; headers?: Record<string,
 export interface Ec2Request {
   action: string;
   parameters: URLSearchParams;
+  /** Id of the access key that signed it. */
+  accessKeyId: string;
 }
 
 export interface Ec2Proxy {
@@ -85,7 +87,8 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
   const answerOf = async (incoming: IncomingMessage): Promise<Ec2Answer> => {
     const body = await text(incoming);
     const parameters = new URLSearchParams(body);
-    const request = { action: parameters.get('Action') ?? '', parameters };
+    const accessKeyId = /Credential=([^/]+)/.exec(incoming.headers.authorization ?? '')?.[1] ?? '';
+    const request = { action: parameters.get('Action') ?? '', parameters, accessKeyId };
     proxy.requests.push(request);
     const intercepted = proxy.intercept(request);
     if (intercepted) return intercepted;

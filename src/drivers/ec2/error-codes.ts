@@ -59,14 +59,18 @@ export const meanings: ReadonlyMap<string, Meaning> = new Map([
     remedy: 'give subnets in other zones; types without added scratch go on being created',
   }),
   ...all('InvalidInstanceID.NotFound InvalidInstanceID.Malformed InvalidInstanceID', { code: 'not-found' }),
-  ...all('RequestExpired RequestTimeTooSkewed RequestInTheFuture', { code: 'auth', remedy: clock }),
+  ...all('RequestTimeTooSkewed RequestInTheFuture', { code: 'auth', remedy: clock }),
+  ...all('RequestExpired', {
+    code: 'auth',
+    remedy: `renew the credentials if they are of the kind that expires; if they are fresh, ${clock}`,
+  }),
   ...all('InvalidSignatureException SignatureDoesNotMatch IncompleteSignature', {
     code: 'auth',
     remedy: `correct driverParameters.secretAccessKey; if it is right, ${clock}`,
   }),
   ...all('ExpiredToken ExpiredTokenException TokenRefreshRequired', {
     code: 'auth',
-    remedy: 'the credentials have expired: renew the session token, or use a role, which renews itself',
+    remedy: 'the credentials have expired: renew them at their source, or use a role, which renews itself',
   }),
   ...all('UnauthorizedOperation AccessDenied AccessDeniedException NotAuthorized', {
     code: 'auth',

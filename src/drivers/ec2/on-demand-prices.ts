@@ -2,6 +2,7 @@ import { GetProductsCommand, PricingClient, type Filter } from '@aws-sdk/client-
 import * as z from 'zod';
 import { abortError } from '../abortable.js';
 import { clientConfig } from './api.js';
+import { Credentials } from './credentials.js';
 import type { Ec2Parameters } from './parameters.js';
 import { redactor } from './redactor.js';
 import { translateEc2Error } from './translate-error.js';
@@ -32,7 +33,8 @@ export async function onDemandPrices(
   types: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, number>> {
-  const { endpoint: _, ...config } = clientConfig(parameters);
+  const credentials = new Credentials(parameters);
+  const { endpoint: _, ...config } = clientConfig(parameters, credentials);
   const client = new PricingClient({ ...config, region: pricingRegion });
   const prices = new Map<string, number>();
   const queries = types.length <= mostSingleQueries ? types : [undefined];
@@ -41,7 +43,7 @@ export async function onDemandPrices(
     return prices;
   } catch (error) {
     if (signal.aborted) throw abortError(signal, 'ask for prices on demand');
-    const redact = redactor([parameters.secretAccessKey, parameters.sessionToken]);
+    const redact = redactor(credentials.secrets);
     throw translateEc2Error(error, 'ask for prices on demand', redact);
   } finally {
     client.destroy();
