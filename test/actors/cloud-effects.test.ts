@@ -28,7 +28,7 @@ const specOf = (driver: ScriptedDriver, index = 0): CreateSpec =>
   driver.called('create')[index]!.args[0] as CreateSpec;
 
 describe('creating an instance', () => {
-  it('tags it with set, type, behavior and the fingerprint of its secret, not the secret (L-5)', async () => {
+  it('tags it with set, type, behavior and the fingerprint of its secret, not the secret (L-5, DW-14)', async () => {
     const driver = new ScriptedDriver();
     const outcome = await runEffect(createInstance(driver), wish);
     expect(outcome).toMatchObject({ ok: true, instance: { id: 'i-1' } });

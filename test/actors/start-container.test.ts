@@ -126,7 +126,7 @@ describe('the start document', () => {
     expect(env['ARVADOS_API_HOST_INSECURE']).toBe('1');
   });
 
-  it('counts buffers by what the container asks for and adds the cluster configuration (K-29, R-3)', async () => {
+  it('counts buffers by what the container asks for and adds the cluster configuration (K-29, R-3, DW-21)', async () => {
     const world = ready();
     world.queue.containers.set(uuid1, containerOf(uuid1, 1));
     const document = await documentOf(world, { keepBuffersPerVcpu: 2 });

@@ -100,7 +100,7 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
     expect(await present()).toEqual([]);
   });
 
-  it('tests each zone, the others too when one is broken (DT-38, CT-5)', async () => {
+  it('tests each zone, the others too when one is broken (DT-38, CT-5, DW-15)', async () => {
     const zoned: Driver = {
       ...delegate(driver),
       zones: () => ['a', 'b'],
@@ -188,7 +188,7 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
     expect(await present()).toEqual([]);
   });
 
-  it('names what it could not destroy', async () => {
+  it('names what it could not destroy (DW-15)', async () => {
     const stubborn: Driver = {
       ...delegate(driver),
       destroy: () => Promise.reject(new DriverError('unavailable', 'try later')),
@@ -196,6 +196,25 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
     const report = await test({ driver: stubborn, timeoutDestroyMs: 200 });
     expect(failures(report)).toEqual([['destroy', 'unavailable: try later']]);
     expect(report.left).toEqual(await present());
+  });
+
+  it('waits between lists that fail while it destroys, and gives up in the end (DW-15)', async () => {
+    let asked = 0;
+    let isDestroying = false;
+    const blind: Driver = {
+      ...delegate(driver),
+      list: (tags, more) => {
+        if (!isDestroying) return driver.list(tags, more);
+        asked++;
+        return Promise.reject(new DriverError('unavailable', 'no list'));
+      },
+    };
+    const lookAround = () => Promise.resolve(void (isDestroying = true));
+    const report = await test({ driver: blind, lookAround, timeoutDestroyMs: 200, pauseMs: 20 });
+    expect(failures(report)).toEqual([['destroy', expect.stringContaining('no list')]]);
+    expect(report.left).toEqual(await present());
+    expect(asked).toBeGreaterThan(1);
+    expect(asked).toBeLessThanOrEqual(1 + 200 / 20);
   });
 
   it('lets a person look around, with what they need to log in', async () => {

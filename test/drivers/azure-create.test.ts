@@ -34,7 +34,7 @@ const left = () => {
 };
 
 describe('making an instance on Azure', () => {
-  it('makes the interface, then the machine on it, both named after the set (AZ-4, AZ-11..AZ-16)', async () => {
+  it('makes the interface, then the machine on it, both named after the set (AZ-4, AZ-11..AZ-16, DW-1)', async () => {
     const driver = await world.driver();
     const order = azureSpec({ initCommand: 'true', tags: { a: '1' } });
     const made = await driver.create(order, options);

@@ -72,6 +72,12 @@ describe('an instance that is asked for', () => {
     expect(runs()[0]!.has('InstanceMarketOptions.MarketType')).toBe(false);
   });
 
+  it('lets its metadata be read from as far away as is configured (DW-19)', async () => {
+    world = await ec2World({ metadataHopLimit: 1 });
+    await world.driver.create(wish(), options);
+    expect(runs()[0]!.get('MetadataOptions.HttpPutResponseHopLimit')).toBe('1');
+  });
+
   it('runs the init command as a shell script (EC-13, DT-7)', async () => {
     world = await ec2World();
     await world.driver.create({ ...wish(), initCommand: 'true' }, options);

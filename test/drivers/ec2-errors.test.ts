@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { DriverErrorCode } from '../../src/drivers/driver.js';
 import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
 import { quotaGroupOf } from '../../src/drivers/ec2/quota-group.js';
-import { Ec2Fault, isSubnetSpecific } from '../../src/drivers/ec2/translate-error.js';
+import { Ec2Fault, isSubnetSpecific, translateEc2Error } from '../../src/drivers/ec2/translate-error.js';
 import { ec2Error } from '../support/ec2-proxy.js';
 import { errorOf, never, spec, type } from './contract.js';
 import { credentials, ec2World, type Ec2World } from './ec2-world.js';
@@ -52,6 +52,9 @@ const meanings: [number, string, string, Partial<{ code: DriverErrorCode; scope:
   [401, 'AuthFailure', 'AWS was not able to validate the provided access credentials', { code: 'auth' }],
   [400, 'RequestExpired', 'Request has expired.', { code: 'auth' }],
   [403, 'ExpiredToken', 'The provided token has expired.', { code: 'auth' }],
+  [400, 'RequestTimeTooSkewed', 'The difference between the times is too large.', { code: 'auth' }],
+  [401, 'OptInRequired', 'You are not subscribed to this service in this region.', { code: 'auth' }],
+  [400, 'InvalidGroup.NotFound', "The security group 'sg-9' does not exist", { code: 'invalid' }],
   [403, 'AuthFailure.ServiceLinkedRoleCreationNotPermitted', 'The role is missing.', { code: 'auth' }],
   [500, 'InternalError', 'An internal error has occurred', { code: 'unavailable' }],
   [503, 'ServiceUnavailable', 'Try again.', { code: 'unavailable' }],
@@ -143,6 +146,39 @@ describe('errors of EC2', () => {
       remedy: expect.stringContaining('endpoint') as string,
     });
     expect(error.message).toContain('ECONNREFUSED');
+  });
+
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])(
+    'name the region and the endpoint when there is no such host (%s), as in a region there is not',
+    (code) => {
+      const text = `getaddrinfo ${code} ec2.xx-nowhere-1.amazonaws.com`;
+      const error = translateEc2Error(
+        Object.assign(new Error(text), { code }),
+        'list instances',
+        (told) => told,
+      );
+      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining(text) as string });
+      expect(error.remedy).toContain('driverParameters.region');
+    },
+  );
+
+  it('of a clock that goes wrong say so once, and then the time that AWS told is gone by', async () => {
+    const hour = 3_600_000;
+    const noInstances = '<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>';
+    const signedAt: number[] = [];
+    world = await ec2World({}, (request) => {
+      signedAt.push(request.signedAt);
+      const awsNow = Date.now() + 2 * hour;
+      const date = { date: new Date(awsNow).toUTCString() };
+      if (Math.abs(awsNow - request.signedAt) < hour / 4)
+        return { status: 200, headers: date, body: noInstances };
+      return ec2Error(400, 'RequestExpired', 'Request has expired.', date);
+    });
+    const error = await errorOf(world.driver.list({}, options));
+    expect(error).toMatchObject({ code: 'auth', remedy: expect.stringContaining('clock') as string });
+    expect(await world.driver.list({}, options)).toEqual([]);
+    expect(await world.driver.list({}, options)).toEqual([]);
+    expect(signedAt).toHaveLength(3);
   });
 
   it('end a request that is not answered in time', async () => {

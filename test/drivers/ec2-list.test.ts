@@ -111,7 +111,7 @@ describe('spot prices', () => {
     (await world.driver.list({}, options)).find((each) => each.id === id)!.priceHistory;
   const now = 1_800_000_000_000;
 
-  it('are of the type and zone, newest first, with the volume beside the instance (EC-50..EC-55, DT-20)', async () => {
+  it('are of the type and zone, newest first, with the volume beside the instance (EC-50..EC-55, DT-20, DW-10)', async () => {
     const pages = [
       prices(price('0.005', now - 9 * minute) + price('0.015', now - 5 * minute), 'more'),
       prices(price('0.01', now - 2 * minute) + price('9', now - minute, 'us-east-1b')),
@@ -138,6 +138,8 @@ describe('spot prices', () => {
     expect(request.get('ProductDescription.1')).toBe('Linux/UNIX');
     expect(request.get('InstanceType.1')).toBe('t3.micro');
     expect(Date.parse(request.get('StartTime')!)).toBe(now - 3 * 24 * 60 * minute);
+    // Zones are told by the list itself.
+    expect(new Set(world.actions())).toEqual(new Set(['DescribeInstances', 'DescribeSpotPriceHistory']));
   });
 
   it('are asked for once in an interval, also where there is no answer (EC-51, DW-11)', async () => {

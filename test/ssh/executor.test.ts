@@ -138,7 +138,7 @@ describe('a command', () => {
     expect(verified).toBe(1);
   });
 
-  it('is not sent to a host whose key changed before it is proven anew', async () => {
+  it('is not sent to a host whose key changed before it is proven anew (DW-14)', async () => {
     const keys: Uint8Array[] = [];
     const first = await server();
     const executor = executorTo(`127.0.0.1:${first.port}`, (key) => {

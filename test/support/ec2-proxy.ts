@@ -11,6 +11,8 @@ export interface Ec2Request {
   parameters: URLSearchParams;
   /** Id of the access key that signed it. */
   accessKeyId: string;
+  /** When that was, epoch ms. */
+  signedAt: number;
 }
 
 export interface Ec2Proxy {
@@ -88,7 +90,8 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
     const body = await text(incoming);
     const parameters = new URLSearchParams(body);
     const accessKeyId = /Credential=([^/]+)/.exec(incoming.headers.authorization ?? '')?.[1] ?? '';
-    const request = { action: parameters.get('Action') ?? '', parameters, accessKeyId };
+    const signedAt = timeOf(String(incoming.headers['x-amz-date'] ?? ''));
+    const request = { action: parameters.get('Action') ?? '', parameters, accessKeyId, signedAt };
     proxy.requests.push(request);
     const intercepted = proxy.intercept(request);
     if (intercepted) return intercepted;
@@ -138,6 +141,13 @@ function note(living: Set<string>, ended: Set<string>, request: Ec2Request, repl
     living.delete(idOf(request));
     ended.add(idOf(request));
   }
+}
+
+/** As in `20261121T170000Z`; NaN for anything else. */
+function timeOf(text: string): number {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)?.slice(1) ?? [];
+  const [year = NaN, month = NaN, ...rest] = parts.map(Number);
+  return Date.UTC(year, month - 1, ...rest);
 }
 
 /** The driver names one instance in each request that destroys. */
