@@ -6,6 +6,8 @@ import type { SteadyTime } from './steady-time.js';
 
 interface Launch {
   askedAt: number;
+  /** Its instance is known, or was: the answer may be later than the list, and later than the end of the instance. */
+  isListed: boolean;
   isReported: boolean;
 }
 
@@ -68,6 +70,8 @@ export class CloudModel {
 
   recorded(instance: string, fingerprint: string): void {
     this.#fingerprints.set(instance, fingerprint);
+    const launch = this.#launches.get(fingerprint);
+    if (launch) launch.isListed = true;
     this.#unknown.delete(instance);
   }
 
@@ -95,7 +99,8 @@ export class CloudModel {
         at,
         `one more was asked for with ${present} there, which the provider found too many`,
       );
-    this.#launches.set(fingerprint, { askedAt: now, isReported: false });
+    const isListed = [...this.#fingerprints.values()].includes(fingerprint);
+    this.#launches.set(fingerprint, { askedAt: now, isListed, isReported: false });
     if (maxConcurrentCreates > 0 && this.#launches.size > maxConcurrentCreates)
       this.#violate(
         'creates-are-bounded',
@@ -205,9 +210,8 @@ export class CloudModel {
   }
 
   #unlisted(): number {
-    const known = new Set(this.#fingerprints.values());
     let count = 0;
-    for (const fingerprint of this.#launches.keys()) if (!known.has(fingerprint)) count++;
+    for (const launch of this.#launches.values()) if (!launch.isListed) count++;
     return count;
   }
 

@@ -200,6 +200,17 @@ describe('the reference model of a fleet', () => {
     expect(broken()).toEqual(['quota-is-kept']);
   });
 
+  it('counts an instance no more that is gone, though the call that made it has no answer yet', () => {
+    model.cloud.createAsked(now, 'fp i-1');
+    began('i-1');
+    model.cloud.createAsked(now, 'fp i-2');
+    model.cloud.createSettled(now, 'fp i-2', { failure: 'quota' });
+    violations.length = 0;
+    model.gone('i-1');
+    model.cloud.createAsked(now, 'fp i-3');
+    expect(broken()).not.toContain('quota-is-kept');
+  });
+
   it('finds instances asked for while the quota is known to be used up', () => {
     began('i-1');
     const refused = (): void => {
