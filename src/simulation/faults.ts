@@ -52,6 +52,10 @@ const kinds = {
   'dead-boots': { forMs: [600_000, 7_200_000], amount: [0.3, 1], weight: 1 },
   /** Share of start commands that say they failed, and did not. */
   'lying-starts': { forMs: [600_000, 7_200_000], amount: [0.1, 1], weight: 2 },
+  /** Share of lists in which one machine says what is not so. */
+  'lying-lists': { forMs: [60_000, 1_800_000], amount: [0.05, 1], weight: 2 },
+  /** Another machine answers at the address of one. */
+  impostor: { forMs: [5_000, 1_500_000], amount: [0, 0], weight: 1 },
   /** The store takes no call. */
   'store-outage': { forMs: [1_000, 300_000], amount: [0, 0], weight: 2 },
   'operator-hold': { forMs: [0, 0], amount: [0, 0], weight: 2 },

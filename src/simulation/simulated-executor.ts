@@ -21,6 +21,8 @@ export interface SimulatedNetwork {
   state(address: string): 'up' | 'refused' | 'silent';
   /** The answer to this command is lost: the connection breaks after the command had its effect. */
   losesAnswer(address: string): boolean;
+  /** Another machine answers there than the one that was made, and would take every command. */
+  isImpostor(address: string): boolean;
   /** The answer to a command, as the machine tells it: it may lie. */
   told(address: string, command: string, answer: StubAnswer): StubAnswer;
   /** Asked when a channel that stays open is made; `broke` is called if the network takes it away. Returns its end. */
@@ -49,14 +51,25 @@ export function createSimulatedExecutorFactory(options: SimulatedExecutorOptions
 
 interface Machine {
   id: string;
-  vm: StubVm;
+  vm: Pick<StubVm, 'interpret' | 'watch'>;
   hostKey: Uint8Array;
 }
+
+/** Does as it is told, and is somebody else. */
+const impostor: Machine = {
+  id: 'impostor',
+  hostKey: Buffer.from('host key of somebody else'),
+  vm: {
+    interpret: () => Promise.resolve({ exitCode: 0, stdout: 'f'.repeat(40), stderr: '' }),
+    watch: () => () => {},
+  },
+};
 
 const immortal: Pick<Lifeline, 'call' | 'onCut'> = { call: (effect) => effect(), onCut: () => () => {} };
 const faultless: SimulatedNetwork = {
   state: () => 'up',
   losesAnswer: () => false,
+  isImpostor: () => false,
   told: (_address, _command, answer) => answer,
   attach: () => () => {},
 };
@@ -70,7 +83,7 @@ export class SimulatedExecutor implements Executor {
   readonly #closers = new Set<() => void>();
   #isClosed = false;
   #target: ExecutorTarget;
-  #verified: { address: string; done: Promise<void> | undefined } | undefined;
+  #verified: { address: string; id: string; done: Promise<void> | undefined } | undefined;
 
   constructor(
     target: ExecutorTarget,
@@ -134,8 +147,8 @@ export class SimulatedExecutor implements Executor {
   /** Whether the next command reaches that machine without more ado. */
   isConnectedTo(instanceId: string): boolean {
     const { address } = this.#target;
-    const isVerified = this.#verified?.address === address && this.#verified.done === undefined;
-    return isVerified && !this.#isClosed && this.#options.host.at(address)?.id === instanceId;
+    const { address: at, id, done } = this.#verified ?? {};
+    return at === address && id === instanceId && done === undefined && !this.#isClosed;
   }
 
   setTarget(target: ExecutorTarget): void {
@@ -174,16 +187,18 @@ export class SimulatedExecutor implements Executor {
     if (address === '') throw new ExecutorError('no-address', 'instance has no address');
     const state = this.#network.state(address);
     if (state === 'silent') await never;
-    const machine = state === 'up' ? host.at(address) : undefined;
-    if (!machine) throw new ExecutorError('refused', `nothing answers at ${address}`);
-    if (this.#verified?.address !== address) this.#begin(machine, signal);
+    const there = state === 'up' ? host.at(address) : undefined;
+    if (!there) throw new ExecutorError('refused', `nothing answers at ${address}`);
+    const machine = this.#network.isImpostor(address) ? impostor : there;
+    if (this.#verified?.address !== address || this.#verified.id !== machine.id) this.#begin(machine, signal);
     if (this.#verified?.done) await this.#verified.done;
     return machine;
   }
 
   #begin(machine: Machine, signal: AbortSignal): void {
     this.#observer.connected();
-    const connection = { address: this.#target.address, done: undefined as Promise<void> | undefined };
+    const { address } = this.#target;
+    const connection = { address, id: machine.id, done: undefined as Promise<void> | undefined };
     this.#verified = connection;
     connection.done = this.#verify(machine, signal);
     connection.done.then(

@@ -89,6 +89,8 @@ function subjectOf(story: Story, { kind, pick }: Fault): string | undefined {
     case 'stuck-locks':
     case 'slow-kills':
     case 'lying-starts':
+    case 'lying-lists':
+    case 'impostor':
       return among(world.cloud.instanceIds);
     case 'no-capacity':
       return among([...world.config.instanceTypes.values()].map(({ providerType }) => providerType));

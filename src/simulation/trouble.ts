@@ -1,7 +1,9 @@
 import type { MemoryHost } from '../drivers/simulated/memory-host.js';
+import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { StubAnswer } from '../drivers/simulated/stub-vm.js';
 import type { Fault, FaultKind } from './faults.js';
 import type { HeapClock } from './heap-clock.js';
+import { lieAboutList } from './lies.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { SimulatedNetwork } from './simulated-executor.js';
 
@@ -39,7 +41,8 @@ export class Trouble implements SimulatedNetwork {
     if (list) list.push(active);
     else this.#active.set(fault.kind, [active]);
     this.#clock.setTimeout(() => this.#end(active), fault.forMs);
-    if (fault.kind === 'silence' || fault.kind === 'blackout') this.#breakChannels(active);
+    if (fault.kind === 'silence' || fault.kind === 'blackout' || fault.kind === 'impostor')
+      this.#breakChannels(active);
   }
 
   /** All is well from now on. */
@@ -94,7 +97,8 @@ export class Trouble implements SimulatedNetwork {
   disturbs(id: string): boolean {
     const active = this.#active;
     if (active.size === 0) return false;
-    return active.has('blackout') || active.has('lost-answers') || this.isOn('silence', id);
+    if (active.has('blackout') || active.has('lost-answers')) return true;
+    return this.isOn('silence', id) || this.isOn('lying-lists', id) || this.isOn('impostor', id);
   }
 
   // The network.
@@ -109,11 +113,19 @@ export class Trouble implements SimulatedNetwork {
     return this.#active.has('lost-answers') && this.strikes('lost-answers');
   }
 
-  /** A machine may say that a start failed though it did not. */
+  isImpostor(address: string): boolean {
+    return this.#active.has('impostor') && this.isOn('impostor', this.#host.at(address)?.id ?? '-');
+  }
+
+  /** A machine may say that a start failed though it did not, or lie about what runs there. */
   told(address: string, command: string, answer: StubAnswer): StubAnswer {
-    if (!this.#active.has('lying-starts') || !command.includes(' --detach ')) return answer;
-    if (!this.strikes('lying-starts', this.#host.at(address)?.id)) return answer;
-    return { exitCode: 1, stdout: '', stderr: 'something went wrong\n' };
+    if (!this.#active.has('lying-starts') && !this.#active.has('lying-lists')) return answer;
+    const id = this.#host.at(address)?.id;
+    const { kind } = parseStubCommand(command);
+    if (kind === 'start' && this.strikes('lying-starts', id))
+      return { exitCode: 1, stdout: '', stderr: 'something went wrong\n' };
+    if (kind === 'list' && this.strikes('lying-lists', id)) return lieAboutList(answer, this.#random);
+    return answer;
   }
 
   attach(address: string, broke: () => void): () => void {
