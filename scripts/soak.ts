@@ -67,7 +67,7 @@ async function run(
     ...scenario,
     faults: scenario.faults?.filter((fault) => faults?.includes(fault.number) ?? true) ?? [],
     signal: abort.signal,
-    ...(planted ? { worker: planted() } : {}),
+    ...planted?.(),
     ...(onEntry ? { onEntry } : {}),
   });
 }

@@ -2,7 +2,9 @@ import type { EventObject } from 'xstate';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../compose/core.js';
+import { soleMandate } from '../domain/mandate.js';
 import { Breakers } from '../drivers/wrappers/breaker.js';
+import { withMandate } from '../drivers/wrappers/mandate.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { createLog } from '../log.js';
@@ -14,6 +16,7 @@ import { Lifeline } from './lifeline.js';
 import { MemoryQueue } from './memory-queue.js';
 import { QuietVisits } from './quiet-visits.js';
 import { createSimulatedExecutorFactory } from './simulated-executor.js';
+import { LeaseHold } from './simulated-lease.js';
 import { troubledDriver, type CallObserver } from './troubled-driver.js';
 import type { World } from './world.js';
 
@@ -28,6 +31,8 @@ export interface DaemonObserver extends CallObserver {
   visited(instanceId: string): void;
   /** The process is gone, by a crash or in good order. */
   ended(): void;
+  /** It stands still, and another is to lead. */
+  superseded(): void;
 }
 
 export interface DaemonOptions {
@@ -38,6 +43,8 @@ export interface DaemonOptions {
   observer: DaemonObserver;
   /** In place of the worker's chart: only to see whether the rules find a mistake. */
   worker: typeof workerMachine | undefined;
+  /** It gives orders without asking whether it still leads: likewise. */
+  isHeedless: boolean;
 }
 
 const log = createLog('silent');
@@ -57,6 +64,7 @@ const unmeasured: ReportedMetrics = {
 export class SimulatedDaemon {
   readonly lifeline: Lifeline;
   readonly queue: MemoryQueue;
+  readonly #hold: LeaseHold;
   readonly #options: DaemonOptions;
   #core: Core | undefined;
 
@@ -68,10 +76,17 @@ export class SimulatedDaemon {
       world.clock,
       () => trouble.skewMs,
       () => {
-        world.clock.setTimeout(() => this.#core?.stop(), 0);
+        world.clock.setTimeout(() => this.#stopCore(), 0);
         observer.ended();
       },
     );
+    this.#hold = new LeaseHold({
+      lease: world.lease,
+      lifeline: this.lifeline,
+      takeOver: () => observer.superseded(),
+      lost: () => this.stop(),
+      after: (ms, callback) => world.clock.setTimeout(callback, ms),
+    });
     const { scheduler } = config;
     this.queue = new MemoryQueue({
       rows: world.rows,
@@ -85,12 +100,23 @@ export class SimulatedDaemon {
         }),
       maxDispatchAttempts: scheduler.maxDispatchAttempts,
       isDown: () => trouble.isOn('store-outage'),
+      isSuperseded: () => !this.isLatest,
     });
   }
 
   /** `undefined` until it is up. */
   get core(): Core | undefined {
     return this.lifeline.isCut ? undefined : this.#core;
+  }
+
+  /** No other process took over the lead. */
+  get isLatest(): boolean {
+    return this.#hold.isLatest;
+  }
+
+  /** Stands still for so long after some calls more: as if stopped, or cut off from everything. */
+  freeze(afterCalls: number, forMs: number): void {
+    this.lifeline.freezeAt({ afterCalls, onFrozen: () => this.#hold.stopFor(forMs) });
   }
 
   /** Begins; rejects only for a fault of the simulation itself. */
@@ -102,8 +128,13 @@ export class SimulatedDaemon {
 
   /** Ends in good order. */
   stop(): void {
-    this.#core?.stop();
+    this.#stopCore();
     this.lifeline.cut();
+  }
+
+  #stopCore(): void {
+    this.#core?.stop();
+    this.#core = undefined;
   }
 
   submit(requests: readonly [ContainerRequest, Uint8Array][]): Promise<string[]> {
@@ -111,9 +142,10 @@ export class SimulatedDaemon {
   }
 
   #coreOptions(): CoreOptions {
-    const { world, runner, observer, worker, number } = this.#options;
+    const { world, runner, observer, worker, isHeedless, number } = this.#options;
     const { config, settings } = world;
     const { lifeline, queue } = this;
+    const mandate = isHeedless ? soleMandate : this.#hold;
     const { clock } = lifeline;
     const chance = world.random.fork(`daemon ${number}`);
     const secrets = world.random.fork(`secrets ${number}`);
@@ -123,7 +155,7 @@ export class SimulatedDaemon {
       clock,
       random: () => chance.next(),
       newSecret: () => secrets.hex(40),
-      driver: wrapDriver(troubledDriver(world, lifeline, observer), {
+      driver: wrapDriver(withMandate(troubledDriver(world, lifeline, observer), mandate), {
         clock,
         resourceTags: config.pool.resourceTags,
         opsPerSecond: config.pool.maxCloudOpsPerSecond,
@@ -150,6 +182,7 @@ export class SimulatedDaemon {
       },
       reporter,
       runner,
+      mandate,
       ...(world.everyVisit ? {} : { shortcut: this.#shortcut(reporter) }),
       ...(world.beats ? {} : { watchSilenceMs: Infinity }),
       instanceSetId: 'simulated',

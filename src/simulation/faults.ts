@@ -8,6 +8,8 @@ const kinds = {
   'daemon-crash': { forMs: [1_000, 180_000], amount: [0, 30], weight: 3 },
   /** It is stopped in good order and started again after a while. */
   'daemon-restart': { forMs: [500, 60_000], amount: [0, 0], weight: 1 },
+  /** It stands still, `amount` calls later, as under SIGSTOP; another takes its place when that lasts. */
+  'daemon-pause': { forMs: [1_000, 180_000], amount: [0, 30], weight: 2 },
   /** Its clock is set `amount` ms ahead, or back. */
   'clock-step': { forMs: [0, 0], amount: [-7_200_000, 7_200_000], weight: 1 },
   /** Share of calls to the provider that fail. */

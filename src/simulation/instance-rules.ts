@@ -18,7 +18,8 @@ export class InstanceRules {
 
   /** A command reached the machine: none but those of the protocol ever does. */
   command(id: string, command: string): void {
-    if (!this.#world.ledger.instances.has(id)) return this.#report('only its own machines are told', id, command);
+    if (!this.#world.ledger.instances.has(id))
+      return this.#report('only its own machines are told', id, command);
     const { kind } = parseStubCommand(command);
     if (kind !== 'other' || command === (this.#world.config.pool.bootProbeCommand || 'true')) return;
     this.#report('only known commands', id, command.slice(0, 200));

@@ -32,6 +32,8 @@ export interface MemoryQueueOptions {
   maxDispatchAttempts: number;
   /** Whether the store refuses all calls at present. */
   isDown(): boolean;
+  /** Whether another process took over the lead: writes of this one are refused. */
+  isSuperseded(): boolean;
 }
 
 /** One daemon process's view of the containers: the real cache and the real transitions over rows in memory. */
@@ -138,7 +140,10 @@ export class MemoryQueue implements Queue {
   }
 
   async #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
-    const row = await this.#call(() => this.#options.rows.revise(uuid, decide));
+    const row = await this.#call(() => {
+      if (this.#options.isSuperseded()) throw new QueueError('superseded', 'another daemon leads');
+      return this.#options.rows.revise(uuid, decide);
+    });
     this.#cache.changed(uuid, { state: row.state as ContainerState });
   }
 

@@ -1,5 +1,6 @@
 import type { EventObject } from 'xstate';
 import type { WorkerSnapshot } from '../actors/roster.js';
+import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { ContainerRules } from './container-rules.js';
 import { InstanceRules } from './instance-rules.js';
@@ -51,8 +52,16 @@ export class Rules {
     this.#instances.step(event, before, after);
   }
 
-  command(instanceId: string, command: string): void {
+  command(instanceId: string, command: string, isLeading: boolean): void {
     this.#instances.command(instanceId, command);
+    const { kind } = parseStubCommand(command);
+    if (kind === 'start' || kind === 'kill') this.order(kind, instanceId, isLeading);
+  }
+
+  /** Something is ordered: of a machine, or of the provider. */
+  order(what: string, subject: string, isLeading: boolean): void {
+    if (!isLeading)
+      this.report('only the leader gives orders', subject, `${what} by one that leads no longer`);
   }
 
   answered(instanceId: string, command: string): void {

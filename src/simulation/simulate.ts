@@ -37,6 +37,8 @@ export interface SimulateOptions {
   signal?: AbortSignal;
   /** In place of the worker's chart: only to see whether the rules find a mistake. */
   worker?: typeof workerMachine;
+  /** Let daemons give orders without asking whether they still lead: likewise. Default false. */
+  isHeedless?: boolean;
 }
 
 /** What really happened. Times in ms since the start. */
@@ -69,10 +71,10 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const runner = new RunnerProgram(config.runner);
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
-  const { everyVisit = false, beats = false, onEntry } = options;
+  const { everyVisit = false, beats = false, isHeedless = false, onEntry } = options;
   const world = new World({ config, settings, seed, onEntry, everyVisit, beats });
   const rules = new Rules(world);
-  const story = new Story({ world, runner, rules, workload, faults, worker: options.worker });
+  const story = new Story({ world, runner, rules, workload, faults, worker: options.worker, isHeedless });
   const untilMs = hours * 3_600_000;
   const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
   const stepMs = Math.max(60_000, untilMs / 100);

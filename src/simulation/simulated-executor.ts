@@ -29,6 +29,9 @@ export interface SimulatedNetwork {
   attach(address: string, broke: () => void): () => void;
 }
 
+/** What ties an executor to its process. */
+type Line = Pick<Lifeline, 'call' | 'deliver' | 'onCut'>;
+
 export interface SimulatedExecutorOptions {
   host: MemoryHost;
   clock: Clock;
@@ -37,7 +40,7 @@ export interface SimulatedExecutorOptions {
   /** Default: one without faults. */
   network?: SimulatedNetwork;
   /** The process that commands come from; default: one that never dies. */
-  lifeline?: Pick<Lifeline, 'call' | 'onCut'>;
+  lifeline?: Line;
   /** Told of each command that reaches a machine. */
   onCommand?(instanceId: string, command: string): void;
   /** Told of each command whose answer arrives. */
@@ -65,7 +68,7 @@ const impostor: Machine = {
   },
 };
 
-const immortal: Pick<Lifeline, 'call' | 'onCut'> = { call: (effect) => effect(), onCut: () => () => {} };
+const immortal: Line = { call: (effect) => effect(), deliver: (arrive) => arrive(), onCut: () => () => {} };
 const faultless: SimulatedNetwork = {
   state: () => 'up',
   losesAnswer: () => false,
@@ -77,7 +80,7 @@ const faultless: SimulatedNetwork = {
 export class SimulatedExecutor implements Executor {
   readonly #options: SimulatedExecutorOptions;
   readonly #network: SimulatedNetwork;
-  readonly #lifeline: Pick<Lifeline, 'call' | 'onCut'>;
+  readonly #lifeline: Line;
   readonly #verifyHost: HostVerifier;
   readonly #observer: ExecutorObserver;
   readonly #closers = new Set<() => void>();
@@ -126,18 +129,21 @@ export class SimulatedExecutor implements Executor {
       queue.close();
     };
     const forget = this.#lifeline.onCut(close);
-    const detach = this.#network.attach(address, () => {
-      queue.fail(new ExecutorError('closed', 'the connection broke'));
-      close();
-    });
+    const detach = this.#network.attach(address, () =>
+      this.#lifeline.deliver(() => {
+        queue.fail(new ExecutorError('closed', 'the connection broke'));
+        close();
+      }),
+    );
     const stop = machine.vm.watch(command, {
       onLine: (line) => {
-        if (this.#network.state(address) === 'up') queue.push(line);
+        if (this.#network.state(address) === 'up') this.#lifeline.deliver(() => queue.push(line));
       },
-      onEnd: (exitCode) => {
-        if (exitCode === 0) return queue.close();
-        queue.fail(new ExecutorError('exit', `the command exited with status ${exitCode}`, { exitCode }));
-      },
+      onEnd: (exitCode) =>
+        this.#lifeline.deliver(() => {
+          if (exitCode === 0) return queue.close();
+          queue.fail(new ExecutorError('exit', `the command exited with status ${exitCode}`, { exitCode }));
+        }),
     });
     signal.addEventListener('abort', close, { once: true });
     this.#closers.add(close);

@@ -18,6 +18,7 @@ export interface StoryOptions {
   workload: Workload;
   faults: readonly Fault[];
   worker: typeof workerMachine | undefined;
+  isHeedless: boolean;
 }
 
 /** An owner whose request was not taken asks again after so long. */
@@ -29,7 +30,10 @@ const aftermathMs = 4 * 3_600_000;
 /** What happens from outside: containers are asked for, things go wrong, the daemon comes and goes. */
 export class Story {
   readonly #options: StoryOptions;
+  /** The one that leads. */
   #daemon: SimulatedDaemon | undefined;
+  /** Those that led, and do not know yet that they lead no longer. */
+  readonly #superseded = new Set<SimulatedDaemon>();
   #isCalm = false;
   #isOver = false;
   #submitted = 0;
@@ -95,21 +99,23 @@ export class Story {
 
   /** What an operator asks of the daemon. */
   order(instanceId: string, order: IdleBehavior | 'kill'): void {
-    const pool = this.#daemon?.core?.pool;
-    if (!pool?.instance(instanceId)) return;
-    const because = 'the operator wants it';
-    if (order === 'kill') pool.killInstance(instanceId, because);
-    else pool.setIdleBehavior(instanceId, order, because);
+    this.#ask(({ core }) => {
+      const pool = core?.pool;
+      if (!pool?.instance(instanceId)) return;
+      const because = 'the operator wants it';
+      if (order === 'kill') pool.killInstance(instanceId, because);
+      else pool.setIdleBehavior(instanceId, order, because);
+    });
   }
 
   cancel(uuid: string): void {
-    this.#daemon?.queue.cancel(uuid, 'cancelled by its owner').catch(ifQueueError);
+    this.#ask(({ queue }) => void queue.cancel(uuid, 'cancelled by its owner').catch(ifQueueError));
   }
 
   pause(uuid: string, forMs: number): void {
     if (!this.#daemon) return;
     this.#paused.add(uuid);
-    this.#daemon.queue.setPriority(uuid, 0n).catch(ifQueueError);
+    this.#ask(({ queue }) => void queue.setPriority(uuid, 0n).catch(ifQueueError));
     this.world.clock.setTimeout(() => this.#resume(uuid), forMs);
   }
 
@@ -124,6 +130,13 @@ export class Story {
   end(): void {
     this.#isOver = true;
     this.#daemon?.stop();
+    for (const daemon of this.#superseded) daemon.stop();
+  }
+
+  /** Reaches the daemon that leads, when it does not stand still. */
+  #ask(request: (daemon: SimulatedDaemon) => void): void {
+    const daemon = this.#daemon;
+    daemon?.lifeline.deliver(() => request(daemon));
   }
 
   #restartIn(ms: number): void {
@@ -135,8 +148,10 @@ export class Story {
     if (!this.#paused.has(uuid) || this.#isOver) return;
     const life = this.world.ledger.containers.get(uuid);
     if (life?.finishedAtMs !== undefined) return void this.#paused.delete(uuid);
-    const priority = this.#daemon?.queue.setPriority(uuid, 1n);
-    priority?.then(() => this.#paused.delete(uuid)).catch(ifQueueError);
+    this.#ask(({ queue }) => {
+      const priority = queue.setPriority(uuid, 1n);
+      priority.then(() => this.#paused.delete(uuid)).catch(ifQueueError);
+    });
     this.world.clock.setTimeout(() => this.#resume(uuid), submitRetryMs);
   }
 
@@ -150,7 +165,7 @@ export class Story {
   }
 
   #startDaemon(): void {
-    const { world, runner, rules, worker } = this.#options;
+    const { world, runner, rules, worker, isHeedless } = this.#options;
     if (this.#isOver || this.#daemon) return;
     const number = ++this.daemons;
     world.note('simulation.daemon-started', { data: { number } });
@@ -159,19 +174,35 @@ export class Story {
       number,
       runner,
       worker,
+      isHeedless,
       observer: {
-        asked: () => {},
+        asked: (operation, subject) => {
+          if (operation !== 'list') rules.order(operation, subject, daemon.isLatest);
+        },
         listed: () => {},
-        step: (event, before, after) => rules.step(event, before, after),
-        entry: (entry) => rules.entry(entry),
-        command: (instanceId, command) => rules.command(instanceId, command),
-        answered: (instanceId, command) => rules.answered(instanceId, command),
+        step: (event, before, after) => {
+          if (daemon.isLatest) rules.step(event, before, after);
+        },
+        entry: (entry) => {
+          if (daemon.isLatest) rules.entry(entry);
+        },
+        command: (instanceId, command) => rules.command(instanceId, command, daemon.isLatest),
+        answered: (instanceId, command) => {
+          if (daemon.isLatest) rules.answered(instanceId, command);
+        },
         visited: (instanceId) => rules.visited(instanceId),
         ended: () => {
+          world.note('simulation.daemon-ended', { data: { number } });
+          if (this.#superseded.delete(daemon)) return;
           this.#daemon = undefined;
           if (!this.#isOver) this.#restartIn(this.downMs);
           this.downMs = usualDownMs;
-          world.note('simulation.daemon-ended', { data: { number } });
+        },
+        superseded: () => {
+          if (this.#isOver) return;
+          this.#superseded.add(daemon);
+          this.#daemon = undefined;
+          this.#startDaemon();
         },
       },
     });
@@ -210,10 +241,12 @@ export class Story {
       request,
       random,
     ]);
-    daemon.submit(requests).then(
-      () => (this.#waiting = this.#waiting.filter(([uuid]) => !world.ledger.containers.has(uuid))),
-      () => void world.clock.setTimeout(() => this.#submitWaiting(), submitRetryMs),
-    );
+    this.#ask(() => {
+      daemon.submit(requests).then(
+        () => (this.#waiting = this.#waiting.filter(([uuid]) => !world.ledger.containers.has(uuid))),
+        () => void world.clock.setTimeout(() => this.#submitWaiting(), submitRetryMs),
+      );
+    });
   }
 }
 

@@ -17,6 +17,7 @@ function happen(story: Story, fault: Fault, subject: string): void {
   switch (fault.kind) {
     case 'daemon-crash':
     case 'daemon-restart':
+    case 'daemon-pause':
       return endDaemon(story, fault);
     case 'clock-step':
       world.trouble.skewMs += fault.amount;
@@ -51,6 +52,7 @@ function happen(story: Story, fault: Fault, subject: string): void {
 function endDaemon(story: Story, { kind, amount, forMs, pick }: Fault): void {
   const { daemon } = story;
   if (!daemon) return;
+  if (kind === 'daemon-pause') return daemon.freeze(Math.floor(amount), forMs);
   story.downMs = forMs;
   if (kind === 'daemon-restart') return daemon.stop();
   daemon.lifeline.dieAt({ afterCalls: Math.floor(amount), when: pick > 0.5 ? 'after' : 'before' });

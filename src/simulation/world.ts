@@ -9,6 +9,7 @@ import { Ledger } from './ledger.js';
 import { MemoryJournal } from './memory-journal.js';
 import { MemoryRows } from './memory-rows.js';
 import { SeededRandom } from './seeded-random.js';
+import { SimulatedLease } from './simulated-lease.js';
 import { Throttle } from './throttle.js';
 import { Trouble } from './trouble.js';
 import type { WorkItem } from './workload.js';
@@ -36,6 +37,7 @@ export class World {
   readonly ledger: Ledger;
   readonly rows: MemoryRows;
   readonly journal: MemoryJournal;
+  readonly lease = new SimulatedLease();
   readonly host: MemoryHost;
   readonly cloud: SimulatedCloud;
   readonly trouble: Trouble;
