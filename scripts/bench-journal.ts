@@ -1,4 +1,5 @@
 // What the journal costs of the rate at which workers change: the same lives with it and without, in turn, in one process.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
 import { observed, type TransitionObserver } from '../src/actors/observed.js';
@@ -23,18 +24,32 @@ import { openDatabase } from '../src/queue/store/database.js';
 import { Metrics } from '../src/metrics/metrics.js';
 import { Reporter } from '../src/reporter.js';
 
-export interface JournalCost {
-  /** Median share of the processor's time that writing entries takes: from being appended to being in the store. */
+/** Shares of the processor's time, 0 to 1, in the rounds that others on the machine disturbed least. */
+export interface Shares {
+  /** What writing entries takes: from being appended to being in the store. */
   store: number;
   /** The same for all that is told of a worker: journal, steps for replay, log (silent), metrics and monitor. */
   told: number;
-  /** Transitions of workers in a second of one processor, with all of it. */
+}
+
+export interface JournalCost {
+  /** Of the thread that workers live on, which sets the rate of their transitions. */
+  thread: Shares;
+  /** Of all threads, those of the database and of the garbage collector among them. */
+  process: Shares;
+  /** Transitions of workers in a second of that thread, with all of it. */
   perSecond: number;
   entriesPerTransition: number;
 }
 
-const roundsOfAll = 9;
-const livesEach = 150;
+/** Processor time in ms. */
+interface Times {
+  thread: number;
+  process: number;
+}
+
+const roundsOfAll = 25;
+const livesEach = 100;
 const containersEach = 4;
 
 /** Workers boot, run containers, idle, are destroyed and leave; `config` and `type` as a daemon would have them. */
@@ -51,18 +66,18 @@ export async function benchJournal(folder: string, config: Config, type: Instanc
   });
   const settings = workerSettings(config, true);
   let [entries, transitions] = [0, 0];
-  const run = async (observe: TransitionObserver<typeof workerMachine>): Promise<number> => {
+  const run = async (observe: TransitionObserver<typeof workerMachine>): Promise<Times> => {
     const machine = observed(logic, systemClock, (event, before, after, step) => {
       if (before.value !== after.value) transitions++;
       observe(event, before, after, step);
     });
-    const from = process.cpuUsage();
+    const from = timesNow();
     for (let life = 0; life < livesEach; life++) await live(machine, settings, type, life);
     await store.flush();
-    const { user, system } = process.cpuUsage(from);
-    return (user + system) / 1_000;
+    const to = timesNow();
+    return { thread: to.thread - from.thread, process: to.process - from.process };
   };
-  const told = (append: (entry: JournalEntry) => void): Promise<number> => {
+  const told = (append: (entry: JournalEntry) => void): Promise<Times> => {
     const reporter = new Reporter({
       config,
       clock: systemClock,
@@ -83,7 +98,7 @@ export async function benchJournal(folder: string, config: Config, type: Instanc
   };
   for (const variant of Object.values(variants)) await variant();
   entries = transitions = 0;
-  const rounds: Record<keyof typeof variants, number>[] = [];
+  const rounds: Record<keyof typeof variants, Times>[] = [];
   for (let round = 0; round < roundsOfAll; round++) {
     rounds.push({
       bare: await variants.bare(),
@@ -93,16 +108,23 @@ export async function benchJournal(folder: string, config: Config, type: Instanc
   }
   await db.destroy();
   const inRound = transitions / 3 / roundsOfAll;
+  const shares = (of: keyof Times): Shares => {
+    const least = (variant: keyof typeof variants) => Math.min(...rounds.map((round) => round[variant][of]));
+    return { store: 1 - least('unwritten') / least('whole'), told: 1 - least('bare') / least('whole') };
+  };
   return {
-    store: median(rounds.map(({ unwritten, whole }) => 1 - unwritten / whole)),
-    told: median(rounds.map(({ bare, whole }) => 1 - bare / whole)),
-    perSecond: (inRound / median(rounds.map(({ whole }) => whole))) * 1_000,
+    thread: shares('thread'),
+    process: shares('process'),
+    perSecond: (inRound / Math.min(...rounds.map(({ whole }) => whole.thread))) * 1_000,
     entriesPerTransition: entries / roundsOfAll / inRound,
   };
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+/** As Linux counts it: for the main thread, which has the number of the process, in nanoseconds. */
+function timesNow(): Times {
+  const { user, system } = process.cpuUsage();
+  const [running = ''] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+  return { thread: Number(running) / 1e6, process: (user + system) / 1_000 };
 }
 
 function metricsFor(): Metrics {

@@ -295,13 +295,15 @@ async function journal(): Promise<void> {
   const { benchJournal } = await import('./bench-journal.js');
   const text = 'clusterId: bench\ndriver: loopback\n';
   const config = parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env });
-  const { store, told, perSecond, entriesPerTransition } = await benchJournal(folder, config, typeOf(1));
+  const { thread, process: all, ...rates } = await benchJournal(folder, config, typeOf(1));
   print('journal, share of the processor time of lives of workers whose effects take no time', {
-    storePercent: round(store * 100),
-    withReporterPercent: round(told * 100),
+    storePercent: round(thread.store * 100),
+    withReporterPercent: round(thread.told * 100),
     goalPercent: 10,
-    transitionsPerSecond: Math.round(perSecond),
-    entriesPerTransition: round(entriesPerTransition),
+    storePercentOfAllThreads: round(all.store * 100),
+    withReporterPercentOfAllThreads: round(all.told * 100),
+    transitionsPerSecond: Math.round(rates.perSecond),
+    entriesPerTransition: round(rates.entriesPerTransition),
   });
 }
 

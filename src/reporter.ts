@@ -44,9 +44,15 @@ export interface ReporterOptions {
   metrics: ReportedMetrics;
 }
 
-/** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */
 /** A visit that finds everything as it was: it begins, and its answer comes. */
 const stepsOfVisit = 2;
+const effectsDone: ReadonlyMap<string, string> = new Map(
+  ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
+    `xstate.done.actor.${effect}`,
+    effect,
+  ]),
+);
+/** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */
 const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'destroyInstance', 'saveTags']);
 
 /**
@@ -71,29 +77,20 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     const kept = this.#steps.step(event, before, after, step);
     if (kept) journal.append(kept);
     this.#monitor.stepped(event, before, after, step.at);
-    const { instance, instanceType } = after.context;
-    const fields = {
-      component: 'worker',
-      Instance: instance.id,
-      InstanceType: instanceType.name,
-      Address: instance.address,
-    };
     for (const entry of storyOf(event, before, after, step)) {
       journal.append(entry);
       if (entry.kind === 'container.found') continue;
       const { from, to, because } = entry;
-      this.#monitor.model.explained(step.at, instance.id, `${from} → ${to}`, because);
+      this.#monitor.model.explained(step.at, after.context.instance.id, `${from} → ${to}`, because);
       log.info(
-        { ...fields, from, to, event: event.type, because },
+        { ...fieldsOf(after), from, to, event: event.type, because },
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
       );
     }
     if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
-      log.warn(fields, 'instance of this set that nobody recorded, and that never answered');
+      log.warn(fieldsOf(after), 'instance of this set that nobody recorded, and that never answered');
     }
-    const effect = /^xstate\.done\.actor\.(bootProbe|copyRunner|runProbe|destroyInstance|saveTags)$/.exec(
-      event.type,
-    )?.[1];
+    const effect = effectsDone.get(event.type);
     if (effect === undefined) return;
     const outcome = (event as unknown as { output: RemoteOutcome | RunProbeOutcome }).output;
     if (effect === 'runProbe') metrics.runProbe((outcome as RunProbeOutcome).durationMs, outcome.ok);
@@ -101,7 +98,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     const { code, message, stdout, stderr } = outcome;
     const isWarning = alwaysWarn.has(effect) || !outcome.expected;
     log[isWarning ? 'warn' : 'debug'](
-      { ...fields, step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
+      { ...fieldsOf(after), step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
       'step failed',
     );
   }
@@ -343,5 +340,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#options.journal.append({ at: this.#options.clock.now(), kind, ...entry });
   }
 }
+
+const fieldsOf = ({ context: { instance, instanceType } }: WorkerSnapshot) => ({
+  component: 'worker',
+  Instance: instance.id,
+  InstanceType: instanceType.name,
+  Address: instance.address,
+});
 
 const clip = (text: string): string => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);

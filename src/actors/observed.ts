@@ -49,7 +49,8 @@ export function observed<TMachine extends AnyStateMachine>(
       const begun = trace.begin();
       try {
         const after = traced.transition(snapshot, event, scope) as SnapshotFrom<TMachine>;
-        const step = { at, guards: () => trace.since(begun) };
+        let guards: Record<string, boolean> | undefined;
+        const step = { at, guards: () => (guards ??= trace.since(begun)) };
         observe(event as EventObject, snapshot as SnapshotFrom<TMachine>, after, step);
         return after;
       } finally {

@@ -7,7 +7,7 @@ import { instanceBody } from '../api/wire.js';
 import { WorkerWatchers } from '../api/worker-watchers.js';
 import type { Clock } from '../domain/clock.js';
 import type { Journal, JournalEntry } from '../journal/journal.js';
-import { nameOf } from '../journal/worker-story.js';
+import { nameOf } from '../domain/state-value.js';
 import { isForReplay } from '../replay/step-recorder.js';
 import type { Core } from './core.js';
 

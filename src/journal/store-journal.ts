@@ -2,8 +2,9 @@ import type { Selectable } from 'kysely';
 import type { Clock } from '../domain/clock.js';
 import type { Store } from '../queue/store/database.js';
 import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
-import type { IntentTable, JournalTable } from '../queue/store/schema.js';
+import type { IntentTable } from '../queue/store/schema.js';
 import { guarded } from '../queue/store/store-error.js';
+import { insertEntries, type JournalRow } from './insert-entries.js';
 import type { Journal, JournalEntry, JournalFilter, LaunchIntent } from './journal.js';
 import { trimJournal } from './trim-journal.js';
 
@@ -20,9 +21,9 @@ export interface StoreJournalOptions {
   onFault(error: unknown, dropped: number): void;
 }
 
-type JournalRow = Omit<Selectable<JournalTable>, 'id'>;
-
 const batchSize = 500;
+/** Characters: three bytes each at most, so that a statement with a batch in it stays below the megabyte it may have. */
+const longestBatch = 250_000;
 /** Beyond it the oldest unwritten entries are dropped rather than filling the memory. */
 const longestBuffer = 50_000;
 /** A store that does not take entries is tried again at this pace. */
@@ -178,7 +179,7 @@ export class StoreJournal implements Journal {
     const { onFault } = this.#options;
     try {
       while (this.#buffer.length > 0) {
-        await this.#writeBatch(this.#buffer.splice(0, batchSize));
+        await this.#writeBatch(this.#buffer.splice(0, batchOf(this.#buffer)));
         await eventLoopTurn();
       }
       if (this.#isTrimDue()) await this.trim();
@@ -190,7 +191,7 @@ export class StoreJournal implements Journal {
 
   async #writeBatch(batch: JournalRow[]): Promise<void> {
     try {
-      await this.#options.db.insertInto('journal').values(batch).execute();
+      await insertEntries(this.#options.db, batch);
       this.#writtenSinceTrim += batch.length;
     } catch (error) {
       this.#buffer = [...batch, ...this.#buffer];
@@ -215,13 +216,27 @@ function intentOf(row: Selectable<IntentTable>): LaunchIntent {
   return { secretFingerprint: row.fingerprint, instanceType: row.instance_type, at: Number(row.at) };
 }
 
-/** As it is now, whatever becomes of the entry. Throws for one that is not plain JSON. */
+/** How many of the first rows go together. */
+function batchOf(rows: readonly JournalRow[]): number {
+  let length = rows[0]!.entry.length;
+  let count = 1;
+  while (count < Math.min(rows.length, batchSize)) {
+    length += rows[count]!.entry.length;
+    if (length > longestBatch) break;
+    count++;
+  }
+  return count;
+}
+
+/** As it is now, whatever becomes of the entry. Throws for one that is not plain JSON, or too long. */
 function rowOf(entry: JournalEntry): JournalRow {
+  const text = JSON.stringify(entry);
+  if (text.length > longestBatch) throw new RangeError(`a journal entry of ${text.length} characters`);
   return {
     at: entry.at,
     kind: entry.kind,
     instance: entry.instance ?? null,
     container: entry.container ?? null,
-    entry: JSON.stringify(entry),
+    entry: text,
   };
 }

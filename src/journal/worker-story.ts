@@ -1,4 +1,5 @@
 import type { EventObject } from 'xstate';
+import { isSameState, nameOf } from '../domain/state-value.js';
 import type { RemoteOutcome } from '../machines/worker-effects.js';
 import type { StepFacts } from '../actors/observed.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
@@ -34,9 +35,9 @@ export function storyOf(
 ): JournalEntry[] {
   const entries: JournalEntry[] = [];
   for (const region of watched) {
+    if (isSameState(before.value[region], after.value[region])) continue;
     const from = nameOf(before.value[region]);
     const to = nameOf(after.value[region]);
-    if (from === to) continue;
     entries.push({
       at: step.at,
       kind: region === 'lifecycle' ? 'worker.transition' : 'worker.behavior',
@@ -48,7 +49,7 @@ export function storyOf(
       data: { guards: step.guards() },
     });
   }
-  return [...entries, ...foundContainers(event, before, after, step)];
+  return entries.concat(foundContainers(event, before, after, step));
 }
 
 /** Containers that nobody here put on the instance: an earlier daemon did, or another one. */
@@ -70,16 +71,6 @@ function foundContainers(
       event: event.type,
       because: 'the instance has it, and this daemon did not put it there',
     }));
-}
-
-/** `booting.copied` for a state within a state. */
-export function nameOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return Object.entries((value ?? {}) as Record<string, unknown>)
-    .map(([key, inner]) =>
-      typeof inner === 'object' && Object.keys(inner ?? {}).length === 0 ? key : `${key}.${nameOf(inner)}`,
-    )
-    .join(' ');
 }
 
 function lifecycleCause(event: EventObject, to: string, after: WorkerSnapshot): string {

@@ -8,6 +8,7 @@ import type { JournalEntry } from '../journal/journal.js';
 import { workerMachine } from '../machines/worker.js';
 import { runnerMachine } from '../machines/runner.js';
 import type { WorkerContext } from '../machines/worker-model.js';
+import { WholeRecords } from './whole-record.js';
 import { factsBefore, factsChanged, plain, type StepRecord, type WorkerBase } from './step-record.js';
 
 /** One recorded step, made again with the real machine. */
@@ -54,19 +55,21 @@ export interface Replay {
 /**
  * Makes the recorded steps of one worker again, each from the state it was recorded in, and says where the outcome
  * differs. Nothing is carried out: no command, no call. Entries are `worker.begun` and `worker.step` of one instance,
- * oldest first; `base` serves for steps whose `worker.begun` is not among them. Throws {@link ReplayError} when there
- * is neither.
+ * oldest first; `base` serves for steps whose `worker.begun` is not among them. Steps before the first whole record are
+ * left out. Throws {@link ReplayError} when it is not known what the worker was begun with.
  */
 export function replay(instance: string, entries: readonly JournalEntry[], base?: WorkerBase): Replay {
   const steps: ReplayedStep[] = [];
   let known = base ?? firstBase(entries);
   let told: Record<string, unknown> = {};
+  const records = new WholeRecords();
   for (const entry of entries) {
     if (entry.instance !== instance) continue;
     if (entry.kind === 'worker.begun') known = entry.data as unknown as WorkerBase;
     if (entry.kind !== 'worker.step') continue;
     if (!known) throw new ReplayError(`the journal does not say what ${instance} was begun with`);
-    const record = entry.data as unknown as StepRecord;
+    const record = records.next(entry.data as unknown as StepRecord);
+    if (!record) continue;
     const facts = { ...record.before.context, ...record.after.context };
     steps.push({ ...replayStep(entry.at, record, known), facts: newsOf(facts, told) });
     told = facts;

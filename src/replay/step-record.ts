@@ -1,7 +1,7 @@
 import type { EventObject } from 'xstate';
-import type { StepFacts } from '../actors/observed.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { secretFingerprint } from '../domain/ids.js';
+import { isSameState } from '../domain/state-value.js';
 import type { WorkerContext, WorkerInput } from '../machines/worker-model.js';
 
 /** The part of a worker's context that changes in its life. */
@@ -14,7 +14,15 @@ export type WorkerBase = FixedFacts & Pick<WorkerInput, 'settings' | 'instance'>
 /** One step of a worker, enough to make it again. Plain JSON; `null` stands for `undefined`. */
 export interface StepRecord {
   event: EventObject;
-  /** Where it was, and all facts that were not as in a new worker. */
+  /**
+   * 0, or not given: this record is whole. Else it goes on from the record of the same worker before it, and is the so
+   * many-th since a whole one.
+   */
+  follows?: number;
+  /**
+   * Where it was, and all facts that were not as in a new worker. Of one that follows: the states and the facts that were
+   * not as the record before it left them.
+   */
   before: { value: unknown; context: Record<string, unknown> };
   /** Where it came out, and the facts that changed. */
   after: { value: unknown; context: Record<string, unknown> };
@@ -67,40 +75,63 @@ export function isWorthKeeping(event: EventObject, before: WorkerSnapshot, after
   );
 }
 
-function isSameState(a: unknown, b: unknown): boolean {
-  if (a === b || typeof a === 'string' || typeof b === 'string') return a === b;
-  const [[key, inner] = []] = Object.entries(a as object);
-  const [[other, otherInner] = []] = Object.entries(b as object);
-  return key === other && inner === otherInner;
+/** Where a record left a worker. */
+export interface RecordedState {
+  value: WorkerSnapshot['value'];
+  context: WorkerFacts;
 }
 
-/** The step as it is kept. Texts longer than 500 characters are cut. */
+/** A copy: a simulation changes the facts of a worker in their place, where it passes over visits. */
+export function stateOf({ value, context }: WorkerSnapshot): RecordedState {
+  const facts = {} as Record<keyof WorkerFacts, unknown>;
+  for (const key of factKeys) facts[key] = context[key];
+  return { value, context: facts as WorkerFacts };
+}
+
+/** The step as it is kept: whole, or as what is new since `last`. Texts longer than 500 characters are cut. */
 export function recordStep(
   event: EventObject,
   before: WorkerSnapshot,
   after: WorkerSnapshot,
-  step: StepFacts,
-  skipped: number,
-): StepRecord {
-  const started: Record<string, unknown> = {};
-  const changed: Record<string, unknown> = {};
-  for (const key of factKeys) {
-    const old = before.context[key];
-    const now = after.context[key];
-    if (!(key in untold) || old !== untold[key as keyof typeof untold]) started[key] = old ?? null;
-    if (old !== now) changed[key] = now ?? null;
-  }
-  const value: Record<string, unknown> = {};
-  for (const [region, state] of Object.entries(after.value)) {
-    if (!isSameState(before.value[region as 'probe'], state)) value[region] = state;
-  }
+  last: RecordedState | undefined,
+): Pick<StepRecord, 'event' | 'before' | 'after'> {
   return {
     event: plain(event),
-    before: { value: before.value, context: plain(started) },
-    after: { value, context: plain(changed) },
-    guards: step.guards(),
-    skipped,
+    before: {
+      value: last ? statesChanged(last, before) : before.value,
+      context: factsUnlike(last?.context ?? untold, before.context),
+    },
+    after: { value: statesChanged(before, after), context: factsUnlike(before.context, after.context) },
   };
+}
+
+function factsUnlike(known: Partial<WorkerFacts>, now: WorkerFacts): Record<string, unknown> {
+  const facts: Record<string, unknown> = {};
+  if (known === now) return facts;
+  for (const key of factKeys) {
+    const fact = now[key];
+    if (!isSameFact(fact, known[key])) facts[key] = plain(fact ?? null);
+  }
+  return facts;
+}
+
+/** Also for one that was made anew of the same parts. */
+function isSameFact(a: unknown, b: unknown): boolean {
+  if (a === b || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const entries = Object.entries(a);
+  if (entries.length !== Object.keys(b).length) return false;
+  return entries.every(([key, part]) => (b as Record<string, unknown>)[key] === part);
+}
+
+function statesChanged(
+  from: Pick<RecordedState, 'value'>,
+  to: Pick<RecordedState, 'value'>,
+): Record<string, unknown> {
+  const value: Record<string, unknown> = {};
+  for (const region of Object.keys(to.value) as (keyof WorkerSnapshot['value'])[]) {
+    if (!isSameState(from.value[region], to.value[region])) value[region] = to.value[region];
+  }
+  return value;
 }
 
 /** What a worker began with, and where its first states took it. */
@@ -123,19 +154,22 @@ function withoutNulls(context: Record<string, unknown>): Partial<WorkerFacts> {
   return Object.fromEntries(Object.entries(context).map(([key, value]) => [key, value ?? undefined]));
 }
 
-/** As JSON keeps it: errors as their message, long texts cut, instance secrets as their fingerprint. */
+/**
+ * As JSON keeps it: errors as their message, long texts cut, instance secrets as their fingerprint. What is so already is
+ * returned itself.
+ */
 export function plain<T>(value: T): T {
   if (typeof value === 'string')
     return (value.length > longestText ? `${value.slice(0, longestText)}…` : value) as T;
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return { message: plain(value.message) } as T;
   if (Array.isArray(value)) return value.map(plain) as T;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key,
-      isBareSecret(key, inner) ? secretFingerprint(inner) : plain(inner),
-    ]),
-  ) as T;
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const kept: unknown = isBareSecret(key, inner) ? secretFingerprint(inner) : plain(inner as unknown);
+    if (kept !== inner) (copy ??= { ...value } as Record<string, unknown>)[key] = kept;
+  }
+  return (copy ?? value) as T;
 }
 
 /** Dispatchers before this one put the secret itself into the tag. */

@@ -102,6 +102,35 @@ describe('replay', () => {
     expect(() => replay('i-1', headless)).toThrow(ReplayError);
   });
 
+  it('goes on after lost entries, and from the middle of a story, with the next whole record', async () => {
+    const { world, entries } = recorded();
+    await world.probe();
+    for (let order = 0; order < 40; order++)
+      await world.send({
+        type: order % 2 === 0 ? 'operator.hold' : 'operator.run',
+        because: `order ${order}`,
+      });
+    const [begun, ...steps] = entries() as [JournalEntry, ...JournalEntry[]];
+    expect(replay('i-1', [begun, ...steps]).steps).toHaveLength(steps.length);
+    for (const kept of [steps.slice(5), [...steps.slice(0, 5), ...steps.slice(6)]]) {
+      const made = replay('i-1', [begun, ...kept]).steps;
+      expect(made.map(({ matches }) => matches)).not.toContain(false);
+      expect(made.length).toBeGreaterThan(20);
+      expect(made.length).toBeLessThan(kept.length);
+    }
+  });
+
+  it('writes a worker down whole again after a while, so that a late story can be replayed', async () => {
+    const { world, entries } = recorded();
+    await world.probe();
+    await world.send({ type: 'operator.hold', because: 'a' });
+    await world.clock.advance(300_000);
+    const before = entries().length;
+    await world.send({ type: 'operator.run', because: 'b' });
+    const late = entries().slice(before);
+    expect(replay('i-1', [entries()[0]!, ...late]).steps).toHaveLength(late.length);
+  });
+
   it('cuts long texts and still makes the step again', async () => {
     const { world, entries } = recorded();
     world.boot = () => ({ ...failure, stdout: 'x'.repeat(100_000), stderr: 'y'.repeat(100_000) });

@@ -362,6 +362,21 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await journal.openIntents()).toEqual([]);
     });
 
+    it('journals in order what is hard to quote, and refuses nothing but what is far too long', async () => {
+      const faults: string[] = [];
+      const options = { db, clock: systemClock, flushMs: 10, maxEntries: 1_000_000 };
+      const journal = new StoreJournal({ ...options, onFault: (error) => faults.push(String(error)) });
+      const texts = ["it's", '’', '\ud800', 'a\0b', '\\u0000', '"', '\n', '--', '🙂', '’'.repeat(100_000)];
+      for (const [at, because] of texts.entries())
+        journal.append({ at, kind: "o'dd", instance: 'ü', because });
+      journal.append({ at: 0, kind: 'long', because: 'x'.repeat(1_000_000) });
+      for (let at = 10; at < 20; at++) journal.append({ at, kind: "o'dd", because: '🙂'.repeat(50_000) });
+      const entries = await journal.read({ kind: "o'dd" });
+      expect(entries.map(({ at }) => at)).toEqual(Array.from({ length: 20 }, (_, at) => at));
+      expect((await journal.read({ instance: 'ü' })).map(({ because }) => because)).toEqual(texts);
+      expect(faults).toEqual([expect.stringContaining('characters')]);
+    });
+
     it('makes many changes at once in the order of their containers, each durable by itself', async () => {
       const uuids = (await store.submit(Array.from({ length: 300 }, () => request))).map(({ uuid }) => uuid);
       const whole = uuids.map(async (uuid, index) => {
