@@ -89,6 +89,7 @@ driverParameters:
   endpoint: ${endpoint}
   subnetId: [${subnets.join(', ')}]
   adminUsername: ${userInfo().username}
+  instancesPerRequest: 3
 instanceTypes:
   small: { providerType: t3.micro, vcpus: 2, ram: 1GiB, includedScratch: 4GiB, price: 0.02 }
   spot: { providerType: t3.small, vcpus: 2, ram: 1GiB, includedScratch: 4GiB, price: 0.01, preemptible: true }

@@ -1,4 +1,4 @@
-import { afterAll } from 'vitest';
+import { afterAll, type TestContext } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import { openDriver } from '../../src/drivers/registry.js';
 import { ec2Error, startEc2Proxy, type Ec2Answer } from '../support/ec2-proxy.js';
@@ -24,7 +24,7 @@ const faults: Readonly<Record<CloudFault, Ec2Answer>> = {
   silent: 'silent',
 };
 
-async function open() {
+async function open(more: Record<string, unknown> = {}) {
   if (program === undefined) throw new Error(missingMoto);
   moto ??= startMoto(program);
   const { url, reset } = await moto;
@@ -38,6 +38,7 @@ async function open() {
         accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
         secretAccessKey,
         endpoint: proxy.url,
+        ...more,
       },
       instanceSetId: 'zzzzz-gj3su-abc',
       stateDir: '.',
@@ -61,8 +62,10 @@ async function open() {
   };
 }
 
-describeDriverContract('ec2', open, {}, (context) => {
+const needsMoto = (context: TestContext): void => {
   if (program !== undefined) return;
   if (process.env['CI'] === 'true') throw new Error(missingMoto);
   context.skip(missingMoto);
-});
+};
+describeDriverContract('ec2', open, {}, needsMoto);
+describeDriverContract('ec2, 10 a request', () => open({ instancesPerRequest: 10 }), {}, needsMoto);

@@ -270,6 +270,8 @@ describe('settings of the ec2 driver', () => {
     [{ region, endpoint: 'localhost' }, 'endpoint'],
     [{ region, instanceTypeQuotaGroups: { A: 'standard' } }, 'instanceTypeQuotaGroups'],
     [{ region, requestTimeout: 0 }, 'requestTimeout'],
+    [{ region, instancesPerRequest: 0 }, 'instancesPerRequest'],
+    [{ region, instancesPerRequest: 21 }, 'instancesPerRequest'],
   ])('refuse %o and name %s', (parameters, field) => {
     expect(() => parseEc2Parameters(parameters)).toThrow(new RegExp(`driverParameters\\b.*${field}`));
   });

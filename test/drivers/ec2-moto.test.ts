@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
+import type { Tags } from '../../src/domain/instance.js';
 import type { Driver, DriverError } from '../../src/drivers/driver.js';
 import { ec2OfferedTypes } from '../../src/drivers/ec2/offered-types.js';
 import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
@@ -42,7 +43,7 @@ const open = async (more: Record<string, unknown> = {}): Promise<Driver> => {
   opened.push(driver);
   return driver;
 };
-const wish = (change: Parameters<typeof type>[1] = {}, tags = { set: 'a' }) =>
+const wish = (change: Parameters<typeof type>[1] = {}, tags: Tags = { set: 'a' }) =>
   spec({ imageId, tags, instanceType: type('small', { providerType: 't3.micro', ...change }) });
 
 describe('the ec2 driver on moto', { timeout: patience }, () => {
@@ -105,6 +106,32 @@ describe('the ec2 driver on moto', { timeout: patience }, () => {
     await expect.poll(history, { timeout: 20_000 }).toHaveLength(1);
     await driver.destroy(id, options);
     expect(await driver.list({}, options)).toEqual([]);
+  });
+
+  it('makes several in one request, each known by its own tags, as long as one like them is under way', async () => {
+    let release = (): void => {};
+    const isHeld = new Promise<void>((resolve) => (release = resolve));
+    const runs = () => proxy.requests.filter(({ action }) => action === 'RunInstances');
+    proxy.intercept = ({ action }) =>
+      action === 'RunInstances' && runs().length === 1 ? isHeld.then(() => undefined) : undefined;
+    const driver = await open({ instancesPerRequest: 5 });
+    const wishes = [1, 2, 3, 4, 5, 6, 7, 8].map((index) => wish({}, { set: 'a', own: `${index}` }));
+    const [first, ...others] = wishes;
+    const made = [driver.create(first!, options)];
+    await expect.poll(() => runs().length).toBe(1);
+    made.push(...others.map((order) => driver.create(order, options)));
+    release();
+    const instances = await Promise.all(made);
+    expect(runs().map(({ parameters }) => parameters.get('MaxCount'))).toEqual(['1', '5', '2']);
+    expect(instances.map(({ tags }) => tags['own'])).toEqual(wishes.map(({ tags }) => tags['own']));
+    const restarted = await open();
+    const listed = await restarted.list({ set: 'a' }, options);
+    const tags = (all: typeof listed) => Object.fromEntries(all.map((each) => [each.id, each.tags]));
+    expect(tags(listed)).toEqual(tags(instances));
+    const [, { id }] = instances as [unknown, (typeof instances)[0]];
+    await restarted.setTags(id, { set: 'a', own: 'new' }, options);
+    const found = await (await open({ instancesPerRequest: 5 })).list({ own: 'new' }, options);
+    expect(found.map((each) => [each.id, each.tags])).toEqual([[id, { set: 'a', own: 'new' }]]);
   });
 
   it('imports the key pair once, also for the driver after the next restart (EC-30, DW-9)', async () => {

@@ -21,10 +21,10 @@ export interface Ec2World {
 
 export async function ec2World(
   parameters: Record<string, unknown> = {},
-  answer: (request: Ec2Request) => Ec2Answer | undefined = () => undefined,
+  answer: (request: Ec2Request) => ReturnType<Ec2Proxy['intercept']> = () => undefined,
 ): Promise<Ec2World> {
   const proxy = await startEc2Proxy();
-  proxy.intercept = (request) => answer(request) ?? documents[request.action]?.(request);
+  proxy.intercept = async (request) => (await answer(request)) ?? documents[request.action]?.(request);
   const clock = new HeapClock(1_800_000_000_000);
   const registry = new Registry();
   const warnings: Ec2World['warnings'] = [];
@@ -69,6 +69,7 @@ export interface Described {
   subnet?: string;
   zone?: string;
   isSpot?: boolean;
+  launchIndex?: number;
   tags?: Record<string, string>;
 }
 
@@ -85,7 +86,7 @@ export function instanceXml({
   );
   return (
     `<item><instanceId>${id}</instanceId><imageId>ami-1</imageId><instanceState><code>16</code><name>${state}</name>` +
-    `</instanceState><reason/><instanceType>t3.micro</instanceType><placement><availabilityZone>${zone}` +
+    `</instanceState><reason/><amiLaunchIndex>${more.launchIndex ?? 0}</amiLaunchIndex><instanceType>t3.micro</instanceType><placement><availabilityZone>${zone}` +
     `</availabilityZone><tenancy>default</tenancy></placement><subnetId>${subnet}</subnetId>` +
     `<privateIpAddress>10.0.0.7</privateIpAddress><groupSet><item><groupId>sg-1</groupId></item></groupSet>` +
     `<blockDeviceMapping><item><ebs><status>attached</status></ebs></item></blockDeviceMapping>` +

@@ -1,9 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { endProcessesOf } from '../../src/drivers/loopback/processes.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import type { Ec2Request } from './ec2-proxy.js';
@@ -22,7 +23,7 @@ const xml = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`);
 
 /**
  * The machines behind an emulator of EC2, which has none: for each instance a real sshd on an address of 127.0.0.0/8,
- * made from the request's own user data and key, with the metadata service that tells of interruptions.
+ * made from the request's own user data and key, with the metadata service that tells of interruptions and places.
  */
 export class Ec2Hosts {
   /** All of them listen on this one, each on its own address. */
@@ -36,6 +37,8 @@ export class Ec2Hosts {
   readonly #sshd: string;
   readonly #metadata: Server;
   readonly #hosts = new Map<string, Host>();
+  /** The place of each in its request. */
+  readonly #places = new Map<string, string>();
   #authorizedKey = '';
 
   private constructor(sshd: string, folder: string, port: number) {
@@ -49,6 +52,7 @@ export class Ec2Hosts {
       if (request.headers['x-aws-ec2-metadata-token'] !== `token-of-${id}`) {
         return void response.writeHead(401).end();
       }
+      if (path === 'latest/meta-data/ami-launch-index') return void response.end(this.#places.get(id));
       if (path === 'latest/meta-data/spot/instance-action') this.asked.add(id);
       if (!this.interrupted.has(id)) return void response.writeHead(404).end();
       const time = new Date(Date.now() + 120_000).toISOString().replace(/\.\d+Z/, 'Z');
@@ -75,7 +79,10 @@ export class Ec2Hosts {
     }
     if (action === 'TerminateInstances') await this.#end(parameters.get('InstanceId.1') ?? '');
     const given = reply.replaceAll(/<privateIpAddress>\d+\.(\d+\.\d+\.\d+)</g, '<privateIpAddress>127.$1<');
-    if (action === 'RunInstances') await this.#start(request, given);
+    if (action === 'RunInstances') {
+      for (const each of given.split('<instanceId>').slice(1))
+        await this.#start(request, /^[^<]*/.exec(each)![0], each);
+    }
     return given;
   }
 
@@ -86,15 +93,15 @@ export class Ec2Hosts {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async #start({ parameters }: Ec2Request, reply: string): Promise<void> {
-    const id = xml('instanceId').exec(reply)?.[1] ?? '';
+  async #start({ parameters }: Ec2Request, id: string, reply: string): Promise<void> {
     const address = xml('privateIpAddress').exec(reply)?.[1] ?? '';
+    this.#places.set(id, xml('amiLaunchIndex').exec(reply)?.[1] ?? '');
     if (parameters.get('InstanceMarketOptions.MarketType') === 'spot') this.spot.add(id);
     const folder = join(this.folder, id);
     await mkdir(join(folder, 'lock'), { recursive: true });
     await chmod(folder, 0o700);
     await this.#configure(folder, id, address);
-    this.#boot(folder, Buffer.from(parameters.get('UserData') ?? '', 'base64').toString());
+    await this.#boot(folder, id, Buffer.from(parameters.get('UserData') ?? '', 'base64').toString());
     const sshd = spawn(this.#sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -104,14 +111,13 @@ export class Ec2Hosts {
   }
 
   async #configure(folder: string, id: string, address: string): Promise<void> {
-    const { port } = this.#metadata.address() as AddressInfo;
     const file = (name: string): string => join(folder, name);
     await writeFile(file('host_key'), generateKeyPair().privateKey, { mode: 0o600 });
     await writeFile(file('authorized_keys'), this.#authorizedKey, { mode: 0o600 });
     const shell = [
       '#!/bin/sh',
       `export LONGSHORE_LOCK_DIR=${file('lock')} LONGSHORE_STATE_DIR=${file('state')}`,
-      `export LONGSHORE_METADATA_URL=http://127.0.0.1:${port}/${id} LONGSHORE_SPOT_INTERVAL_S=1`,
+      `export LONGSHORE_METADATA_URL=${this.#metadataOf(id)} LONGSHORE_SPOT_INTERVAL_S=1`,
       `command=$(printf '%s' "$SSH_ORIGINAL_COMMAND" | sed 's#^sudo ##; s#${secretFile}#${file('secret')}#g; s#${hostRoot}#${folder}#g')`,
       'exec sh -c "$command"',
     ];
@@ -132,10 +138,14 @@ export class Ec2Hosts {
   }
 
   /** The first boot: the user data runs once. */
-  #boot(folder: string, userData: string): void {
+  async #boot(folder: string, id: string, userData: string): Promise<void> {
     const script = userData.replaceAll(secretFile, join(folder, 'secret')).replaceAll(hostRoot, folder);
-    const { status, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`the user data of an instance failed: ${stderr}`);
+    const env = { ...process.env, LONGSHORE_METADATA_URL: this.#metadataOf(id) };
+    await promisify(execFile)('sh', ['-c', script], { env });
+  }
+
+  #metadataOf(id: string): string {
+    return `http://127.0.0.1:${(this.#metadata.address() as AddressInfo).port}/${id}`;
   }
 
   async #end(id: string): Promise<void> {

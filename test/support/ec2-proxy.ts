@@ -18,7 +18,7 @@ export interface Ec2Request {
 export interface Ec2Proxy {
   url: string;
   /** Looks at each request first; `undefined` lets it through. */
-  intercept: (request: Ec2Request) => Ec2Answer | undefined;
+  intercept: (request: Ec2Request) => Ec2Answer | undefined | Promise<Ec2Answer | undefined>;
   /** All that came, in order. */
   requests: Ec2Request[];
   /** Called with each request for instances that succeeded, and its reply; the reply that is given on. */
@@ -51,8 +51,8 @@ const quotaError = ec2Error(
 
 /**
  * Between a driver and an emulator of EC2: puts faults in, and adds what the emulator leaves out, `ClientToken` (a known
- * one gets the reply it had, RunInstances in the Amazon EC2 API Reference), a limit of instances, and that destroying
- * twice succeeds (TerminateInstances there).
+ * one gets the reply it had, RunInstances in the Amazon EC2 API Reference), `MaxCount` (as many as there is room for,
+ * there), a limit of instances, and that destroying twice succeeds (TerminateInstances there).
  * `upstream` `undefined`: whatever is not intercepted fails.
  */
 export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
@@ -80,7 +80,7 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
       'content-type': incoming.headers['content-type'] ?? '',
       authorization: incoming.headers.authorization ?? '',
     };
-    const reply = await fetch(upstream, { method: 'POST', headers, body: proxy.rewrite(body) });
+    const reply = await fetch(upstream, { method: 'POST', headers, body: proxy.rewrite(withRoom(body)) });
     const said = await reply.text();
     if (reply.status === 200) note(proxy.living, ended, request, said);
     const given = reply.status === 200 ? await proxy.onReply(request, said) : said;
@@ -93,7 +93,7 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
     const signedAt = timeOf(String(incoming.headers['x-amz-date'] ?? ''));
     const request = { action: parameters.get('Action') ?? '', parameters, accessKeyId, signedAt };
     proxy.requests.push(request);
-    const intercepted = proxy.intercept(request);
+    const intercepted = await proxy.intercept(request);
     if (intercepted) return intercepted;
     if (request.action === 'TerminateInstances') {
       const answer = turn.then(() =>
@@ -132,6 +132,12 @@ export async function startEc2Proxy(upstream?: string): Promise<Ec2Proxy> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return proxy;
+}
+
+/** The emulator makes `MinCount` instances and knows of no `MaxCount`. */
+function withRoom(body: string): string {
+  const most = new URLSearchParams(body).get('MaxCount');
+  return most === null ? body : body.replace(/\bMinCount=\d+/, `MinCount=${most}`);
 }
 
 function note(living: Set<string>, ended: Set<string>, request: Ec2Request, reply: string): void {

@@ -33,6 +33,8 @@ const codesOfExpiry = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshReq
  */
 export class Ec2Api {
   readonly client: EC2Client;
+  /** Requests may be for several instances. */
+  readonly mayLaunchSeveral: boolean;
   readonly #clock: Clock;
   readonly #credentials: Credentials;
   readonly #backOffs: Record<RequestKind, BackOff>;
@@ -40,6 +42,7 @@ export class Ec2Api {
   constructor(parameters: Ec2Parameters, clock: Clock) {
     this.#credentials = new Credentials(parameters);
     this.client = new EC2Client(clientConfig(parameters, this.#credentials));
+    this.mayLaunchSeveral = parameters.instancesPerRequest > 1;
     this.#clock = clock;
     this.#backOffs = { create: new BackOff(clock), read: new BackOff(clock), change: new BackOff(clock) };
   }

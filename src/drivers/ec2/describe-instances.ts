@@ -4,6 +4,7 @@ import type { Tags } from '../../domain/instance.js';
 import { DriverError } from '../driver.js';
 import type { Ec2Api } from './api.js';
 import { readInstancePage, type InstancePage } from './instance-reader.js';
+import { tagsAt } from './launch-tags.js';
 import type { ListedInstance } from './listed-instance.js';
 
 /** The most that EC2 gives at once. */
@@ -23,15 +24,21 @@ export async function describeInstances(
   tags: Tags,
   signal: AbortSignal,
 ): Promise<ListedInstance[]> {
+  // A tag of one that was asked for together with others may be there under another key.
+  const filterOf = (key: string): string => (api.mayLaunchSeveral ? 'tag-value' : `tag:${key}`);
   const Filters = [
     { Name: 'instance-state-name', Values: living },
-    ...Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [literal(value)] })),
+    ...Object.entries(tags).map(([key, value]) => ({ Name: filterOf(key), Values: [literal(value)] })),
   ];
+  const isWanted = ({ launchIndex, tags: onInstance }: ListedInstance): boolean => {
+    const own = tagsAt(launchIndex, onInstance);
+    return Object.entries(tags).every(([key, value]) => own[key] === value);
+  };
   const instances: ListedInstance[] = [];
   for (let NextToken = ''; ;) {
     const input = { Filters, MaxResults: pageSize, ...(NextToken === '' ? {} : { NextToken }) };
     const page = await describePage(api, input, signal);
-    instances.push(...page.instances);
+    instances.push(...(api.mayLaunchSeveral ? page.instances.filter(isWanted) : page.instances));
     if (page.nextToken === '') return instances;
     if (page.nextToken === NextToken) {
       throw new DriverError('unavailable', 'list instances: EC2 gave the same page twice');

@@ -131,6 +131,7 @@ export class Ec2Driver implements Driver {
 
   stop(): Promise<void> {
     this.#prices.stop();
+    this.#launcher.stop();
     this.#api.close();
     return Promise.resolve();
   }

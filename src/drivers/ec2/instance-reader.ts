@@ -28,7 +28,7 @@ interface Draft {
 }
 
 const leaf = (end: NonNullable<Place['end']>): Place => ({ below: {}, end });
-const field = (name: Exclude<keyof ListedInstance, 'isSpot' | 'tags'>): Place =>
+const field = (name: Exclude<keyof ListedInstance, 'isSpot' | 'launchIndex' | 'tags'>): Place =>
   leaf((draft, text) => void (draft.instance[name] = text.trim()));
 
 const tag: Place = {
@@ -48,6 +48,7 @@ const instance: Place = {
     privateIpAddress: field('privateIp'),
     subnetId: field('subnetId'),
     placement: { below: { availabilityZone: field('zone') } },
+    amiLaunchIndex: leaf((draft, text) => void (draft.instance.launchIndex = Number.parseInt(text, 10))),
     instanceLifecycle: leaf((draft, text) => void (draft.instance.isSpot = text.trim() === 'spot')),
     tagSet: { below: { item: tag } },
   },
@@ -94,6 +95,7 @@ const blank = (): Draft['instance'] => ({
   subnetId: '',
   zone: '',
   isSpot: false,
+  launchIndex: Number.NaN,
   tags: {},
 });
 

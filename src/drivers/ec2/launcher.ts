@@ -1,15 +1,13 @@
-import { RunInstancesCommand, type Instance as Ec2Instance } from '@aws-sdk/client-ec2';
 import type { Clock } from '../../domain/clock.js';
 import type { Tags } from '../../domain/instance.js';
 import type { InstanceType } from '../../domain/instance-type.js';
 import { DriverError, type CreateSpec, type DriverWarning } from '../driver.js';
 import type { Ec2Api } from './api.js';
 import { KeyPairs } from './key-pairs.js';
-import { isGone, type ListedInstance } from './listed-instance.js';
+import { LaunchRequests } from './launch-requests.js';
+import type { ListedInstance } from './listed-instance.js';
 import type { Ec2Meters } from './meters.js';
 import type { Ec2Parameters } from './parameters.js';
-import { secretsIn } from './redactor.js';
-import { runInstancesInput, userData } from './run-instances.js';
 import { SubnetRotation } from './subnet-rotation.js';
 import { hasEc2Code, isSubnetSpecific } from './translate-error.js';
 
@@ -28,11 +26,13 @@ export class Launcher {
   readonly #options: LauncherOptions;
   readonly #keyPairs: KeyPairs;
   readonly #subnets: SubnetRotation;
+  readonly #requests: LaunchRequests;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
     this.#keyPairs = new KeyPairs(options.api, options.resourceTags);
     this.#subnets = new SubnetRotation(options.parameters.subnetId, options.clock);
+    this.#requests = new LaunchRequests(options);
   }
 
   /** Where the type can be made: the subnets, the one of the last try first; empty for one or none, as there is no choice. */
@@ -73,22 +73,19 @@ export class Launcher {
     throw new DriverError('invalid', 'create an instance: there is no subnet');
   }
 
+  stop(): void {
+    this.#requests.stop();
+  }
+
   async #launchIn(
     subnetId: string,
     spec: CreateSpec,
     keyName: string | undefined,
     signal: AbortSignal,
   ): Promise<ListedInstance> {
-    const { api, parameters, meters } = this.#options;
-    const command = new RunInstancesCommand(runInstancesInput(spec, parameters, { subnetId, keyName }));
-    const hidden = [userData(spec.initCommand), ...secretsIn(spec.initCommand), ...(spec.secrets ?? [])];
-    const where = subnetId === '' ? '' : ` in ${subnetId}`;
-    const what = `create a ${spec.instanceType.providerType} instance${where}`;
+    const { meters } = this.#options;
     try {
-      const { Instances } = await api.send({ what, kind: 'create', signal, hidden }, (client, abortSignal) =>
-        client.send(command, { abortSignal }),
-      );
-      const made = madeInstance(what, Instances?.[0], spec);
+      const made = await this.#requests.launch(spec, { subnetId, keyName }, signal);
       meters.tried(subnetId, true);
       return made;
     } catch (error) {
@@ -105,26 +102,4 @@ function inZone(error: DriverError): DriverError {
   const { message, cause, remedy } = error;
   const scope = hasEc2Code(error, 'Unsupported') ? 'type' : 'zone';
   return new DriverError('capacity', message, { cause, scope, ...(remedy === undefined ? {} : { remedy }) });
-}
-
-/** Throws {@link DriverError} for a reply that tells of no instance (EC-19, DW-4) or of one that has ended already. */
-function madeInstance(what: string, made: Ec2Instance | undefined, spec: CreateSpec): ListedInstance {
-  if (!made?.InstanceId) {
-    throw new DriverError('unavailable', `${what}: EC2 accepted the request and told of no instance`, {
-      remedy: 'should one appear in the list, it is taken into service or destroyed',
-    });
-  }
-  const instance: ListedInstance = {
-    id: made.InstanceId,
-    state: made.State?.Name ?? '',
-    type: made.InstanceType ?? spec.instanceType.providerType,
-    privateIp: made.PrivateIpAddress ?? '',
-    subnetId: made.SubnetId ?? '',
-    zone: made.Placement?.AvailabilityZone ?? '',
-    isSpot: made.InstanceLifecycle === 'spot',
-    tags: { ...spec.tags },
-  };
-  if (!isGone(instance)) return instance;
-  const reason = made.StateReason?.Code ?? made.StateTransitionReason ?? 'no reason was given';
-  throw new DriverError('unavailable', `${what}: instance ${instance.id} has ended already: ${reason}`);
 }

@@ -1,4 +1,5 @@
 import type { Instance, Tags } from '../../domain/instance.js';
+import { tagsAt } from './launch-tags.js';
 
 /** What the driver reads of an instance that EC2 describes. */
 export interface ListedInstance {
@@ -11,6 +12,9 @@ export interface ListedInstance {
   subnetId: string;
   zone: string;
   isSpot: boolean;
+  /** Its place among the instances of its request, from 0; NaN when not told. */
+  launchIndex: number;
+  /** As EC2 has them: {@link tagsAt} tells what they mean. */
   tags: Tags;
 }
 
@@ -21,9 +25,10 @@ export function isGone({ state }: ListedInstance): boolean {
 
 /** As the pool knows instances (EC-62). */
 export function instanceOf(
-  { id, type, privateIp, tags }: ListedInstance,
+  { id, type, privateIp, launchIndex, tags: onInstance }: ListedInstance,
   remoteUser: string,
   priceHistory: Instance['priceHistory'],
 ): Instance {
+  const tags = tagsAt(launchIndex, onInstance);
   return { id, displayName: id, providerType: type, address: privateIp, remoteUser, tags, priceHistory };
 }

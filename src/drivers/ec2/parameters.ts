@@ -80,6 +80,8 @@ const schema = z
     adminUsername: z.string().min(1).default('crunch'),
     /** How many hops away from the instance its metadata may be read: 2 lets containers read it. */
     metadataHopLimit: z.int().min(1).max(64).default(2),
+    /** So many instances alike may be asked for at once; their images then need a way to read their metadata. */
+    instancesPerRequest: z.int().min(1).max(20).default(1),
     /** In place of the endpoint of the region. */
     endpoint: z
       .url({ protocol: /^https?$/, error: () => 'give a URL that begins with https:// or http://' })
