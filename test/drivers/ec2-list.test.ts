@@ -95,6 +95,61 @@ describe('a list', () => {
   });
 });
 
+describe('an instance that went away by itself', () => {
+  const reason = {
+    code: 'Client.InternalError',
+    message: 'Client.InternalError: Client error on launch',
+  };
+  const dead: Described = { id: 'i-01', state: 'terminated', reason };
+  const askedWhy = () =>
+    world.proxy.requests.filter(({ parameters }) => parameters.get('Filter.1.Name') === 'instance-id');
+  let there: Described[];
+  /** What lists show, and what is told of the one that is asked for by its id. */
+  const open = async (told: Ec2Answer): Promise<void> => {
+    there = [{ id: 'i-01', state: 'pending' }, { id: 'i-02' }];
+    world = await ec2World({}, ({ action, parameters }) => {
+      if (action !== 'DescribeInstances') return undefined;
+      return parameters.get('Filter.1.Name') === 'instance-id' ? told : page(there);
+    });
+    await world.driver.list({}, options);
+    there = [{ id: 'i-02' }];
+  };
+
+  it('as when its image does not boot, is told of once with the reason of EC2', async () => {
+    await open(page([dead]));
+    expect(await world.driver.list({}, options)).toHaveLength(1);
+    await expect
+      .poll(() => world.warnings)
+      .toEqual([
+        {
+          message: 'an instance went away by itself',
+          fields: { instanceId: 'i-01', imageId: 'ami-1', reason: reason.message },
+        },
+      ]);
+    await world.driver.list({}, options);
+    expect(askedWhy().map(({ parameters }) => parameters.get('Filter.1.Value.1'))).toEqual(['i-01']);
+  });
+
+  it('is not looked into when it was to go, and not told of while it lives', async () => {
+    await open(page([{ id: 'i-01', state: 'running' }]));
+    await world.driver.list({}, options);
+    await expect.poll(() => askedWhy().length).toBe(1);
+    await world.driver.destroy('i-02', options);
+    there = [];
+    expect(await world.driver.list({}, options)).toEqual([]);
+    await world.driver.list({}, options);
+    expect([askedWhy().length, world.warnings]).toEqual([1, []]);
+  });
+
+  it('leaves the list whole when EC2 does not tell why', async () => {
+    await open(ec2Error(503, 'Unavailable', 'The server is overloaded.'));
+    expect(await world.driver.list({}, options)).toHaveLength(1);
+    await expect
+      .poll(() => world.warnings)
+      .toMatchObject([{ fields: { instances: ['i-01'], err: { code: 'unavailable' } } }]);
+  });
+});
+
 describe('spot prices', () => {
   const spot = (id: string, zone = 'us-east-1a') => ({ id, zone, isSpot: true });
   const price = (dollars: string, at: number, zone = 'us-east-1a') =>

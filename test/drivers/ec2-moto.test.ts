@@ -67,8 +67,8 @@ describe('the ec2 driver on moto', { timeout: patience }, () => {
     await proxy?.close();
   });
 
-  it('lists hundreds of instances by tag, page by page (EC-40)', async () => {
-    const [reservations, each] = [20, 10];
+  it('lists a thousand instances by tag, page by page (EC-40)', async () => {
+    const [reservations, each] = [20, 50];
     for (let made = 0; made < reservations; made++) {
       const Tags = [{ Key: 'set', Value: made % 2 === 0 ? 'a' : 'b' }];
       const count = { MinCount: each, MaxCount: each };

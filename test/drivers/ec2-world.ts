@@ -70,6 +70,8 @@ export interface Described {
   zone?: string;
   isSpot?: boolean;
   launchIndex?: number;
+  /** Why it is in its state. */
+  reason?: { code: string; message: string };
   tags?: Record<string, string>;
 }
 
@@ -89,6 +91,9 @@ export function instanceXml({
     `</instanceState><reason/><amiLaunchIndex>${more.launchIndex ?? 0}</amiLaunchIndex><instanceType>t3.micro</instanceType><placement><availabilityZone>${zone}` +
     `</availabilityZone><tenancy>default</tenancy></placement><subnetId>${subnet}</subnetId>` +
     `<privateIpAddress>10.0.0.7</privateIpAddress><groupSet><item><groupId>sg-1</groupId></item></groupSet>` +
+    (more.reason
+      ? `<stateReason><code>${more.reason.code}</code><message>${more.reason.message}</message></stateReason>`
+      : '') +
     `<blockDeviceMapping><item><ebs><status>attached</status></ebs></item></blockDeviceMapping>` +
     `${more.isSpot ? '<instanceLifecycle>spot</instanceLifecycle>' : ''}<tagSet>${tags.join('')}</tagSet>` +
     `<networkInterfaceSet><item><tagSet><item><key>of</key><value>the interface</value></item></tagSet>` +

@@ -13,6 +13,7 @@ import {
 } from '../driver.js';
 import { Ec2Api } from './api.js';
 import { describeInstance, describeInstances } from './describe-instances.js';
+import { Endings } from './endings.js';
 import { KnownInstances } from './known-instances.js';
 import { Launcher } from './launcher.js';
 import { instanceOf, isGone, type ListedInstance } from './listed-instance.js';
@@ -46,6 +47,7 @@ export class Ec2Driver implements Driver {
   readonly #launcher: Launcher;
   readonly #meters: Ec2Meters;
   readonly #known: KnownInstances;
+  readonly #endings: Endings;
   readonly #prices: SpotPrices;
 
   constructor(options: Ec2DriverOptions) {
@@ -55,6 +57,7 @@ export class Ec2Driver implements Driver {
     this.#meters = new Ec2Meters(parameters.subnetId, options.registry);
     this.#launcher = new Launcher({ ...options, api: this.#api, meters: this.#meters });
     this.#known = new KnownInstances(clock);
+    this.#endings = new Endings(this.#api, options.warn);
     this.#prices = new SpotPrices(this.#api, clock, parameters.spotPriceUpdateInterval);
   }
 
@@ -72,7 +75,7 @@ export class Ec2Driver implements Driver {
       const startedAt = this.#options.clock.now();
       const described = await describeInstances(this.#api, tags, signal);
       const instances = described.filter((each) => !isGone(each));
-      this.#known.listed(instances, startedAt, true);
+      this.#endings.missed(this.#known.listed(instances, startedAt, true));
       this.#meters.listed(instances);
       this.#refreshPrices(instances);
       return instances.map((each) => this.#instanceOf(each));
@@ -83,6 +86,7 @@ export class Ec2Driver implements Driver {
     const command = new TerminateInstancesCommand({ InstanceIds: [id] });
     const request = { what: `destroy instance ${id}`, kind: 'change', signal } as const;
     return orAborted(request.what, signal, async () => {
+      this.#endings.ordered(id);
       try {
         await this.#api.send(request, (client, abortSignal) => client.send(command, { abortSignal }));
       } catch (error) {
@@ -132,6 +136,7 @@ export class Ec2Driver implements Driver {
   stop(): Promise<void> {
     this.#prices.stop();
     this.#launcher.stop();
+    this.#endings.stop();
     this.#api.close();
     return Promise.resolve();
   }

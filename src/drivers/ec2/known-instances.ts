@@ -23,8 +23,8 @@ export class KnownInstances {
     this.#clock = clock;
   }
 
-  /** What a list told that began at `startedAt`; `isAll`: what is not in it is gone. */
-  listed(instances: readonly ListedInstance[], startedAt: number, isAll: boolean): void {
+  /** What a list told that began at `startedAt`; `isAll`: what is not in it is gone. The ids of those that went. */
+  listed(instances: readonly ListedInstance[], startedAt: number, isAll: boolean): string[] {
     const recent = (known: Known): boolean => known.changedAt > startedAt - listLagMs;
     const next = isAll ? new Map([...this.#known].filter(([, known]) => recent(known))) : this.#known;
     for (const { id, tags, type, zone, isSpot } of instances) {
@@ -36,7 +36,9 @@ export class KnownInstances {
         changedAt: written?.changedAt ?? 0,
       });
     }
+    const gone = [...this.#known.keys()].filter((id) => !next.has(id));
     this.#known = next;
+    return gone;
   }
 
   /** The instance has these tags now. */
