@@ -44,34 +44,22 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
   };
 }
 
-export function countStates(snapshots: readonly WorkerSnapshot[]): Record<WorkerState, number> {
-  const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
-  for (const snapshot of snapshots) counts[workerStateOf(snapshot)]++;
-  return counts;
-}
-
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
   const { instanceType, idleBehavior, runners, probedAt } = snapshot.context;
   const workerState = workerStateOf(snapshot);
   return { instanceType, workerState, idleBehavior, runners: Object.keys(runners).length, probedAt };
 }
 
-/** What has a process on an instance, and what lately had one. */
-export function runningViews(
-  snapshots: readonly WorkerSnapshot[],
-  exited: ReadonlyMap<string, { instanceId: string; at: number }>,
-): Map<string, RunningView> {
-  const running = new Map<string, RunningView>();
-  for (const { context } of snapshots) {
-    for (const [uuid, runner] of Object.entries(context.runners)) {
-      const phase = runner.phase === 'collecting' ? 'ending' : runner.phase;
-      running.set(uuid, { instanceId: context.instance.id, phase, exitedAt: undefined });
-    }
-  }
-  for (const [uuid, { instanceId, at }] of exited) {
-    if (!running.has(uuid)) running.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
-  }
-  return running;
+/** What has a process on the instance. */
+export function runnersOf({ context }: WorkerSnapshot): [string, RunningView][] {
+  return Object.entries(context.runners).map(([uuid, { phase }]) => [
+    uuid,
+    {
+      instanceId: context.instance.id,
+      phase: phase === 'collecting' ? 'ending' : phase,
+      exitedAt: undefined,
+    },
+  ]);
 }
 
 /** L-2, L-31. */
@@ -93,11 +81,7 @@ export function viewOfLaunch(launch: PendingLaunch): InstanceView {
   };
 }
 
-/** By instance id, then type name, in byte order (L-32). */
-export function byInstanceThenType(a: InstanceView, b: InstanceView): number {
-  return compare(a.instanceId, b.instanceId) || compare(a.instanceType.name, b.instanceType.name);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** By type name, in byte order: how those stand that have no id yet (L-32). */
+export function byType(a: InstanceView, b: InstanceView): number {
+  return a.instanceType.name < b.instanceType.name ? -1 : a.instanceType.name > b.instanceType.name ? 1 : 0;
 }

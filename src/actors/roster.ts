@@ -10,6 +10,7 @@ import type { Instance } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
+import { FleetViews } from './fleet-views.js';
 import { stampTimers } from './pending-timers.js';
 
 export type WorkerActor = ActorRefFrom<typeof workerMachine>;
@@ -86,6 +87,7 @@ export interface WorkerRosterOptions {
  * however many there are.
  */
 export class WorkerRoster {
+  readonly views = new FleetViews();
   readonly #options: WorkerRosterOptions;
   readonly #entries = new Map<string, WorkerEntry>();
   #listNumber = 0;
@@ -172,6 +174,7 @@ export class WorkerRoster {
     const entry = this.#entries.get(instanceId);
     if (!entry || entry.actor.getSnapshot().status !== 'error') return;
     entry.actor = this.#createActor(entry, false);
+    this.views.changed(entry);
     this.#options.observer.replaced(entry);
     entry.actor.start();
   }
@@ -183,6 +186,7 @@ export class WorkerRoster {
       this.#options.connections.remove(entry.instance.id);
     }
     this.#entries.clear();
+    this.views.clear();
   }
 
   #add(instance: Instance, expected: boolean, origin: InstanceOrigin): WorkerEntry {
@@ -200,6 +204,7 @@ export class WorkerRoster {
     connections.add(instance, type);
     entry.actor = this.#createActor(entry, expected);
     this.#entries.set(instance.id, entry);
+    this.views.changed(entry);
     observer.appeared(entry);
     entry.actor.start();
     return entry;
@@ -225,8 +230,10 @@ export class WorkerRoster {
     stampTimers(actor, clock);
     actor.on('*', (fact) => observer.fact(entry, fact));
     actor.subscribe({
+      next: () => this.views.changed(entry),
       error: (error) => {
         entry.breakdowns++;
+        this.views.changed(entry);
         stopChildren(actor);
         observer.broke(entry, error);
       },
@@ -239,6 +246,7 @@ export class WorkerRoster {
     entry.actor.send({ type: 'instance.missing' });
     entry.actor.stop();
     this.#entries.delete(entry.instance.id);
+    this.views.gone(entry);
     this.#options.connections.remove(entry.instance.id);
     this.#options.observer.retired(entry, last);
   }

@@ -31,9 +31,15 @@ export class Upkeep {
     return warm.length === 0 && coolDownMs === 0 ? Infinity : timeoutIdleMs / 4;
   }
 
+  get #isWanted(): boolean {
+    const { warm, coolDownMs, maxInstanceAgeMs, maxContainersPerInstance } = this.#options.settings;
+    return warm.length > 0 || coolDownMs > 0 || maxInstanceAgeMs > 0 || maxContainersPerInstance > 0;
+  }
+
   /** To be called after the orders of the pass were given. */
   run({ spare, isCrowded }: Pick<Plan, 'spare' | 'isCrowded'>, instances: readonly InstanceView[]): void {
     const { clock, pool, settings, typeNamed, decided } = this.#options;
+    if (!this.#isWanted) return;
     const { actions, memory } = upkeep({
       now: clock.now(),
       instances,

@@ -15,10 +15,8 @@ import { Launches, type LaunchesOptions } from './launches.js';
 import { Notifier } from './notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
 import {
-  byInstanceThenType,
-  countStates,
+  byType,
   gaugeOf,
-  runningViews,
   viewOfLaunch,
   viewOfWorker,
   workerStateOf,
@@ -60,6 +58,8 @@ export class WorkerPool implements Pool, Roster {
   readonly #options: WorkerPoolOptions;
   readonly #launches: Launches;
   readonly #exited = new Map<string, { instanceId: string; at: number }>();
+  /** With the exited ones, for as long as neither changes. */
+  #running: { live: ReadonlyMap<string, RunningView>; all: ReadonlyMap<string, RunningView> } | undefined;
   readonly #notifier = new Notifier();
   readonly #supervisor: ActorRefFrom<typeof supervisorMachine>;
   readonly #loaded: Promise<void>;
@@ -165,9 +165,9 @@ export class WorkerPool implements Pool, Roster {
     // A list that comes before the first one is taken in would only be in its way.
     if (!this.#isLoaded) return false;
     if (roster.misses() || !roster.isComplete()) return true;
-    return roster
-      .snapshots()
-      .some((each) => each.context.instance.address === '' || workerStateOf(each) === 'shutdown');
+    return roster.views
+      .instances()
+      .some(({ address, workerState }) => address === '' || workerState === 'shutdown');
   }
 
   listHoldMs(): number {
@@ -183,6 +183,7 @@ export class WorkerPool implements Pool, Roster {
 
   containerExited(uuid: string, instanceId: string, at: number): void {
     this.#exited.set(uuid, { instanceId, at });
+    this.#running = undefined;
     this.changed();
   }
 
@@ -197,8 +198,7 @@ export class WorkerPool implements Pool, Roster {
   }
 
   instances(): InstanceView[] {
-    const views = this.#options.roster.snapshots().map(viewOfWorker);
-    return [...views, ...this.launches()].sort(byInstanceThenType);
+    return [...this.launches().sort(byType), ...this.#options.roster.views.instances()];
   }
 
   snapshot(instanceId: string): WorkerSnapshot | undefined {
@@ -221,16 +221,25 @@ export class WorkerPool implements Pool, Roster {
     return entry && chartStateOf(entry.actor);
   }
 
+  /** What has a process on an instance, and what lately had one. The same map until that changes. */
   running(): ReadonlyMap<string, RunningView> {
-    return runningViews(this.#options.roster.snapshots(), this.#exited);
+    const live = this.#options.roster.views.running();
+    if (this.#exited.size === 0) return live;
+    if (this.#running?.live === live) return this.#running.all;
+    const all = new Map(live);
+    for (const [uuid, { instanceId, at }] of this.#exited) {
+      if (!all.has(uuid)) all.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
+    }
+    this.#running = { live, all };
+    return all;
   }
 
   countWorkers(): Record<WorkerState, number> {
-    return countStates(this.#options.roster.snapshots());
+    return this.#options.roster.views.counts();
   }
 
   hasUnknownWorkers(): boolean {
-    return this.#options.roster.snapshots().some(({ value }) => value.lifecycle === 'unknown');
+    return this.#options.roster.views.hasUnknown();
   }
 
   mayMiss(instanceId: string | undefined): boolean {
@@ -324,6 +333,7 @@ export class WorkerPool implements Pool, Roster {
     const entry = this.#options.roster.get(instanceId);
     if (!entry?.actor.getSnapshot().can(event)) return false;
     this.#exited.delete(uuid);
+    this.#running = undefined;
     entry.actor.send(event);
     return true;
   }
@@ -335,7 +345,9 @@ export class WorkerPool implements Pool, Roster {
   }
 
   forgetContainer(uuid: string): void {
-    if (this.#exited.delete(uuid)) this.changed();
+    if (!this.#exited.delete(uuid)) return;
+    this.#running = undefined;
+    this.changed();
   }
 
   setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void {

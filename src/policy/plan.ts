@@ -57,7 +57,10 @@ export interface Plan {
   /** Those that may disagree with the pool: all but the queued ones that just wait. */
   notable: readonly QueueEntry[];
   memory: PlanMemory;
-  /** Instances in service or on their way without a container, real or planned; and what may still be asked for. */
+  /**
+   * Instances in service or on their way without a container, real or planned: to be read before anybody reads the
+   * reasons; and what may still be asked for.
+   */
   spare: { unused: readonly InstanceView[]; creatable: number };
   /** Idle instances that do not hold a container though their type should: a wrong setting or a bug (SC-61). */
   suspects: readonly { instanceId: string; uuid: string }[];
@@ -84,7 +87,7 @@ class Pass {
   readonly #order: QueueOrder;
   readonly #waits: (WaitReason | undefined)[];
   readonly #actions: PlanAction[] = [];
-  readonly #instances: PlannedInstances;
+  #planned: PlannedInstances | undefined;
   readonly #atCapacity = new Map<string, boolean>();
   readonly #maxSupervisors: number;
   readonly #overSupervisors: QueueEntry[] = [];
@@ -110,14 +113,19 @@ class Pass {
     this.#memory = nextPlanMemory(memory, { now, running: alive, totalInstances, atQuota, last503At });
     this.#order = input.order ?? inOrder(entries, running);
     this.#waits = new Array<WaitReason | undefined>(this.#order.entries.length);
-    this.#instances = new PlannedInstances(instances, entries, {
-      atOnce: settings.maxRunningContainersPerInstance,
-      inLife: input.maxContainersPerInstance ?? 0,
-    });
     this.#maxSupervisors = supervisorLimit(this.#memory.maxContainers, settings.supervisorFraction);
     this.#trying = alive;
     const present = totalInstances + instances.filter(({ instanceId }) => instanceId === '').length;
     this.#creatable = Math.min(limits.creatable, creatableWithinQuota(this.#memory, present));
+  }
+
+  /** Made when somebody waits for a place: most passes find nobody. */
+  get #instances(): PlannedInstances {
+    const { instances, entries, settings, maxContainersPerInstance = 0 } = this.#input;
+    return (this.#planned ??= new PlannedInstances(instances, entries, {
+      atOnce: settings.maxRunningContainersPerInstance,
+      inLife: maxContainersPerInstance,
+    }));
   }
 
   run(): Plan {
@@ -139,8 +147,13 @@ class Pass {
       isCrowded: this.#end < this.#waits.length || this.#awaitingRoom > 0,
       notable: this.#order.notable,
       memory: this.#memory,
-      spare: { unused: this.#instances.unused().map(({ view }) => view), creatable: this.#creatable },
-      suspects: this.#instances.suspects,
+      spare: {
+        get unused() {
+          return pass.#instances.unused().map(({ view }) => view);
+        },
+        creatable: this.#creatable,
+      },
+      suspects: this.#planned?.suspects ?? [],
     };
   }
 

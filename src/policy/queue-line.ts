@@ -17,19 +17,27 @@ export class QueueLine {
   /** Those of `#idle` that may disagree with the pool. */
   readonly #odd = new Map<string, QueueEntry>();
   readonly #locked = new Set<string>();
-  #running: readonly string[] = [];
+  /** Of the last pass. */
+  #running: ReadonlyMap<string, RunningView> = new Map();
+  #last: QueueOrder | undefined;
   #isNew = true;
 
-  /** `changed`: the ids of entries that came, went or changed since the last call; `undefined`: any of them. */
+  /**
+   * `running` is not changed afterwards: the same map says that nothing began or ended. `changed`: the ids of entries
+   * that came, went or changed since the last call; `undefined`: any of them.
+   */
   update(
     entries: ReadonlyMap<string, QueueEntry>,
     running: ReadonlyMap<string, RunningView>,
     changed: ReadonlySet<string> | undefined,
   ): QueueOrder {
-    const isFew = changed !== undefined && changed.size + running.size + this.#running.length <= mostChanges;
+    const isFew = changed !== undefined && changed.size + running.size + this.#running.size <= mostChanges;
     if (this.#isNew || !isFew) return this.#anew(entries, running);
-    const suspects = new Set([...changed, ...this.#running, ...running.keys()]);
-    this.#running = [...running.keys()];
+    const isAsBefore = running === this.#running;
+    if (isAsBefore && changed.size === 0 && this.#last) return this.#last;
+    const moved = isAsBefore ? [] : [...this.#running.keys(), ...running.keys()];
+    const suspects = new Set([...changed, ...moved]);
+    this.#running = running;
     const gone: QueueEntry[] = [];
     const come: QueueEntry[] = [];
     for (const uuid of suspects) {
@@ -45,13 +53,15 @@ export class QueueLine {
       this.#place(uuid, after);
     }
     this.#idle = merged(this.#idle, gone, come);
-    return this.#order(entries, running);
+    this.#last = this.#order(entries, running);
+    return this.#last;
   }
 
   #anew(entries: ReadonlyMap<string, QueueEntry>, running: ReadonlyMap<string, RunningView>): QueueOrder {
     const order = inOrder(entries, running);
     this.#isNew = false;
-    this.#running = [...running.keys()];
+    this.#running = running;
+    this.#last = order;
     this.#idle = order.entries.slice(order.firstIdle);
     for (const known of [this.#placed, this.#odd, this.#locked]) known.clear();
     for (const entry of this.#idle) this.#place(entry.container.uuid, entry);

@@ -89,9 +89,16 @@ export class MemoryQueue implements Queue {
     await this.#cache.update();
   }
 
+  peek(): QueueSnapshot {
+    return this.#fresh(this.#cache.peek());
+  }
+
   entries(): QueueSnapshot {
-    const { entries, threshold } = this.#cache.snapshot();
-    return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
+    return this.#fresh(this.#cache.snapshot());
+  }
+
+  takeChanges(): ReadonlySet<string> | undefined {
+    return this.#cache.takeChanges();
   }
 
   get(uuid: string): Container | undefined {
@@ -137,6 +144,10 @@ export class MemoryQueue implements Queue {
 
   stop(): Promise<void> {
     return this.#cache.stop();
+  }
+
+  #fresh({ entries, threshold }: QueueSnapshot): QueueSnapshot {
+    return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
   }
 
   async #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {

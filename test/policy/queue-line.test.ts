@@ -39,7 +39,7 @@ it('is the same as if all were put in order anew, whatever changed since the las
             if (kind === 'end') running.delete(each.uuid);
             if (kind === 'put' || kind === 'drop') changed.add(each.uuid);
           }
-          const got = line.update(entries, running, isKnown ? changed : undefined);
+          const got = line.update(entries, new Map(running), isKnown ? changed : undefined);
           const wanted: QueueOrder = inOrder(entries, running);
           expect([numbers(got.entries), got.firstIdle]).toEqual([numbers(wanted.entries), wanted.firstIdle]);
           expect(got.entries.every((entry) => entries.get(entry.container.uuid) === entry)).toBe(true);

@@ -1,0 +1,87 @@
+import type { WorkerState } from '../domain/instance.js';
+import type { InstanceView, RunningView } from './pool.js';
+import { runnersOf, viewOfWorker } from './pool-views.js';
+import type { WorkerEntry } from './roster.js';
+
+/** One worker as it was when somebody last looked. */
+interface Seen {
+  view: InstanceView;
+  runners: readonly (readonly [string, RunningView])[];
+  /** Not yet asked what runs there; other states without an answer count as `unknown` as well. */
+  isUnknown: boolean;
+}
+
+/** The fleet as every pass of the dispatcher looks at it: only workers that changed since are looked at again. */
+export class FleetViews {
+  readonly #seen = new Map<string, Seen>();
+  readonly #changed = new Set<WorkerEntry>();
+  /** Ids in byte order; `undefined`: some came or went. */
+  #order: readonly string[] | undefined;
+  /** `undefined`: some began or ended. */
+  #running: ReadonlyMap<string, RunningView> | undefined;
+
+  changed(entry: WorkerEntry): void {
+    this.#changed.add(entry);
+  }
+
+  gone(entry: WorkerEntry): void {
+    this.#changed.delete(entry);
+    if (this.#seen.delete(entry.instance.id)) this.#order = this.#running = undefined;
+  }
+
+  clear(): void {
+    this.#changed.clear();
+    this.#seen.clear();
+    this.#order = this.#running = undefined;
+  }
+
+  /** By id, in byte order (L-32). */
+  instances(): InstanceView[] {
+    const seen = this.#upToDate();
+    this.#order ??= [...seen.keys()].sort();
+    return this.#order.map((id) => seen.get(id)!.view);
+  }
+
+  /** What has a process on an instance. The same map until that changes, and never changed. */
+  running(): ReadonlyMap<string, RunningView> {
+    const seen = this.#upToDate();
+    this.#running ??= new Map([...seen.values()].flatMap(({ runners }) => runners));
+    return this.#running;
+  }
+
+  counts(): Record<WorkerState, number> {
+    const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
+    for (const { view } of this.#upToDate().values()) counts[view.workerState]++;
+    return counts;
+  }
+
+  hasUnknown(): boolean {
+    for (const { isUnknown } of this.#upToDate().values()) if (isUnknown) return true;
+    return false;
+  }
+
+  #upToDate(): ReadonlyMap<string, Seen> {
+    for (const entry of this.#changed) {
+      const snapshot = entry.actor.getSnapshot();
+      const { id } = entry.instance;
+      const before = this.#seen.get(id);
+      const runners = runnersOf(snapshot);
+      if (!before) this.#order = undefined;
+      if (!isSame(before?.runners ?? [], runners)) this.#running = undefined;
+      this.#seen.set(id, {
+        view: viewOfWorker(snapshot),
+        runners,
+        isUnknown: snapshot.value.lifecycle === 'unknown',
+      });
+    }
+    this.#changed.clear();
+    return this.#seen;
+  }
+}
+
+function isSame(before: Seen['runners'], after: Seen['runners']): boolean {
+  return (
+    before.length === after.length &&
+    before.every(([uuid, { phase }], at) => after[at]![0] === uuid && after[at]![1].phase === phase)
+  );
+}
