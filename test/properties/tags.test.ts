@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { CreateSpec } from '../../src/drivers/driver.js';
 import { readInstancePage } from '../../src/drivers/ec2/instance-reader.js';
 import { ec2Tags, userData } from '../../src/drivers/ec2/run-instances.js';
 
@@ -48,7 +49,7 @@ it('reads tags of EC2 instances as they were set, whatever is in them and howeve
 it('hands the init command to EC2 instances unchanged', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (command) => {
-      const text = Buffer.from(userData(command), 'base64').toString('utf8');
+      const text = Buffer.from(userData([{ initCommand: command } as CreateSpec]), 'base64').toString('utf8');
       expect(text).toBe(`#!/bin/sh\n${command}\n`);
     }),
   );
