@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DriverError } from '../../src/drivers/driver.js';
 import { AzureTestWorld } from '../support/azure/azure-world.js';
-import { token } from '../support/azure/fake-azure.js';
+import { credentials, token } from '../support/azure/fake-azure.js';
 import { requireTool } from '../support/tools.js';
-import { never } from './contract.js';
+import { errorOf, never } from './contract.js';
 
 let world: AzureTestWorld;
 beforeEach(async (context) => {
@@ -49,6 +50,27 @@ describe('signing in to Azure', () => {
       metadata.close();
     }
   });
+
+  it(
+    'signs in anew when what it was given has expired, and goes on once it can',
+    { timeout: 60_000 },
+    async () => {
+      // A token, or a refusal, that is on its way may still come.
+      const soon = { timeout: 20_000 };
+      world.azure.tokenSeconds = 1;
+      const driver = await world.driver();
+      const list = () => driver.list({}, { signal: never }).catch((error: DriverError) => error);
+      expect(await list()).toEqual([]);
+      world.azure.validToken = 'the next token';
+      await expect.poll(list, soon).toEqual([]);
+      world.azure.isSignInRefused = true;
+      const remedy = expect.stringContaining('clientSecret') as string;
+      await expect.poll(list, soon).toMatchObject({ code: 'auth', remedy });
+      await errorOf(driver.list({}, { signal: never }), [credentials.clientSecret, world.azure.validToken]);
+      world.azure.isSignInRefused = false;
+      await expect.poll(list, soon).toEqual([]);
+    },
+  );
 
   it('signs in once for many calls', async () => {
     const driver = await world.raw();

@@ -48,6 +48,10 @@ export class FakeAzure {
   isSignInRefused = false;
   /** Tokens given. */
   signIns = 0;
+  /** The token that is given out and taken. */
+  validToken = token;
+  /** How long it is said to be good for. */
+  tokenSeconds = 3_599;
   readonly #server: Server;
   #url = '';
 
@@ -126,7 +130,7 @@ export class FakeAzure {
     this.requests.push(request);
     const fault = this.fault(request);
     if (fault) return fault;
-    if (headers.authorization !== `Bearer ${token}`) return expiredToken;
+    if (headers.authorization !== `Bearer ${this.validToken}`) return expiredToken;
     return answerManager(request, this.resources, this.knobs, this.#url);
   }
 
@@ -160,7 +164,12 @@ export class FakeAzure {
     this.signIns++;
     return {
       status: 200,
-      body: { token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: token },
+      body: {
+        token_type: 'Bearer',
+        expires_in: this.tokenSeconds,
+        ext_expires_in: this.tokenSeconds,
+        access_token: this.validToken,
+      },
     };
   }
 }
