@@ -257,6 +257,18 @@ describe('tags of instances that were asked for together', () => {
     expect((await listed())[id]).toEqual({ set: 'a' });
   });
 
+  it('that were written count, also where those of the request could not be taken away yet', async () => {
+    await open();
+    const [, { id } = { id: '' }] = await three();
+    const answer = ec2.answer.bind(ec2);
+    ec2.answer = (request) =>
+      request.action === 'DeleteTags'
+        ? Promise.resolve(ec2Error(503, 'Unavailable', 'The server is overloaded.'))
+        : answer(request);
+    await errorOf(world.driver.setTags(id, { set: 'a', secret: 'another' }, options));
+    expect((await listed())[id]).toEqual({ set: 'a', secret: 'another' });
+  });
+
   it('find it in a list, whichever of them is asked for', async () => {
     await open();
     const [, made] = await three();
