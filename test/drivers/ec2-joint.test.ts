@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,6 +9,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Tags } from '../../src/domain/instance.js';
 import type { CreateSpec } from '../../src/drivers/driver.js';
+import { launchTags, tagsAt } from '../../src/drivers/ec2/launch-tags.js';
 import { bootScript } from '../../src/drivers/ec2/user-data.js';
 import { ec2Error } from '../support/ec2-proxy.js';
 import { findTool, requireTool } from '../support/tools.js';
@@ -33,7 +35,7 @@ const open = async (parameters: Record<string, unknown> = {}): Promise<void> => 
   world = await ec2World({ instancesPerRequest: 4, ...parameters }, (request) => ec2.answer(request));
 };
 beforeEach(() => void (ec2 = new FakeEc2()));
-afterEach(() => world.close());
+afterEach(async () => world?.close());
 
 const runs = (): URLSearchParams[] =>
   world.proxy.requests.filter(({ action }) => action === 'RunInstances').map(({ parameters }) => parameters);
@@ -244,6 +246,17 @@ describe('tags of instances that were asked for together', () => {
     expect(tagsIn(request!, 'TagSpecification.2.Tag')).toEqual({ set: 'a' });
   });
 
+  it('come back to each as they were ordered, whatever their keys and values are', () => {
+    const key = fc.oneof(fc.constantFrom('a', 'b', 'constructor', '__proto__', '0:a'), fc.string());
+    const tags = fc.array(fc.tuple(key, fc.string())).map((entries) => Object.fromEntries(entries) as Tags);
+    fc.assert(
+      fc.property(fc.array(tags, { minLength: 1, maxLength: 5 }), (all) => {
+        const onInstances = launchTags(all);
+        expect(all.map((_, index) => tagsAt(index, onInstances))).toEqual(all);
+      }),
+    );
+  });
+
   it('are its own alone once they were written, and can go away (DI-11, DW-2)', async () => {
     await open();
     const [, { id } = { id: '' }] = await three();
@@ -287,8 +300,6 @@ describe('the user data of instances that were asked for together', () => {
   let folder: string;
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'longshore-user-data-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
-  // No world of EC2 here.
-  beforeEach(() => open());
 
   /** The metadata service of an instance, by session (IMDSv2), which is not there at first. */
   async function metadata(index: string) {

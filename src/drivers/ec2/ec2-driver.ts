@@ -98,7 +98,7 @@ export class Ec2Driver implements Driver {
   setTags(id: string, tags: Tags, { signal }: CallOptions): Promise<void> {
     return orAborted(`tag instance ${id}`, signal, async () => {
       const present = this.#known.tagKeysOf(id) ?? (await this.#tagKeysOf(id, signal));
-      const superfluous = [...present].filter((key) => !(key in tags) && !key.startsWith('aws:'));
+      const superfluous = [...present].filter((key) => !Object.hasOwn(tags, key) && !key.startsWith('aws:'));
       const request = { what: `tag instance ${id}`, kind: 'change', signal } as const;
       const Resources = [id];
       if (Object.keys(tags).length > 0) {

@@ -7,7 +7,9 @@ const prefix = 'longshore:launch:';
 export function commonTags(all: readonly Tags[]): Tags {
   const [first = {}, ...others] = all;
   return Object.fromEntries(
-    Object.entries(first).filter(([key, value]) => others.every((each) => each[key] === value)),
+    Object.entries(first).filter(([key, value]) =>
+      others.every((each) => Object.hasOwn(each, key) && each[key] === value),
+    ),
   );
 }
 
@@ -19,7 +21,7 @@ export function launchTags(all: readonly Tags[]): Tags {
   const common = commonTags(all);
   const own = all.flatMap((tags, index) =>
     Object.entries(tags)
-      .filter(([key]) => !(key in common))
+      .filter(([key]) => !Object.hasOwn(common, key))
       .map(([key, value]): [string, string] => [`${prefix}${index}:${key}`, value]),
   );
   return { ...common, ...Object.fromEntries(own) };
