@@ -28,6 +28,7 @@ import { openDriver } from './drivers/registry.js';
 import { Breakers } from './drivers/wrappers/breaker.js';
 import { withMandate } from './drivers/wrappers/mandate.js';
 import { wrapDriver } from './drivers/wrappers/wrap.js';
+import type { Journal } from './journal/journal.js';
 import { Metrics } from './metrics/metrics.js';
 import type { QueueSnapshot } from './queue/queue.js';
 import { Reporter } from './reporter.js';
@@ -91,7 +92,7 @@ async function start(
   const controller = openController(config, { clock, log, orders: () => orders });
   if (controller) releases.push(() => controller.stop());
   const containers = controller ?? store;
-  const metrics: Metrics = metricsOf(options, containers, () => orders);
+  const metrics: Metrics = metricsOf(options, { containers, journal, orders: () => orders });
   const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
   const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
@@ -211,13 +212,17 @@ const idleFigures = {
 /** Metrics that ask the running parts at each scrape. */
 function metricsOf(
   { config, clock }: ComposeOptions,
-  containers: { peek(): QueueSnapshot },
-  orders: () => Orders,
+  {
+    containers,
+    journal,
+    orders,
+  }: { containers: { peek(): QueueSnapshot }; journal: Pick<Journal, 'state'>; orders: () => Orders },
 ): Metrics {
   const core = () => (orders().isLeading ? orders().core : undefined);
   return new Metrics({
     clock,
     role: () => orders().role(),
+    journal: () => journal.state(),
     workers: () => core()?.pool.gauges() ?? [],
     atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],

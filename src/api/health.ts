@@ -1,7 +1,11 @@
 import type { ApiDeps } from './deps.js';
 
 /** What is wrong with this daemon, for people; `undefined` when all is well, standing by included. */
-export function healthOf({ role, pool }: Pick<ApiDeps, 'role' | 'pool'>): string | undefined {
+export function healthOf({
+  role,
+  pool,
+  journal,
+}: Pick<ApiDeps, 'role' | 'pool' | 'journal'>): string | undefined {
   const { fault, state } = role();
-  return fault ?? (state === 'leading' ? pool.health() : undefined);
+  return fault ?? (state === 'leading' ? pool.health() : undefined) ?? journal.state().fault;
 }

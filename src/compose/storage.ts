@@ -45,9 +45,14 @@ export async function openStorage(
     clock,
     flushMs: journalFlushMs,
     ...config.journal,
-    onFault: (err, dropped) => log.error({ component: 'journal', err, dropped }, 'journal entries were lost'),
+    onFault: (err, dropped) =>
+      log.error(
+        { component: 'journal', err, dropped },
+        dropped > 0 ? 'journal entries were lost' : 'the journal has a fault',
+      ),
+    onRecovered: () => log.info({ component: 'journal' }, 'the journal is written again'),
   });
-  releases.push(() => journal.flush());
+  releases.push(() => journal.stop());
   const writer = randomUUID();
   const store = new SqlContainerStore({
     db,

@@ -34,12 +34,23 @@ export interface JournalFilter {
   limit?: number;
 }
 
+/** How well entries reach the store. */
+export interface JournalState {
+  /** Appended, and not in the store yet. */
+  waiting: number;
+  /** Lost since the daemon began: they came while too many waited, or were none. */
+  dropped: number;
+  /** Why the store does not take entries now, for people; `undefined` when it does. */
+  fault: string | undefined;
+}
+
 /** The append-only record of what happened and why. */
 export interface Journal {
   /** Never throws and never waits; written in batches. */
   append(entry: JournalEntry): void;
   /** Resolves once all that was appended is on disk. */
   flush(): Promise<void>;
+  state(): JournalState;
   /** The latest that match, oldest first; at most `limit`, or 1000. */
   read(filter: JournalFilter): Promise<JournalEntry[]>;
   /** All that match and were appended before the call, oldest first, in pages; `limit` bounds the sum. */

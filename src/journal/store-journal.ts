@@ -5,7 +5,7 @@ import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
 import type { IntentTable } from '../queue/store/schema.js';
 import { guarded } from '../queue/store/store-error.js';
 import { insertEntries, type JournalRow } from './insert-entries.js';
-import type { Journal, JournalEntry, JournalFilter, LaunchIntent } from './journal.js';
+import type { Journal, JournalEntry, JournalFilter, JournalState, LaunchIntent } from './journal.js';
 import { trimJournal } from './trim-journal.js';
 
 export interface StoreJournalOptions {
@@ -17,8 +17,13 @@ export interface StoreJournalOptions {
   maxEntries: number;
   /** Older ones go; not given: only their number counts. */
   maxAgeMs?: number;
-  /** An entry or a row that is no JSON, or a write that failed. `dropped`: how many entries are lost by it. */
+  /**
+   * An entry or a row that is no JSON, or the first of the writes that fail. `dropped`: how many entries are lost by it;
+   * those of a failed write are not, and are tried again.
+   */
   onFault(error: unknown, dropped: number): void;
+  /** The store takes entries again. */
+  onRecovered?(): void;
 }
 
 const batchSize = 500;
@@ -38,8 +43,11 @@ export class StoreJournal implements Journal {
   #buffer: JournalRow[] = [];
   #timer: unknown;
   #writing: Promise<void> = Promise.resolve();
+  #inFlight = 0;
   #writtenSinceTrim = 0;
   #trimmedAt: number;
+  #dropped = 0;
+  #fault: string | undefined;
 
   constructor(options: StoreJournalOptions) {
     this.#options = options;
@@ -47,16 +55,19 @@ export class StoreJournal implements Journal {
   }
 
   append(entry: JournalEntry): void {
-    const { onFault, flushMs } = this.#options;
     try {
       this.#buffer.push(rowOf(entry));
     } catch (error) {
-      onFault(error, 1);
-      return;
+      return this.#drop(error, 1);
     }
     this.#shorten();
-    if (this.#buffer.length === batchSize) void this.flush();
-    else this.#flushIn(flushMs);
+    if (this.#fault !== undefined) this.#flushIn(retryMs);
+    else if (this.#buffer.length === batchSize) void this.flush();
+    else this.#flushIn(this.#options.flushMs);
+  }
+
+  state(): JournalState {
+    return { waiting: this.#buffer.length + this.#inFlight, dropped: this.#dropped, fault: this.#fault };
   }
 
   /** Also resolves when the store does not take the entries: they stay in memory and are tried again. */
@@ -65,6 +76,14 @@ export class StoreJournal implements Journal {
     this.#timer = undefined;
     this.#writing = this.#writing.then(() => this.#writeAll());
     return this.#writing;
+  }
+
+  /** Writes what was appended, unless the store does not take it: then that is lost. */
+  async stop(): Promise<void> {
+    await this.flush();
+    this.#options.clock.clearTimeout(this.#timer);
+    if (this.#buffer.length === 0) return;
+    this.#drop(new Error(this.#fault ?? 'the journal was stopped'), this.#buffer.splice(0).length);
   }
 
   async read(filter: JournalFilter): Promise<JournalEntry[]> {
@@ -176,7 +195,6 @@ export class StoreJournal implements Journal {
   }
 
   async #writeAll(): Promise<void> {
-    const { onFault } = this.#options;
     try {
       while (this.#buffer.length > 0) {
         await this.#writeBatch(this.#buffer.splice(0, batchOf(this.#buffer)));
@@ -184,26 +202,38 @@ export class StoreJournal implements Journal {
       }
       if (this.#isTrimDue()) await this.trim();
     } catch (error) {
-      onFault(error, 0);
       if (this.#buffer.length > 0) this.#flushIn(retryMs);
+      if (this.#fault === undefined) this.#options.onFault(error, 0);
+      this.#fault = error instanceof Error ? error.message : String(error);
     }
   }
 
   async #writeBatch(batch: JournalRow[]): Promise<void> {
+    this.#inFlight = batch.length;
     try {
-      await insertEntries(this.#options.db, batch);
+      await guarded('the journal cannot be written', () => insertEntries(this.#options.db, batch));
       this.#writtenSinceTrim += batch.length;
     } catch (error) {
       this.#buffer = [...batch, ...this.#buffer];
       this.#shorten();
       throw error;
+    } finally {
+      this.#inFlight = 0;
     }
+    if (this.#fault === undefined) return;
+    this.#fault = undefined;
+    this.#options.onRecovered?.();
+  }
+
+  #drop(error: unknown, count: number): void {
+    this.#dropped += count;
+    this.#options.onFault(error, count);
   }
 
   #shorten(): void {
     if (this.#buffer.length <= longestBuffer) return;
     const dropped = this.#buffer.splice(0, this.#buffer.length - longestBuffer + batchSize).length;
-    this.#options.onFault(new Error('the journal cannot keep up'), dropped);
+    this.#drop(new Error('the journal cannot keep up'), dropped);
   }
 
   #isTrimDue(): boolean {

@@ -11,6 +11,8 @@ export interface MetricSources {
   /** Default: it leads. */
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
+  /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
+  journal?(): { waiting: number; dropped: number };
   atQuota(): boolean;
   typeNames(): readonly string[];
   /** Containers by state and cheapest fitting type, `''` for none. */
@@ -107,6 +109,7 @@ export class Metrics {
     this.#addPoolGauges(sources);
     this.#addScheduleGauges(sources);
     this.#addRoleGauges(sources);
+    this.#addJournalMetrics(sources);
     collectDefaultMetrics({ register: this.registry, prefix: 'longshore_' });
   }
 
@@ -193,6 +196,27 @@ export class Metrics {
     this.#gauge('lease_epoch', 'Of the leader; 0 for a store of one daemon.', (gauge) =>
       gauge.set(role?.().epoch ?? 0),
     );
+  }
+
+  #addJournalMetrics({ journal = () => ({ waiting: 0, dropped: 0 }) }: MetricSources): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'longshore_journal_entries_waiting',
+      help: 'Journal entries that are not in the store yet.',
+      registers,
+      collect() {
+        this.set(journal().waiting);
+      },
+    });
+    new Counter({
+      name: 'longshore_journal_entries_dropped_total',
+      help: 'Journal entries that were lost, because the store did not take them for too long or they were none.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journal().dropped);
+      },
+    });
   }
 
   #addScheduleGauges({ schedule, queueEntries }: MetricSources): void {
