@@ -3,7 +3,8 @@ import type { QueueEntry } from '../queue/queue.js';
 import { busyInOrder, compareInLine, inOrder, isOdd, type QueueOrder } from './queue-order.js';
 
 /** With more changes than this, putting all in order anew is cheaper. */
-const mostChanges = 10_000;
+const mostChanges = 20_000;
+const mostParts = 10_000;
 
 /**
  * The order of one queue from pass to pass, the same as {@link inOrder} gives: of a long queue, only what changed is
@@ -103,10 +104,15 @@ function merged(line: QueueEntry[], gone: QueueEntry[], come: QueueEntry[]): Que
   const parts: QueueEntry[][] = [];
   let from = 0;
   for (const { at, skip, put } of cuts) {
-    parts.push(line.slice(from, at), put);
+    const last = parts.at(-1);
+    // Neighbours come together.
+    if (at === from && last) last.push(...put);
+    else parts.push(line.slice(from, at), put);
     from = at + skip;
   }
-  return ([] as QueueEntry[]).concat(...parts, line.slice(from));
+  parts.push(line.slice(from));
+  // As arguments of one call there can only be so many.
+  return parts.length <= mostParts ? ([] as QueueEntry[]).concat(...parts) : parts.flat();
 }
 
 /** Where it stands, or belongs: before the first that does not come before it. */

@@ -52,7 +52,7 @@ interface Staging {
 
 const turnEvery = 500;
 /** More are not kept apart. */
-const mostChanges = 1_000;
+const mostChanges = 10_000;
 
 /** The containers a dispatcher deals with, as last heard of (Q-1..Q-16, Q-22..Q-27); for any kind of queue. */
 export class QueueCache {

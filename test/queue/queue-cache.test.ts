@@ -181,7 +181,7 @@ describe('an update of the queue', () => {
     state.listed = [c2];
     await cache.update();
     expect(taken()).toEqual([c2.uuid]);
-    await cache.absorb(Array.from({ length: 1_001 }, (_, index) => container(index, { state: 'Queued' })));
+    await cache.absorb(Array.from({ length: 10_001 }, (_, index) => container(index, { state: 'Queued' })));
     expect(taken()).toBeUndefined();
     expect(taken()).toEqual([]);
   });

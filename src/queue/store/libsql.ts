@@ -38,6 +38,8 @@ export async function libsqlDialect(path: string): Promise<Dialect> {
   const database = new Database(path);
   try {
     for (const setting of settings) database.pragma(setting);
+    // What was written is moved into the main file by the second connection, which holds nobody up.
+    if (path !== ':memory:') database.pragma('wal_autocheckpoint = 0');
     // A database in memory is not there for a second connection.
     const second =
       path === ':memory:'

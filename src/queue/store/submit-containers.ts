@@ -15,8 +15,8 @@ export interface SubmitOptions {
   now: number;
 }
 
-/** Below the bound on the parameters of a statement: 500 rows of 25 columns. */
-const insertSize = 500;
+/** Rows of 25 columns in a statement: with more, the embedded database holds up the event loop for too long. */
+const insertSize = 100;
 const longestText = 4_096;
 
 /**
