@@ -1,5 +1,4 @@
 // What the journal costs of the rate at which workers change: the same lives with it and without, in turn, in one process.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
 import { observed, type TransitionObserver } from '../src/actors/observed.js';
@@ -23,6 +22,7 @@ import { workerMachine } from '../src/machines/worker.js';
 import { openDatabase } from '../src/queue/store/database.js';
 import { Metrics } from '../src/metrics/metrics.js';
 import { Reporter } from '../src/reporter.js';
+import { threadTimeMs } from './bench-parts.js';
 
 /** Shares of the processor's time, 0 to 1, in the rounds that others on the machine disturbed least. */
 export interface Shares {
@@ -120,11 +120,9 @@ export async function benchJournal(folder: string, config: Config, type: Instanc
   };
 }
 
-/** As Linux counts it: for the main thread, which has the number of the process, in nanoseconds. */
 function timesNow(): Times {
   const { user, system } = process.cpuUsage();
-  const [running = ''] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
-  return { thread: Number(running) / 1e6, process: (user + system) / 1_000 };
+  return { thread: threadTimeMs(), process: (user + system) / 1_000 };
 }
 
 function metricsFor(): Metrics {

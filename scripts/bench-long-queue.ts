@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Daemon } from '../src/compose.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
+import { watchTurns } from './bench-parts.js';
 
 type Print = (scenario: string, figures: Record<string, number | string>) => void;
 
@@ -15,6 +16,7 @@ export async function longQueue(daemon: Daemon, request: ContainerRequest, print
   const large = { ...request, command: ['sleep', '600'], constraints: { ...request.constraints, vcpus: 64 } };
   const delay = monitorEventLoopDelay({ resolution: 2 });
   delay.enable();
+  const turns = watchTurns();
   const uuids: string[] = [];
   const from = performance.now();
   for (let each = 0; each < 10; each++) {
@@ -23,9 +25,11 @@ export async function longQueue(daemon: Daemon, request: ContainerRequest, print
   }
   const submitMs = performance.now() - from;
   const submitBlockMs = delay.max / 1e6;
+  const submitTurnMs = turns.max();
   while (pool.countWorkers().running === 0) await pause(50);
   await pause(1_000);
   delay.reset();
+  turns.reset();
   const pages: number[] = [];
   const until = performance.now() + changingForMs;
   for (let index = 0, after: string | undefined; performance.now() < until; index++) {
@@ -38,6 +42,7 @@ export async function longQueue(daemon: Daemon, request: ContainerRequest, print
     await pause(20);
   }
   delay.disable();
+  turns.stop();
   pages.sort((a, b) => a - b);
   const share = (part: number): number => Math.round(pages[Math.floor(pages.length * part)]! * 100) / 100;
   print('a page of 100 out of 100,000, ms', { p50: share(0.5), p99: share(0.99), goal: 20 });
@@ -46,7 +51,9 @@ export async function longQueue(daemon: Daemon, request: ContainerRequest, print
     p99: Math.round(delay.percentile(99) / 1e6),
     changes: pages.length,
     submitMs: Math.round(submitMs),
+    maxOfProcessor: Math.round(turns.max()),
     whileSubmitting: Math.round(submitBlockMs),
+    whileSubmittingOfProcessor: Math.round(submitTurnMs),
     goal: 50,
   });
   // Another one is asked for at once, since the queue is as long as before.

@@ -1,4 +1,5 @@
 // What several scenarios of scripts/bench need.
+import { readFileSync } from 'node:fs';
 import { noGpu, type InstanceType } from '../src/domain/instance-type.js';
 
 /** One line of JSON for each scenario. */
@@ -37,4 +38,22 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     if (Date.now() > deadlineAt) throw new Error('the bench waited too long');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** Processor time of the main thread, ms. As Linux counts it: that thread has the number of the process. */
+export function threadTimeMs(): number {
+  const [running = ''] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+  return Number(running) / 1e6;
+}
+
+/** Notes the processor time of each turn of the event loop: unlike their length, others on the machine do not add to it. */
+export function watchTurns(): { max(): number; reset(): void; stop(): void } {
+  let [longest, from] = [0, threadTimeMs()];
+  const timer = setInterval(() => {
+    const to = threadTimeMs();
+    longest = Math.max(longest, to - from);
+    from = to;
+  }, 1);
+  const reset = (): void => void ([longest, from] = [0, threadTimeMs()]);
+  return { max: () => longest, reset, stop: () => clearInterval(timer) };
 }

@@ -15,15 +15,16 @@ export function describeContainer(facts: ContainerFacts): string[] {
 
 function stateSentence({ record, now }: ContainerFacts): string {
   const name = record.name === '' ? '' : ` (${record.name})`;
-  const asked = `asked for at ${pastText(record.createdAt, now)}`;
+  const asked = `submitted at ${pastText(record.createdAt, now)}`;
   return `Container ${record.uuid}${name} is ${record.state}, ${asked}, priority ${record.priority}.`;
 }
 
 function waitSentences({ record, wait }: ContainerFacts): string[] {
   if (record.state !== 'Queued' && record.state !== 'Locked') return [];
-  if (!wait) return ['The next scheduling pass decides about it.'];
+  if (!wait) return ['The scheduler has not looked at it yet.'];
   const lines = [describeWait(wait), `What ends that: ${unblocks(wait)}`];
-  if (record.attempts > 0) lines.push(`It was begun ${record.attempts} times and lost each time.`);
+  if (record.attempts > 0)
+    lines.push(`It was started ${record.attempts === 1 ? 'once' : `${record.attempts} times`} before.`);
   return lines;
 }
 

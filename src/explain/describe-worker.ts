@@ -16,10 +16,10 @@ export interface WorkerFacts {
 const nextStages: Readonly<Record<BootStage, string>> = {
   requested: 'its address is not known yet',
   addressed: 'no SSH server answers at its address yet',
-  connected: 'an SSH server answers and has yet to prove that it is this instance',
-  verified: 'the boot probe command does not succeed yet',
-  booted: 'the runner program is still being brought there',
-  copied: 'the runner program has yet to answer',
+  connected: 'an SSH server answers, but has not proved yet that it is this instance',
+  verified: 'the boot probe command has not succeeded yet',
+  booted: 'the runner program is being copied to it',
+  copied: 'the runner program has not answered yet',
 };
 
 /** How an instance is and why, and what ends that. */
@@ -33,14 +33,17 @@ export function describeWorker(facts: WorkerFacts): string[] {
     ...endSentences(facts),
     ...behaviorSentences(facts),
     ...troubleSentences(facts),
-    `It is of type ${instanceType.name} at $${instanceType.price} an hour and ${dollarText(hours * instanceType.price)} so far, known since ${pastText(appearedAt, now)}${instance.address === '' ? '' : `, at ${instance.address}`}.`,
+    `Its type is ${instanceType.name}, at $${instanceType.price} an hour, ${dollarText(hours * instanceType.price)} so far.`,
+    `It appeared at ${pastText(appearedAt, now)}${instance.address === '' ? '' : `; its address is ${instance.address}`}.`,
   ];
 }
 
 function stateSentence({ snapshot, entered, now }: WorkerFacts): string {
   const state = workerStateOf(snapshot);
-  const since = entered ? ` since ${pastText(entered.at, now)}, because ${entered.because}` : '';
-  return `Instance ${snapshot.context.instance.id} is ${state}${since}.`;
+  const { id } = snapshot.context.instance;
+  const how = state === 'shutdown' ? 'shutting down' : state;
+  if (!entered) return `Instance ${id} is ${how}.`;
+  return `Instance ${id} has been ${how} since ${pastText(entered.at, now)}, because ${entered.because}.`;
 }
 
 function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
@@ -53,30 +56,32 @@ function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
       if (snapshot.value.lifecycle === 'orphaned')
         return orphanSentences(snapshot, timer('lifecycle.orphaned'), now);
       return [
-        'It was in the list when the daemon began, or nobody here asked for it; it comes into service when it answers, and what runs there goes on.',
+        'It was there before this daemon started, or this daemon did not ask for it. It is put into service once it answers; what runs on it goes on.',
         held
-          ? 'It is waited for without limit, because it is on hold.'
-          : `If it does not answer, it is destroyed at ${futureText(context.probedAt + context.settings.timeoutBootingMs, now)}.`,
+          ? 'There is no time limit, because it is on hold.'
+          : `If it does not answer, it will be destroyed at ${futureText(context.probedAt + context.settings.timeoutBootingMs, now)}.`,
       ];
     case 'booting': {
       const stage = timer('lifecycle.booting');
       const { probedAt, settings } = context;
       const until = Math.min(stage?.firesAt ?? Infinity, probedAt + settings.timeoutBootingMs);
       const limit = held
-        ? 'It is waited for without limit, because it is on hold.'
-        : `It is given up and destroyed if that takes beyond ${futureText(until, now)}.`;
+        ? 'There is no time limit, because it is on hold.'
+        : `It will be destroyed if it gets no further by ${futureText(until, now)}.`;
       return [
-        `Its boot is at stage ${context.bootStage} since ${pastText(context.bootStageAt, now)}: ${nextStages[context.bootStage]}.`,
+        `Its boot reached the stage ${context.bootStage} at ${pastText(context.bootStageAt, now)}: ${nextStages[context.bootStage]}.`,
         limit,
       ];
     }
     case 'idle': {
       if (context.idleBehavior !== 'run') return [];
       const until = timer('lifecycle.idle')?.firesAt ?? context.busyAt + context.settings.timeoutIdleMs;
-      return [`It is destroyed for idling at ${futureText(until, now)}, unless it is given a container.`];
+      return [
+        `It will be destroyed for being idle at ${futureText(until, now)}, unless it is given a container.`,
+      ];
     }
     case 'running':
-      return [`On it: ${runnersOf(snapshot, chart, now).join('; ')}.`];
+      return [`Containers on it: ${runnersOf(snapshot, chart, now).join('; ')}.`];
     case 'shutdown':
       return shutdownSentences(snapshot, timer('lifecycle.shutdown'), now);
   }
@@ -89,9 +94,9 @@ function orphanSentences(
 ): string[] {
   const removes = context.settings.removesOrphans && timer;
   return [
-    'Its tags say that it is one of this set, nothing here says that it was asked for, and it never answered.',
+    'Its tags say that it belongs to this set, but there is no record that anybody asked for it, and it never answered.',
     removes
-      ? `It is destroyed at ${futureText(timer.firesAt, now)} unless it answers.`
+      ? `It will be destroyed at ${futureText(timer.firesAt, now)} unless it answers.`
       : 'It is left alone; kill it if nobody needs it, or set pool.removeOrphans.',
   ];
 }
@@ -102,13 +107,14 @@ function shutdownSentences(
   now: number,
 ): string[] {
   const told = context.destroyConfirmed
-    ? 'The provider confirmed that it destroys it; it is gone when it leaves the list.'
-    : 'The provider has not confirmed the order to destroy it yet.';
+    ? 'The provider accepted the order to destroy it. It is gone once the provider no longer lists it.'
+    : 'The provider has not accepted the order to destroy it yet.';
   const again = timer
-    ? [`The order is repeated at ${futureText(timer.firesAt, now)} if it is still listed.`]
+    ? [`The order will be repeated at ${futureText(timer.firesAt, now)} if it is still listed.`]
     : [];
   const lost = Object.keys(context.runners);
-  const on = lost.length === 0 ? [] : [`Until then these count as running there: ${lost.join(', ')}.`];
+  const on =
+    lost.length === 0 ? [] : [`Until then these containers count as running on it: ${lost.join(', ')}.`];
   return [told, ...again, ...on];
 }
 
@@ -117,24 +123,26 @@ function runnersOf({ context }: WorkerSnapshot, chart: ChartState | undefined, n
     const runner = chart?.runners.find((each) => each.uuid === uuid);
     const isStopping = runner?.active.some((path) => path.startsWith('alive.stop.terminating')) ?? false;
     const next = runner?.timers.find(({ state }) => state.startsWith('alive.stop'));
-    if (gaveUp) return `${uuid} (could not be made to end)`;
+    if (gaveUp) return `${uuid} (could not be stopped)`;
     if (isStopping)
-      return `${uuid} (asked to end${next ? `, again at ${futureText(next.firesAt, now)}` : ''})`;
-    if (phase === 'collecting') return `${uuid} (ended; its result is being brought home)`;
+      return `${uuid} (told to stop${next ? `, again at ${futureText(next.firesAt, now)}` : ''})`;
+    if (phase === 'collecting') return `${uuid} (ended; its result is being collected)`;
     return `${uuid} (${phase})`;
   });
 }
 
 function behaviorSentences({ snapshot }: WorkerFacts): string[] {
   const { idleBehavior, behaviorBecause } = snapshot.context;
-  const why = behaviorBecause === 'default' ? '' : `: ${behaviorBecause}`;
+  const why = behaviorBecause === 'default' ? '' : ` (${behaviorBecause})`;
   switch (idleBehavior) {
     case 'run':
       return why === '' ? [] : [`It may take containers${why}.`];
     case 'hold':
-      return [`It is on hold, takes no container, and stays until somebody runs, drains or kills it${why}.`];
+      return [
+        `It is on hold${why}: it takes no containers, and stays until somebody runs, drains or kills it.`,
+      ];
     case 'drain':
-      return [`It drains: it takes no container, and is destroyed when none is left${why}.`];
+      return [`It is draining${why}: it takes no more containers, and will be destroyed once it is empty.`];
   }
 }
 
@@ -142,14 +150,15 @@ function troubleSentences({ snapshot, chart, now }: WorkerFacts): string[] {
   const { lastFailure, probedAt, answered } = snapshot.context;
   const lines: string[] = [];
   if (lastFailure) lines.push(`Its last failure: ${lastFailure.message} (${lastFailure.code}).`);
-  if (answered) lines.push(`It last answered ${pastText(probedAt, now)}.`);
+  if (answered) lines.push(`It last answered at ${pastText(probedAt, now)}.`);
   const tags = chart?.timers.find(({ state }) => state.startsWith('tags.retrying'));
-  if (tags) lines.push(`Its tags could not be written; tried again at ${futureText(tags.firesAt, now)}.`);
+  if (tags)
+    lines.push(`Its tags could not be written; this is tried again at ${futureText(tags.firesAt, now)}.`);
   const watch = chart?.timers.find(({ state }) => state.startsWith('watch.pausing'));
   if (watch) {
     const again = futureText(watch.firesAt, now);
     lines.push(
-      `The channel that tells of ends at once is broken; probes tell until it is opened again, at ${again}.`,
+      `The connection that reports ended containers at once is down. It is tried again at ${again}; until then probes find them.`,
     );
   }
   return lines;

@@ -53,19 +53,19 @@ function enteredAt(entries: readonly JournalEntry[]): { at: number; because: str
 
 function describeGone(id: string, entries: readonly JournalEntry[], now: number): string[] {
   const gone = entries.findLast(({ kind }) => kind === 'worker.gone');
-  if (!gone) return [`Instance ${id} is gone; when and why is not in the journal any more.`];
+  if (!gone) return [`Instance ${id} is gone. The journal no longer says when or why.`];
   const { type, lifeMs, cost } = gone.data ?? {};
   const ending = entries.findLast(
     ({ kind, from, to }) =>
       kind === 'worker.transition' && to?.startsWith('shutdown') && !from?.startsWith('shutdown'),
   );
   const why = ending
-    ? `It was to be destroyed from ${pastText(ending.at, now)} on, because ${asClause(ending.because ?? 'nobody noted why')}.`
-    : 'Nobody here wanted it gone: the provider took it, or somebody else destroyed it.';
+    ? `Its end was decided at ${pastText(ending.at, now)}, because ${asClause(ending.because ?? 'nobody noted why')}.`
+    : 'Longshore did not destroy it: the provider took it away, or somebody else destroyed it.';
   return [
-    `Instance ${id} (${String(type)}) is gone since ${pastText(gone.at, now)}.`,
+    `Instance ${id} (${String(type)}) left the provider’s list at ${pastText(gone.at, now)}.`,
     why,
-    `It was there for ${spanText(Number(lifeMs))}, and cost ${dollarText(Number(cost))}.`,
+    `It existed for ${spanText(Number(lifeMs))}, and cost ${dollarText(Number(cost))}.`,
   ];
 }
 

@@ -20,19 +20,26 @@ const bootStages: Readonly<Record<string, string>> = {
 };
 
 const endings: Readonly<Record<string, string>> = {
-  collected: 'ended, and its result was brought home',
-  missing: 'has no process any more, and left no result',
-  killed: 'was made to end, as ordered',
-  lost: 'was given up: neither its end nor its result could be had',
+  collected: 'ended, and its result was collected',
+  missing: 'disappeared without leaving a result',
+  killed: 'was stopped, as ordered',
+  lost: 'was given up: it could not be stopped, or its result could not be collected',
 };
 
 const orders: Readonly<Record<string, string>> = {
-  hold: 'to be kept, with no more containers',
-  drain: 'to take no more containers and go when it is free',
-  run: 'to take containers again',
-  kill: 'to be destroyed at once',
-  shutdown: 'to be destroyed',
-  cancel: 'to be cancelled',
+  hold: 'keep it, and give it no more containers',
+  drain: 'give it no more containers, and destroy it once it is empty',
+  run: 'give it containers again',
+  kill: 'destroy it at once',
+  shutdown: 'destroy it',
+  cancel: 'cancel it',
+};
+
+const boots: Readonly<Record<string, string>> = {
+  success: 'succeeded',
+  failure: 'failed',
+  aborted: 'was given up',
+  disappeared: 'ended because the instance disappeared',
 };
 
 const operations: Readonly<Record<string, string>> = {
@@ -49,16 +56,14 @@ const tellers: Readonly<Record<string, Teller>> = {
   'worker.transition': tellTransition,
   'worker.behavior': ({ from, to, because }, { instance }) =>
     from === 'restoring'
-      ? `${instance} begins with behavior ${to}: ${because}.`
-      : `${instance} went from ${from} to ${to}, because of this order or report: ${because}.`,
+      ? `${instance} starts with idle behavior ${to}: ${because}.`
+      : `${of('idle behavior', instance)} changed from ${from} to ${to}: ${because}.`,
   'worker.gone': ({ from, data }, { instance }) =>
     `${instance} left the provider’s list (${from}) after ${spanText(Number(data?.['lifeMs']))}, at a cost of ${dollarText(Number(data?.['cost']))}.`,
-  'worker.broke': ({ because }) =>
-    `A fault of the daemon stopped the worker that looks after it: ${because}.`,
-  'worker.replaced': () => 'A new worker looks after it.',
-  'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ended: ${to}.`,
-  'container.started': (_entry, { instance, container }) =>
-    `The start command for ${container} returned on ${instance}.`,
+  'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
+  'worker.replaced': () => 'The daemon looks after it again.',
+  'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,
+  'container.started': (_entry, { instance, container }) => `${container} was started on ${instance}.`,
   'container.found': (_entry, { instance, container }) =>
     `${container} was found on ${instance}; an earlier daemon put it there.`,
   'container.exited': ({ because = '' }, { instance, container }) =>
@@ -66,18 +71,19 @@ const tellers: Readonly<Record<string, Teller>> = {
   'container.complete': ({ because }, { container }) => `${container} is Complete: ${because}.`,
   'container.cancelled': ({ because }, { container }) => `${container} is Cancelled: ${because}.`,
   'container.lost': ({ because, to }, { container }) =>
-    `This attempt at ${container} was lost, because ${because}; it is ${to ?? 'dealt with'} now.`,
+    `${container} was lost, because ${because}${to === undefined ? '' : `; it is now ${to}`}.`,
   'plan.lock': ({ because }, { container }) => `The scheduler chose ${container}: ${because}.`,
   'plan.unlock': ({ because }, { container }) => `${container} was put back into the queue: ${because}.`,
   'plan.start': ({ because }, { container, instance }) =>
     `The scheduler gave ${container} to ${instance}: ${because}.`,
-  'plan.create': ({ because }) => `The scheduler wants a new instance, ${because}.`,
-  'plan.shutdown': ({ because }, { instance }) => `The scheduler wants ${instance} gone: ${because}.`,
-  'plan.kill': ({ because }, { container }) => `${of('process', container)} is to end: ${because}.`,
-  'plan.lost': ({ because }, { container }) => `The scheduler takes ${container} for lost: ${because}.`,
+  'plan.create': ({ because }) => `The scheduler asked for a new instance, ${because}.`,
+  'plan.shutdown': ({ because }, { instance }) => `The scheduler decided to destroy ${instance}: ${because}.`,
+  'plan.kill': ({ because }, { container }) =>
+    `${of('process', container)} must not run any more: ${because}.`,
+  'plan.lost': ({ because }, { container }) => `The scheduler considers ${container} lost: ${because}.`,
   'operator.order': tellOrder,
   'invariant.violated': ({ because, data }) =>
-    `What must never happen did: ${because} (${text(data?.['promise'])}) Please report it.`,
+    `A rule that must always hold was broken: ${because} (${text(data?.['promise'])}) Please report it.`,
   'launch.created': ({ to }, { instance }) => `The provider made ${instance} as ${to}.`,
 };
 
@@ -100,9 +106,10 @@ function tellTransition(
 ): string | undefined {
   const reached = /^booting\.(\w+)$/.exec(to)?.[1];
   if (reached !== undefined && from.startsWith('booting')) {
-    return `${of('boot', instance)} went on: ${bootStages[reached] ?? reached}.`;
+    return `${instance === 'it' ? 'Boot' : `Boot of ${instance}`}: ${bootStages[reached] ?? reached}.`;
   }
-  if (to === 'shutdown.leaving') return undefined;
+  // That it is gone is told by itself.
+  if (to === 'shutdown.leaving' || to === 'gone') return undefined;
   if (from.startsWith('shutdown') && to === 'shutdown.destroying') {
     return `${instance} is still listed, and the order to destroy it is repeated.`;
   }
@@ -122,21 +129,23 @@ function of(noun: string, owner: string): string {
 
 function tellOrder({ to = '', because, container }: JournalEntry, names: Names): string {
   if (/^(reset|priority) /.test(to)) return `Order: ${to}. ${because}.`;
-  if (container === undefined) return `${names.instance} was ordered ${orders[to] ?? to}: ${because}.`;
-  return `${names.container} was ordered ${to === 'kill' ? 'to end' : (orders[to] ?? to)}: ${because}.`;
+  const about = container === undefined ? names.instance : names.container;
+  const what = container !== undefined && to === 'kill' ? 'stop it' : (orders[to] ?? to);
+  return `An order came to ${what.replace(/\bit\b/, about)} (${because}).`;
 }
 
 /** Calls to the provider and what could not be carried out. */
 function tellOther({ kind, because, data, container, instance }: JournalEntry): string | undefined {
   const operation = /^cloud\.(\w+)$/.exec(kind)?.[1];
   if (operation !== undefined) {
-    const took = `in ${spanText(Number(data?.['durationMs'] ?? 0))}`;
+    const ms = Number(data?.['durationMs'] ?? 0);
+    const took = ms < 1_000 ? `${Math.round(ms)} ms` : spanText(ms);
     const what = operations[operation] ?? operation;
-    if (data?.['code'] === 'ok') return `The provider did as told to ${what}, ${took}.`;
-    return `The provider was told to ${what} and refused (${text(data?.['code'])}): ${because}.`;
+    if (data?.['code'] === 'ok') return `The provider accepted the call to ${what} (took ${took}).`;
+    return `The provider refused the call to ${what} after ${took} (${text(data?.['code'])}): ${because}.`;
   }
   const failed = /^plan\.(\w+)-failed$/.exec(kind)?.[1];
-  if (failed !== undefined) return `The step "${failed}" failed and is tried again: ${because}.`;
+  if (failed !== undefined) return `The step "${failed}" failed and will be tried again: ${because}.`;
   const about = container ?? instance ?? '';
   return `${kind}${about === '' ? '' : ` (${about})`}${because === undefined ? '' : `: ${because}`}.`;
 }

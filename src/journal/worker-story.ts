@@ -15,13 +15,29 @@ const causes: Readonly<Record<string, string>> = {
   'operator.kill': 'an operator wants it gone',
   'probe.due': 'a probe round ended',
   'xstate.init': 'it was created or found',
-  'xstate.done.actor.bootProbe': 'the boot probe answered',
-  'xstate.done.actor.copyRunner': 'the runner program was handled',
-  'xstate.done.actor.runProbe': 'the run probe answered',
-  'xstate.done.actor.destroyInstance': 'the provider answered the order to destroy it',
+  'xstate.done.actor.bootProbe': 'the boot probe succeeded',
+  'xstate.done.actor.copyRunner': 'the runner program is in place',
+  'xstate.done.actor.runProbe': 'the run probe succeeded',
+  'xstate.done.actor.destroyInstance': 'the provider accepted the order to destroy it',
   'runner.gaveUp': 'a container could not be stopped or collected',
   'watch.ended': 'a container ended there',
   'watch.started': 'a container was seen there',
+};
+
+/** The same for effects that failed; the failure follows. */
+const failures: Readonly<Record<string, string>> = {
+  'xstate.done.actor.bootProbe': 'the boot probe failed',
+  'xstate.done.actor.copyRunner': 'the runner program could not be copied',
+  'xstate.done.actor.runProbe': 'the run probe failed',
+  'xstate.done.actor.destroyInstance': 'the provider did not accept the order to destroy it',
+};
+
+/** How the last container on an instance came to its end. */
+const lastEndings: Readonly<Record<string, string>> = {
+  collected: 'ended',
+  missing: 'has no process there any more',
+  killed: 'was stopped',
+  lost: 'was given up',
 };
 
 const watched = ['lifecycle', 'idleBehavior'] as const;
@@ -85,11 +101,14 @@ function lifecycleCause(event: EventObject, to: string, after: WorkerSnapshot): 
     return `${who[event.type as keyof typeof who] ?? ''}${context.shutdownBecause}${last}`;
   }
   if (event.type === 'container.assigned')
-    return `${(event as unknown as { uuid: string }).uuid} was given to it`;
-  const outcome = (event as { output?: RemoteOutcome }).output;
-  const failed = outcome && outcome.ok === false ? `: ${outcome.message}` : '';
+    return `container ${(event as unknown as { uuid: string }).uuid} was given to it`;
+  const { output } = event as { output?: RemoteOutcome | { ending: string } };
+  if (output && 'ok' in output && !output.ok && failures[event.type] !== undefined)
+    return `${failures[event.type]}: ${output.message}`;
   const known = causes[event.type] ?? (event.type.startsWith('xstate.after') ? 'its time was up' : undefined);
-  if (known !== undefined) return `${known}${failed}`;
+  if (known !== undefined) return known;
   const { actorId } = event as { actorId?: string };
-  return actorId === undefined ? event.type : `nothing is left of ${actorId} there`;
+  if (actorId === undefined) return event.type;
+  const ending = output && 'ending' in output ? lastEndings[output.ending] : undefined;
+  return `container ${actorId} ${ending ?? 'ended'}`;
 }

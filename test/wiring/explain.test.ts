@@ -116,39 +116,39 @@ it(
       await app.ask(`/v1/containers/${killed}/cancel`, { body: { reason: 'too slow' }, headers });
       await expect.poll(() => stateOf(waits), patient).toBe('Complete');
       await expectText(killed, [
-        `It ended, and its result was brought home (on ${second}).`,
+        `It ended, and its result was collected (on ${second}).`,
         'It was cancelled: ann@desk by the command line: too slow.',
-        'It was ordered to be cancelled: ann@desk by the command line: too slow.',
-        'Its process is to end: it is Cancelled.',
+        'An order came to cancel it (ann@desk by the command line: too slow).',
+        'Its process must not run any more: it is Cancelled.',
         `The scheduler gave it to ${second}: it fits on small.`,
       ]);
       await expectText(waits, [
         'It is Complete: it exited with status 3.',
         `It ran on ${second} (small)`,
-        'It ended, and its result was brought home',
+        'It ended, and its result was collected',
       ]);
 
       await expectText(second, [
-        `Instance ${second} (small) is gone since`,
-        'It was to be destroyed from',
-        'on, because it was idle for longer than the idle timeout.',
+        `Instance ${second} (small) left the provider’s list at`,
+        'Its end was decided at',
+        ', because it was idle for longer than the idle timeout.',
         'It went from idle to shutdown, because it was idle for longer than the idle timeout.',
-        `It went from idle to running, because ${waits} was given to it.`,
+        `It went from idle to running, because container ${waits} was given to it.`,
         'It appeared as small at $0.123 an hour: this daemon asked for it.',
-        'The provider did as told to destroy it',
+        'The provider accepted the call to destroy it (took ',
       ]);
 
       machines[0]!.reportBrokenAfterMs = 0;
       await expectText(first, [
-        'It drains: it takes no container, and is destroyed when none is left: the instance reported itself broken.',
-        `Instance ${first} is running since`,
-        `On it: ${stays} (running).`,
+        'It is draining (the instance reported itself broken): it takes no more containers, and will be destroyed once it is empty.',
+        `Instance ${first} has been running since`,
+        `Containers on it: ${stays} (running).`,
       ]);
       await app.ask(`/v1/instances/${encodeURIComponent(first)}/kill`, { body: { reason: 'for good' } });
       await expectText(first, [
-        `Instance ${first} (small) is gone since`,
+        `Instance ${first} (small) left the provider’s list at`,
         'an order came: an operator over the API: for good',
-        'It was ordered to be destroyed at once: an operator over the API: for good.',
+        'An order came to destroy it at once (an operator over the API: for good).',
       ]);
       if (process.env['LONGSHORE_TEST_OUTPUT'] !== undefined) console.log(story.join('\n\n'));
     } finally {
