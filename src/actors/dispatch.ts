@@ -51,7 +51,8 @@ export interface PlannedContainer {
 
 const peek = (queue: Queue): QueueSnapshot => queue.peek?.() ?? queue.entries();
 const idlePassIntervalMs = 10_000;
-const passPauseMs = 5;
+/** For a large fleet longer, as a pass takes longer: passes are to leave time for everything else. */
+const passPauseMs = { least: 5, perInstance: 0.05 };
 /** A store that refuses one call after the other is not asked at once again. */
 const failurePauseMs = 1_000;
 
@@ -69,6 +70,8 @@ export class Dispatch implements DispatchPort {
   #memory: PlanMemory;
   #plan: Plan | undefined;
   #lastFetchMs = 0;
+  /** How many there were in the last pass. */
+  #instances = 0;
   #isStopped = false;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
@@ -95,7 +98,6 @@ export class Dispatch implements DispatchPort {
         pollIntervalMs: settings.pollIntervalMs,
         staleLockTimeoutMs: settings.staleLockTimeoutMs,
         idlePassIntervalMs: Math.min(idlePassIntervalMs, this.#upkeep.intervalMs),
-        passPauseMs,
       },
     });
   }
@@ -162,6 +164,7 @@ export class Dispatch implements DispatchPort {
     const snapshot = peek(queue);
     const running = pool.running();
     const instances = pool.instances();
+    this.#instances = instances.length;
     this.#plan = plan({
       now: clock.now(),
       entries: snapshot.entries,
@@ -210,6 +213,10 @@ export class Dispatch implements DispatchPort {
 
   lastFetchMs(): number {
     return this.#lastFetchMs;
+  }
+
+  passPauseMs(): number {
+    return Math.max(passPauseMs.least, passPauseMs.perInstance * this.#instances);
   }
 
   noteFetchFailure(error: unknown): void {

@@ -10,6 +10,8 @@ export interface DispatchPort {
   unlockStale(): void;
   /** How long the last update of the queue took, ms. */
   lastFetchMs(): number;
+  /** Shortest pause between two passes, ms: what happens meanwhile is seen by the next one. */
+  passPauseMs(): number;
   /** An update of the queue failed. */
   noteFetchFailure(error: unknown): void;
 }
@@ -20,8 +22,6 @@ export interface DispatcherInput {
   staleLockTimeoutMs: number;
   /** Longest time without a pass, though nothing was heard, ms. */
   idlePassIntervalMs: number;
-  /** Shortest pause between two passes, ms: what happens meanwhile is seen by the next one. */
-  passPauseMs: number;
 }
 
 export type DispatcherEvent =
@@ -57,7 +57,7 @@ const dispatcherSetup = setup({
     staleLockTimeout: ({ context }) => context.staleLockTimeoutMs,
     operationRetry: 250,
     idlePassInterval: ({ context }) => context.idlePassIntervalMs,
-    passPause: ({ context }) => context.passPauseMs,
+    passPause: ({ context }) => context.port.passPauseMs(),
   },
 });
 

@@ -23,7 +23,7 @@ const usable: ReadonlySet<string> = new Set(['unknown', 'booting', 'idle', 'runn
 
 /** The instances of one pass, best place first (SC-11, SC-13, SC-60..SC-63). */
 export class PlannedInstances {
-  readonly #all: PlannedInstance[];
+  readonly #all: PlannedInstance[] = [];
   readonly #byType = new Map<string, PlannedInstance[]>();
   readonly #limits: InstanceLimits;
   /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
@@ -38,12 +38,13 @@ export class PlannedInstances {
     limits: InstanceLimits,
   ) {
     this.#limits = limits;
-    this.#all = views.map((view) => ({
-      view,
-      capacity: remaining(view, entries),
-      containers: view.containerUuids.length,
-      left: this.#lifeOf(view),
-    }));
+    for (const view of views) {
+      const containers = view.containerUuids.length;
+      const capacity = remaining(view, entries);
+      // Nothing can be placed there, and it makes no room for anybody.
+      if (containers > 0 && capacity.vcpus <= 0) continue;
+      this.#all.push({ view, capacity: { ...capacity }, containers, left: this.#lifeOf(view) });
+    }
     this.#all.sort(byPlace);
     for (const instance of this.#all) {
       const { workerState, idleBehavior, isOrphan } = instance.view;
@@ -167,13 +168,23 @@ function isInService({ view }: PlannedInstance): boolean {
   return view.workerState === 'idle' || view.workerState === 'running';
 }
 
-function remaining(view: InstanceView, entries: ReadonlyMap<string, QueueEntry>): Capacity {
-  const capacity = capacityOf(view.instanceType);
-  for (const uuid of view.containerUuids) {
+/** By the list of containers, which is another one whenever it changed; what a container needs never changes. */
+const known = new WeakMap<readonly string[], Capacity>();
+
+/** What is left of an instance. Not to be changed. */
+function remaining(
+  { instanceType, containerUuids }: InstanceView,
+  entries: ReadonlyMap<string, QueueEntry>,
+): Readonly<Capacity> {
+  const before = known.get(containerUuids);
+  if (before) return before;
+  const capacity = capacityOf(instanceType);
+  for (const uuid of containerUuids) {
     const entry = entries.get(uuid);
-    if (!entry) return { ...noCapacity };
+    if (!entry) return noCapacity;
     place(capacity, entry.needs);
   }
+  known.set(containerUuids, capacity);
   return capacity;
 }
 

@@ -21,13 +21,13 @@ it('lets others have their turn though each pass changes something and is refuse
         },
         mayHaveStaleLocks: () => false,
         lastFetchMs: () => 0,
+        passPauseMs: () => 5,
         unlockStale: () => {},
         noteFetchFailure: () => {},
       },
       pollIntervalMs: 10_000,
       staleLockTimeoutMs: 1_000,
       idlePassIntervalMs: 10_000,
-      passPauseMs: 5,
     },
   });
   actor.start();

@@ -53,10 +53,11 @@ class DispatcherWorld implements World {
       runPass: () => void this.#records.push('plan'),
       mayHaveStaleLocks: () => this.#hasStaleLocks,
       lastFetchMs: () => 0,
+      passPauseMs: () => passPauseMs,
       unlockStale: () => void this.#records.push('unlock stale'),
       noteFetchFailure: (error) => void this.#records.push(`cannot read the queue: ${String(error)}`),
     };
-    const input = { port, pollIntervalMs, staleLockTimeoutMs, idlePassIntervalMs, passPauseMs };
+    const input = { port, pollIntervalMs, staleLockTimeoutMs, idlePassIntervalMs };
     this.#actor = createActor(machine, { clock: this.#clock, input });
     this.#actor.subscribe({ error: (error) => void this.#records.push(`broke ${String(error)}`) });
     this.#actor.start();
