@@ -1,6 +1,6 @@
 import type { RunningView } from '../actors/pool.js';
 import type { QueueEntry } from '../queue/queue.js';
-import { busyInOrder, compareInLine, inOrder, isOdd, type QueueOrder } from './queue-order.js';
+import { compareInLine, inOrder, isOdd, type QueueOrder } from './queue-order.js';
 
 /** With more changes than this, putting all in order anew is cheaper. */
 const mostChanges = 20_000;
@@ -17,7 +17,9 @@ export class QueueLine {
   readonly #placed = new Map<string, QueueEntry>();
   /** Those of `#idle` that may disagree with the pool. */
   readonly #odd = new Map<string, QueueEntry>();
-  readonly #locked = new Set<string>();
+  /** Those with a process, or locked, in order, and what stands there by id. */
+  #busy: Busy[] = [];
+  readonly #known = new Map<string, Busy>();
   /** Of the last pass. */
   #running: ReadonlyMap<string, RunningView> = new Map();
   #last: QueueOrder | undefined;
@@ -39,22 +41,26 @@ export class QueueLine {
     const moved = isAsBefore ? [] : [...this.#running.keys(), ...running.keys()];
     const suspects = new Set([...changed, ...moved]);
     this.#running = running;
-    const gone: QueueEntry[] = [];
-    const come: QueueEntry[] = [];
+    const idle = new Moves<QueueEntry>();
+    const busy = new Moves<Busy>();
     for (const uuid of suspects) {
-      const before = this.#placed.get(uuid);
       const entry = entries.get(uuid);
-      const isLocked = entry?.container.state === 'Locked';
-      if (isLocked) this.#locked.add(uuid);
-      else this.#locked.delete(uuid);
-      const after = isLocked || running.has(uuid) ? undefined : entry;
-      if (before === after) continue;
-      if (before) gone.push(before);
-      if (after) come.push(after);
-      this.#place(uuid, after);
+      const rank = entry && rankOf(entry, running.has(uuid));
+      const [wasIdle, isIdle] = [this.#placed.get(uuid), rank === undefined ? entry : undefined];
+      if (wasIdle !== isIdle) {
+        idle.note(wasIdle, isIdle);
+        this.#place(uuid, isIdle);
+      }
+      const wasBusy = this.#known.get(uuid);
+      if (wasBusy?.entry === entry && wasBusy?.rank === rank) continue;
+      const isBusy = entry && rank !== undefined ? { entry, rank } : undefined;
+      busy.note(wasBusy, isBusy);
+      if (isBusy) this.#known.set(uuid, isBusy);
+      else this.#known.delete(uuid);
     }
-    this.#idle = merged(this.#idle, gone, come);
-    this.#last = this.#order(entries, running);
+    this.#idle = merged(this.#idle, idle, compareInLine);
+    this.#busy = merged(this.#busy, busy, compareBusy);
+    this.#last = this.#order();
     return this.#last;
   }
 
@@ -64,11 +70,13 @@ export class QueueLine {
     this.#running = running;
     this.#last = order;
     this.#idle = order.entries.slice(order.firstIdle);
-    for (const known of [this.#placed, this.#odd, this.#locked]) known.clear();
+    for (const known of [this.#placed, this.#odd, this.#known]) known.clear();
     for (const entry of this.#idle) this.#place(entry.container.uuid, entry);
-    for (const { container } of order.entries.slice(0, order.firstIdle)) {
-      if (container.state === 'Locked') this.#locked.add(container.uuid);
-    }
+    this.#busy = order.entries.slice(0, order.firstIdle).map((entry) => {
+      const busy = { entry, rank: rankOf(entry, running.has(entry.container.uuid))! };
+      this.#known.set(entry.container.uuid, busy);
+      return busy;
+    });
     return order;
   }
 
@@ -79,11 +87,8 @@ export class QueueLine {
     else this.#odd.delete(uuid);
   }
 
-  #order(entries: ReadonlyMap<string, QueueEntry>, running: ReadonlyMap<string, RunningView>): QueueOrder {
-    const found = (uuids: Iterable<string>): QueueEntry[] =>
-      [...uuids].flatMap((uuid) => entries.get(uuid) ?? []);
-    const locked = [...this.#locked].filter((uuid) => !running.has(uuid));
-    const busy = busyInOrder(found(running.keys()), found(locked));
+  #order(): QueueOrder {
+    const busy = this.#busy.map(({ entry }) => entry);
     return {
       entries: busy.concat(this.#idle),
       firstIdle: busy.length,
@@ -92,16 +97,46 @@ export class QueueLine {
   }
 }
 
-/** A line without some and with others; the entries in between are moved, not looked at. */
-function merged(line: QueueEntry[], gone: QueueEntry[], come: QueueEntry[]): QueueEntry[] {
+/** One with a process, or locked, and where that puts it. */
+interface Busy {
+  entry: QueueEntry;
+  rank: number;
+}
+
+/** Those with a process first, of these the locked ones first, then the others that are locked; `undefined`: it is idle. */
+function rankOf({ container }: QueueEntry, hasProcess: boolean): number | undefined {
+  const isLocked = container.state === 'Locked';
+  if (hasProcess) return isLocked ? 0 : 1;
+  return isLocked ? 2 : undefined;
+}
+
+function compareBusy(a: Busy, b: Busy): number {
+  return a.rank - b.rank || compareInLine(a.entry, b.entry);
+}
+
+/** What goes from a line, and what comes into it. */
+class Moves<Item> {
+  readonly gone: Item[] = [];
+  readonly come: Item[] = [];
+
+  note(before: Item | undefined, after: Item | undefined): void {
+    if (before !== undefined) this.gone.push(before);
+    if (after !== undefined) this.come.push(after);
+  }
+}
+
+type Compare<Item> = (a: Item, b: Item) => number;
+
+/** A line without some and with others; the items in between are moved, not looked at. */
+function merged<Item>(line: Item[], { gone, come }: Moves<Item>, compare: Compare<Item>): Item[] {
   if (gone.length === 0 && come.length === 0) return line;
   const cuts = [
-    ...gone.map((entry) => ({ at: placeOf(line, entry), skip: 1, put: [] as QueueEntry[] })),
-    ...come.sort(compareInLine).map((entry) => ({ at: placeOf(line, entry), skip: 0, put: [entry] })),
+    ...gone.map((item) => ({ at: placeOf(line, item, compare), skip: 1, put: [] as Item[] })),
+    ...come.sort(compare).map((item) => ({ at: placeOf(line, item, compare), skip: 0, put: [item] })),
   ];
   // What comes to the place of one that goes stands before what followed that one.
   cuts.sort((a, b) => a.at - b.at || a.skip - b.skip);
-  const parts: QueueEntry[][] = [];
+  const parts: Item[][] = [];
   let from = 0;
   for (const { at, skip, put } of cuts) {
     const last = parts.at(-1);
@@ -112,15 +147,15 @@ function merged(line: QueueEntry[], gone: QueueEntry[], come: QueueEntry[]): Que
   }
   parts.push(line.slice(from));
   // As arguments of one call there can only be so many.
-  return parts.length <= mostParts ? ([] as QueueEntry[]).concat(...parts) : parts.flat();
+  return parts.length <= mostParts ? ([] as Item[]).concat(...parts) : parts.flat();
 }
 
 /** Where it stands, or belongs: before the first that does not come before it. */
-function placeOf(line: readonly QueueEntry[], entry: QueueEntry): number {
+function placeOf<Item>(line: readonly Item[], item: Item, compare: Compare<Item>): number {
   let [low, high] = [0, line.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareInLine(line[middle]!, entry) < 0) low = middle + 1;
+    if (compare(line[middle]!, item) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

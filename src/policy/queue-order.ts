@@ -47,7 +47,7 @@ export function inOrder(
 }
 
 /** Those with a process, then those that are locked. Sorts what it is given. */
-export function busyInOrder(withProcess: QueueEntry[], locked: QueueEntry[]): QueueEntry[] {
+function busyInOrder(withProcess: QueueEntry[], locked: QueueEntry[]): QueueEntry[] {
   withProcess.sort(
     (a, b) =>
       Number(b.container.state === 'Locked') - Number(a.container.state === 'Locked') || compareInLine(a, b),
