@@ -15,6 +15,7 @@ interface Seen {
 export class FleetViews {
   readonly #seen = new Map<string, Seen>();
   readonly #changed = new Set<WorkerEntry>();
+  #counts = none();
   /** Ids in byte order; `undefined`: some came or went. */
   #order: readonly string[] | undefined;
   /** `undefined`: some began or ended. */
@@ -26,12 +27,17 @@ export class FleetViews {
 
   gone(entry: WorkerEntry): void {
     this.#changed.delete(entry);
-    if (this.#seen.delete(entry.instance.id)) this.#order = this.#running = undefined;
+    const before = this.#seen.get(entry.instance.id);
+    if (!before) return;
+    this.#seen.delete(entry.instance.id);
+    this.#counts[before.view.workerState]--;
+    this.#order = this.#running = undefined;
   }
 
   clear(): void {
     this.#changed.clear();
     this.#seen.clear();
+    this.#counts = none();
     this.#order = this.#running = undefined;
   }
 
@@ -50,9 +56,8 @@ export class FleetViews {
   }
 
   counts(): Record<WorkerState, number> {
-    const counts = { unknown: 0, booting: 0, idle: 0, running: 0, shutdown: 0 };
-    for (const { view } of this.#upToDate().values()) counts[view.workerState]++;
-    return counts;
+    this.#upToDate();
+    return { ...this.#counts };
   }
 
   hasUnknown(): boolean {
@@ -68,8 +73,11 @@ export class FleetViews {
       const runners = runnersOf(snapshot);
       if (!before) this.#order = undefined;
       if (!isSame(before?.runners ?? [], runners)) this.#running = undefined;
+      const view = viewOfWorker(snapshot);
+      if (before) this.#counts[before.view.workerState]--;
+      this.#counts[view.workerState]++;
       this.#seen.set(id, {
-        view: viewOfWorker(snapshot),
+        view,
         runners,
         isUnknown: snapshot.value.lifecycle === 'unknown',
       });
@@ -78,6 +86,14 @@ export class FleetViews {
     return this.#seen;
   }
 }
+
+const none = (): Record<WorkerState, number> => ({
+  unknown: 0,
+  booting: 0,
+  idle: 0,
+  running: 0,
+  shutdown: 0,
+});
 
 function isSame(before: Seen['runners'], after: Seen['runners']): boolean {
   return (
