@@ -255,6 +255,9 @@ async function queue(): Promise<void> {
   await running.stop();
 }
 
+/** The loudest container there may be. */
+const logs = async (): Promise<void> => (await import('./bench-logs.js')).benchLogs(folder, request);
+
 const workers = async (): Promise<void> => print('1,000 idle workers', await benchWorkers());
 
 /** A fleet of 10,000 taken into the roster, by a daemon that just started and later. */
@@ -315,6 +318,7 @@ for (const [name, scenario] of Object.entries({
   workers,
   queue,
   journal,
+  logs,
   sync,
   ec2,
 })) {
