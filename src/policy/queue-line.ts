@@ -132,7 +132,7 @@ function merged<Item>(line: Item[], { gone, come }: Moves<Item>, compare: Compar
   if (gone.length === 0 && come.length === 0) return line;
   const cuts = [
     ...gone.map((item) => ({ at: placeOf(line, item, compare), skip: 1, put: [] as Item[] })),
-    ...come.sort(compare).map((item) => ({ at: placeOf(line, item, compare), skip: 0, put: [item] })),
+    ...blocksOf(line, come.sort(compare), compare),
   ];
   // What comes to the place of one that goes stands before what followed that one.
   cuts.sort((a, b) => a.at - b.at || a.skip - b.skip);
@@ -148,6 +148,18 @@ function merged<Item>(line: Item[], { gone, come }: Moves<Item>, compare: Compar
   parts.push(line.slice(from));
   // As arguments of one call there can only be so many.
   return parts.length <= mostParts ? ([] as Item[]).concat(...parts) : parts.flat();
+}
+
+/** Those that come, in order, with their places. What was submitted at once is one block, behind all of its priority. */
+function blocksOf<Item>(
+  line: readonly Item[],
+  come: Item[],
+  compare: Compare<Item>,
+): { at: number; skip: number; put: Item[] }[] {
+  if (come.length === 0) return [];
+  const at = placeOf(line, come[0]!, compare);
+  if (placeOf(line, come.at(-1)!, compare) === at) return [{ at, skip: 0, put: come }];
+  return come.map((item) => ({ at: placeOf(line, item, compare), skip: 0, put: [item] }));
 }
 
 /** Where it stands, or belongs: before the first that does not come before it. */
