@@ -597,6 +597,7 @@ export class WorkerReference implements Reference, ContainerHost {
 
   #enterService(): void {
     this.deadlines.clear('boot', 'orphan');
+    this.#busyAt = this.deadlines.now;
     if (this.#containers.size > 0) this.#life = 'running';
     else this.#enterIdle();
   }
