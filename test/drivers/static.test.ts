@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { storedDriverRecord } from '../../src/compose/driver-record.js';
 import { systemClock } from '../../src/domain/clock.js';
+import { singleQuote } from '../../src/domain/shell-quote.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';
 import { DriverError, type Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
@@ -195,7 +196,8 @@ const startDocument = (command: string[]): string =>
 
 describe('a host that is released', () => {
   const uuid = 'zzzzz-dz642-000000000000001';
-  const runner = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
+  const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
+  const runner = singleQuote(program);
 
   async function world(parameters: object = {}) {
     const stateDir = await folder();
