@@ -54,7 +54,8 @@ async function bringHome(
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;
   const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
   const { isLost, ...result } = parseCollected(uuid, stdout);
-  const report = (): Promise<void> => (isLost ? queue.lost(uuid, result.note) : queue.complete(uuid, result));
+  const report = (): Promise<void> =>
+    isLost ? queue.lost(uuid, result.note, instanceId) : queue.complete(uuid, result);
   await bounded('the queue', report, { timeoutMs, clock, signal });
   await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
 }

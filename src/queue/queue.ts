@@ -70,9 +70,10 @@ export interface Queue {
   cancel(uuid: string, reason: string): Promise<void>;
   /**
    * The process ended without leaving a result, or its instance is gone: Queued again while attempts remain,
-   * Cancelled otherwise. A queue whose server retries by itself cancels.
+   * Cancelled otherwise. A queue whose server retries by itself cancels. `instanceId`: where that process was, if it is
+   * known; nothing changes then for a container that runs on another one by now.
    */
-  lost(uuid: string, reason: string): Promise<void>;
+  lost(uuid: string, reason: string, instanceId?: string): Promise<void>;
   /** Drops an entry that is final, or Queued with priority 0; otherwise does nothing (Q-7). */
   forget(uuid: string): void;
   /** Calls back after changes, many at once as one, never inside the change (Q-8). Returns the end of it. */

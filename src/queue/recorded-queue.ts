@@ -26,10 +26,11 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
       await queue.cancel(uuid, reason);
       observer.cancelled(uuid, reason);
     },
-    lost: async (uuid, reason) => {
+    lost: async (uuid, reason, instanceId) => {
       const wasOpen = isOpen(uuid);
-      await queue.lost(uuid, reason);
-      if (wasOpen) observer.lost(uuid, reason, queue.get(uuid)?.state);
+      await queue.lost(uuid, reason, instanceId);
+      const to = queue.get(uuid)?.state;
+      if (wasOpen && to !== 'Running') observer.lost(uuid, reason, to);
     },
     forget: (uuid) => queue.forget(uuid),
     subscribe: (listener) => queue.subscribe(listener),

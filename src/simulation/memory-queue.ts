@@ -118,8 +118,8 @@ export class MemoryQueue implements Queue {
     return this.#change(uuid, (row) => cancelRow(row, reason, this.#options.clock.now()));
   }
 
-  lost(uuid: string, reason: string): Promise<void> {
-    return this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now()));
+  lost(uuid: string, reason: string, instanceId?: string): Promise<void> {
+    return this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), instanceId));
   }
 
   started(uuid: string, where: Placement, at: number): Promise<void> {

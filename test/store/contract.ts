@@ -158,6 +158,16 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(calls).toBeGreaterThan(0);
     });
 
+    it('hears nothing of an earlier attempt that was lost elsewhere, once the next one runs', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.lost(uuid, 'its supervisor was killed', `not ${placement.instanceId}`);
+      expect((await store.find(uuid))?.state).toBe('Running');
+      await store.lost(uuid, 'its supervisor was killed', placement.instanceId);
+      expect((await store.find(uuid))?.state).toBe('Queued');
+    });
+
     it('gives a lost container back until its attempts are used up', async () => {
       const uuid = await submit();
       for (const state of ['Queued', 'Cancelled']) {

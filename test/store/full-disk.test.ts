@@ -66,57 +66,62 @@ describe('an embedded store whose disk is full', () => {
 });
 
 describe('a journal whose disk is full', () => {
-  it('keeps what it can, says so once, and writes it in order once there is room', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'longshore-full-'));
-    const db = await openDatabase({ url: join(folder, 'store.db') });
-    const clock = new HeapClock(1_000_000);
-    const faults: [string, number][] = [];
-    let recoveries = 0;
-    const journal = new StoreJournal({
-      db,
-      clock,
-      flushMs: 50,
-      maxEntries: 1_000_000,
-      onFault: (error, dropped) => faults.push([String(error), dropped]),
-      onRecovered: () => recoveries++,
-    });
-    const append = (at: number): void => journal.append({ at, kind: 'test', because: 'x'.repeat(500) });
-    // The journal is written on a connection of its own, which has its own limit.
-    const limit = (pages: number): Promise<void> => executeAside(db, `pragma max_page_count = ${pages}`);
-    try {
-      append(0);
-      await journal.flush();
-      await limit(1);
-      for (let at = 1; at <= 1_000; at++) append(at);
-      await journal.flush();
-      for (let second = 0; second < 5; second++) await clock.advance(1_000);
-      await journal.flush();
-      expect(faults).toEqual([[expect.stringContaining('its disk is full: make room'), 0]]);
-      expect(journal.state()).toEqual({
-        waiting: 1_000,
-        dropped: 0,
-        fault: 'the journal cannot be written: its disk is full: make room',
+  it(
+    'keeps what it can, says so once, and writes it in order once there is room',
+    { timeout: 120_000 },
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'longshore-full-'));
+      const db = await openDatabase({ url: join(folder, 'store.db') });
+      const clock = new HeapClock(1_000_000);
+      const faults: [string, number][] = [];
+      let recoveries = 0;
+      const journal = new StoreJournal({
+        db,
+        clock,
+        flushMs: 50,
+        maxEntries: 1_000_000,
+        onFault: (error, dropped) => faults.push([String(error), dropped]),
+        onRecovered: () => recoveries++,
       });
-      for (let at = 1_001; at <= 60_000; at++) append(at);
-      const { waiting, dropped } = journal.state();
-      expect(waiting).toBeLessThanOrEqual(50_000);
-      expect(waiting + dropped).toBe(60_000);
-      expect(faults.slice(1).reduce((sum, [, lost]) => sum + lost, 0)).toBe(dropped);
-      await limit(1_000_000);
-      await clock.advance(1_000);
-      await expect.poll(() => journal.state()).toEqual({ waiting: 0, dropped, fault: undefined });
-      expect(recoveries).toBe(1);
-      const kept = await journal.read({ limit: 100_000 });
-      expect(kept.map(({ at }) => at)).toEqual([
-        0,
-        ...Array.from({ length: waiting }, (_, index) => 60_000 - waiting + 1 + index),
-      ]);
-    } finally {
-      await journal.stop();
-      await db.destroy();
-      await rm(folder, { recursive: true });
-    }
-  });
+      const append = (at: number): void => journal.append({ at, kind: 'test', because: 'x'.repeat(500) });
+      // The journal is written on a connection of its own, which has its own limit.
+      const limit = (pages: number): Promise<void> => executeAside(db, `pragma max_page_count = ${pages}`);
+      try {
+        append(0);
+        await journal.flush();
+        await limit(1);
+        for (let at = 1; at <= 1_000; at++) append(at);
+        await journal.flush();
+        for (let second = 0; second < 5; second++) await clock.advance(1_000);
+        await journal.flush();
+        expect(faults).toEqual([[expect.stringContaining('its disk is full: make room'), 0]]);
+        expect(journal.state()).toEqual({
+          waiting: 1_000,
+          dropped: 0,
+          fault: 'the journal cannot be written: its disk is full: make room',
+        });
+        for (let at = 1_001; at <= 60_000; at++) append(at);
+        const { waiting, dropped } = journal.state();
+        expect(waiting).toBeLessThanOrEqual(50_000);
+        expect(waiting + dropped).toBe(60_000);
+        expect(faults.slice(1).reduce((sum, [, lost]) => sum + lost, 0)).toBe(dropped);
+        await limit(1_000_000);
+        await clock.advance(1_000);
+        const written = expect.poll(() => journal.state(), { timeout: 60_000 });
+        await written.toEqual({ waiting: 0, dropped, fault: undefined });
+        expect(recoveries).toBe(1);
+        const kept = await journal.read({ limit: 100_000 });
+        expect(kept.map(({ at }) => at)).toEqual([
+          0,
+          ...Array.from({ length: waiting }, (_, index) => 60_000 - waiting + 1 + index),
+        ]);
+      } finally {
+        await journal.stop();
+        await db.destroy();
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 
   it('is lost, and counted, when the daemon stops before there is room', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'longshore-full-'));

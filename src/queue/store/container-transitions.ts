@@ -44,8 +44,9 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
   };
 }
 
-export function loseRow(row: ContainerRow, reason: string, now: number): RowChange {
+export function loseRow(row: ContainerRow, reason: string, now: number, instanceId?: string): RowChange {
   if (row.state !== 'Running') return undefined;
+  if (instanceId !== undefined && row.instance_id !== instanceId) return undefined;
   const { attempts, max_attempts: most } = row;
   if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
   return againRow(row, `attempt ${attempts} was lost: ${reason}`, now);

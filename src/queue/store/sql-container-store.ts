@@ -204,8 +204,8 @@ export class SqlContainerStore implements ContainerStore {
     return this.#lead(uuid, (row) => startRow(row, where, at));
   }
 
-  lost(uuid: string, reason: string): Promise<void> {
-    return this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now()));
+  lost(uuid: string, reason: string, instanceId?: string): Promise<void> {
+    return this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), instanceId));
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {
