@@ -2,15 +2,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { compose } from '../src/compose.js';
-import { parseConfig } from '../src/config/load.js';
-import { ensureSecrets } from '../src/config/secrets.js';
-import { systemClock } from '../src/domain/clock.js';
-import { createLog } from '../src/log.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
+import { startDaemon, token } from './bench-daemon.js';
 import { percentile, print, round, threadTimeMs, until, watchTurns } from './bench-parts.js';
 
-const token = 'a-token-for-the-bench';
 const line = 'a line of a container that has very much to say today';
 /** Ten thousand lines at a time, ten times a second, for ten seconds. */
 const script = `i=0; while [ $i -lt 100 ]; do yes '${line}' | head -n 10000; i=$((i + 1)); sleep 0.1; done`;
@@ -22,20 +17,11 @@ export async function benchLogs(folder: string, request: ContainerRequest): Prom
 }
 
 async function flood(folder: string, limit: string, request: ContainerRequest): Promise<void> {
-  const text = `
-clusterId: bench
-managementToken: ${token}
-stateDir: ./state
-driver: loopback
-driverParameters: { maxInstances: 1 }
+  const more = `
 instanceTypes: { small: { vcpus: 64, ram: 64GiB, includedScratch: 64GiB, price: 0.1 } }
-pool: { bootProbeCommand: 'true', maxInstances: 1 }
 runner: { deployDirectory: ${join(folder, 'runner')}, logLimit: ${limit} }
-scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0 }
-api: { listen: '127.0.0.1:0' }
-logLevel: silent`;
-  const config = ensureSecrets(parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env }));
-  const daemon = await compose({ config, clock: systemClock, log: createLog('silent') });
+scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0 }`;
+  const daemon = await startDaemon(folder, more);
   const { store, pool } = daemon;
   // The instance is there before it counts.
   const [first] = await store.submit([request]);

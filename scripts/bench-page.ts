@@ -4,35 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { chromium, type Page } from 'playwright-core';
-import { compose, type Daemon } from '../src/compose.js';
-import { parseConfig } from '../src/config/load.js';
-import { ensureSecrets } from '../src/config/secrets.js';
-import { systemClock } from '../src/domain/clock.js';
+import type { Daemon } from '../src/compose.js';
 import { noConstraints } from '../src/domain/container.js';
-import { createLog } from '../src/log.js';
 import { findTool } from '../test/support/tools.js';
+import { startDaemon, token } from './bench-daemon.js';
 import { percentile, print, until } from './bench-parts.js';
 
-const token = 'a-token-for-the-bench';
 const loads = 10;
 const orders = 30;
 const executablePath = findTool('chromium');
-
-async function startDaemon(folder: string): Promise<Daemon> {
-  const text = `
-clusterId: bench
-managementToken: ${token}
-stateDir: ./state
-driver: loopback
-driverParameters: { maxInstances: 1 }
-instanceTypes: { small: { vcpus: 2, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
-pool: { bootProbeCommand: 'true', maxInstances: 1 }
-runner: { deployDirectory: ${join(folder, 'runner')} }
-api: { listen: '127.0.0.1:0' }
-logLevel: silent`;
-  const config = ensureSecrets(parseConfig(text, { path: join(folder, 'bench.yaml'), env: process.env }));
-  return compose({ config, clock: systemClock, log: createLog('silent') });
-}
 
 /** Milliseconds from the request of the page to a list that can be used, with a thousand instances. */
 async function loadTimes(page: Page, url: string): Promise<number[]> {
@@ -90,7 +70,11 @@ async function changeTimes(page: Page, { pool, journal }: Daemon, instance: stri
 async function run(): Promise<void> {
   if (executablePath === undefined) return print('page', { skipped: 'chromium is not installed' });
   const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'));
-  const daemon = await startDaemon(folder);
+  const daemon = await startDaemon(
+    folder,
+    `instanceTypes: { small: { vcpus: 2, ram: 1GiB, includedScratch: 1GiB, price: 0.1 } }
+runner: { deployDirectory: ${join(folder, 'runner')} }`,
+  );
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
