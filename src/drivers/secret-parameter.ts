@@ -10,5 +10,5 @@ export function secret<T extends z.ZodType>(schema: T): T {
 
 /** Whether {@link secret} marked this very schema. */
 export function isSecretParameter(schema: z.core.$ZodType): boolean {
-  return secrets.has(schema as z.ZodType);
+  return secrets.has(schema);
 }
