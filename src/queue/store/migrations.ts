@@ -124,12 +124,28 @@ const fourth: Migration = {
   },
 };
 
+/** Which attempt a container is in, and the instance it was given to: a report of another one does not count. */
+const fifth: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('attempt_number', 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+    await db.schema
+      .alterTable('containers')
+      .addColumn('attempt_instance', 'text', (column) => column.notNull().defaultTo(''))
+      .execute();
+    await sql`update containers set attempt_number = attempts, attempt_instance = instance_id`.execute(db);
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-pages': second,
   '0003-leadership': third,
   '0004-driver-records': fourth,
+  '0005-attempts': fifth,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

@@ -18,7 +18,12 @@ export interface ContainerTable {
   tmp_mount_bytes: number;
   created_at: number;
   idempotency_key: string | null;
+  /** Attempts that count against `max_attempts`. */
   attempts: number;
+  /** Number of the last attempt, never used twice; 0 before the first. */
+  attempt_number: number;
+  /** The instance that the last attempt was given to; stays when the attempt is over. */
+  attempt_instance: string;
   max_attempts: number;
   lock_count: number;
   instance_id: string;
