@@ -50,6 +50,16 @@ export interface RefusedClaim extends AttemptOrigin {
   because: string;
 }
 
+/** An attempt of which it is known that nothing of the container ran. */
+export interface RevertedStart {
+  /** Where it was to run. */
+  instanceId: string;
+  /** What went wrong, for people. */
+  reason: string;
+  /** The next attempt begins no sooner. */
+  pauseMs?: number;
+}
+
 /** Where a container runs, and at what price. */
 export interface Placement {
   instanceId: string;
@@ -105,6 +115,12 @@ export interface Queue {
    * used before for the container. Without effect on a queue whose runner does this itself: resolves to `undefined`.
    */
   started(uuid: string, where: Placement, at: number): Promise<number | undefined>;
+  /**
+   * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
+   * Cancelled when too many failed in this way. Nothing changes for a container that is not Running on that instance.
+   * Without effect on a queue whose runner records starts itself.
+   */
+  revertStart(uuid: string, start: RevertedStart): Promise<void>;
   /**
    * Records the result of the attempt that `origin` names: Running to Complete, or Queued for the next attempt when the
    * retry policy says so. Of a Cancelled container, the result of its last attempt is kept.

@@ -19,6 +19,8 @@ export interface QueueObserver {
   cancelled(uuid: string, because: string): void;
   /** `to`: Queued for another attempt, or Cancelled. `undefined`: not known. */
   lost(uuid: string, because: string, to: string | undefined, attempt: number | undefined): void;
+  /** An attempt that ran nothing was taken back. `to`: Queued, or Cancelled after too many of them. */
+  reverted(uuid: string, because: string, to: string | undefined): void;
   /** An instance reported on a container that the queue places elsewhere, or in another attempt; nothing changed. */
   claimRefused(claim: RefusedClaim): void;
 }
@@ -54,6 +56,12 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
     subscribe: (listener) => queue.subscribe(listener),
     work: (uuid) => queue.work(uuid),
     started: (uuid, where, at) => queue.started(uuid, where, at),
+    revertStart: async (uuid, start) => {
+      const wasOpen = isOpen(uuid);
+      await queue.revertStart(uuid, start);
+      const to = queue.get(uuid)?.state;
+      if (wasOpen && to !== 'Running') observer.reverted(uuid, start.reason, to);
+    },
     complete: async (uuid, result, origin) => {
       const verdict = await queue.complete(uuid, result, origin);
       if (verdict.kind === 'refused')

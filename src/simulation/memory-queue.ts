@@ -8,6 +8,7 @@ import {
   type ContainerWork,
   type Placement,
   type Queue,
+  type RevertedStart,
   type QueueSnapshot,
   type ResultVerdict,
 } from '../queue/queue.js';
@@ -18,6 +19,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -124,7 +126,11 @@ export class MemoryQueue implements Queue {
   }
 
   async started(uuid: string, where: Placement, at: number): Promise<number> {
-    return (await this.#change(uuid, (row) => startRow(row, where, at))).attempt_number;
+    return (await this.#change(uuid, (row) => startRow(row, where, at))).attempts;
+  }
+
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.#change(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
   }
 
   async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
@@ -162,7 +168,7 @@ export class MemoryQueue implements Queue {
       if (this.#options.isSuperseded()) throw new QueueError('superseded', 'another daemon leads');
       return this.#options.rows.revise(uuid, decide);
     });
-    const { instance_id: instanceId, attempt_number: attempt } = row;
+    const { instance_id: instanceId, attempts: attempt } = row;
     this.#cache.changed(uuid, { state: row.state as ContainerState, instanceId, attempt });
     return row;
   }

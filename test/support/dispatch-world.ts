@@ -132,6 +132,10 @@ export class DispatchWorld extends PoolWorld implements Queue {
     return Promise.resolve(undefined);
   }
 
+  revertStart(): Promise<void> {
+    return Promise.resolve();
+  }
+
   complete(): Promise<ResultVerdict> {
     return Promise.resolve({ kind: 'known' });
   }

@@ -6,6 +6,7 @@ import type {
   Queue,
   QueueSnapshot,
   ResultVerdict,
+  RevertedStart,
 } from '../../src/queue/queue.js';
 
 export interface StartedRecord {
@@ -33,6 +34,8 @@ export class ScriptedQueue implements Queue {
   readonly containers = new Map<string, Container>();
   readonly works = new Map<string, ContainerWork>();
   readonly startedContainers: StartedRecord[] = [];
+  readonly reverted: ({ uuid: string } & RevertedStart)[] = [];
+  onRevert: () => Promise<void> = () => Promise.resolve();
   readonly lostContainers: { uuid: string; reason: string; origin?: AttemptOrigin | undefined }[] = [];
   readonly completed: { uuid: string; result: ContainerResult; origin: AttemptOrigin }[] = [];
   /** What `started` resolves to. */
@@ -57,6 +60,11 @@ export class ScriptedQueue implements Queue {
     await this.onComplete();
     this.completed.push({ uuid, result, origin });
     return this.verdict;
+  }
+
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.onRevert();
+    this.reverted.push({ uuid, ...start });
   }
 
   get(uuid: string): Container | undefined {

@@ -141,6 +141,9 @@ export class ControllerQueue implements Queue {
     return undefined;
   }
 
+  /** The container is Locked still, and the dispatcher unlocks it. */
+  async revertStart(): Promise<void> {}
+
   /** The runner tells the controller. */
   async complete(): Promise<ResultVerdict> {
     return { kind: 'known' };

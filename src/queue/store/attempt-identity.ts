@@ -7,7 +7,7 @@ import type { ContainerRow } from './container-rows.js';
  * new id, as a static host does, and keep what an earlier attempt left there: then the number tells them apart.
  */
 export function foreignBecause(
-  { attempt_number: last, attempt_instance: where }: ContainerRow,
+  { attempts: last, attempt_instance: where }: ContainerRow,
   { instanceId, attempt }: AttemptOrigin,
 ): string | undefined {
   if (last === 0) return 'the container was never started';

@@ -17,7 +17,7 @@ export const queueColumns = [
   'tmp_mount_bytes',
   'created_at',
   'instance_id',
-  'attempt_number',
+  'attempts',
 ] as const;
 
 export type QueueRow = Pick<ContainerRow, (typeof queueColumns)[number]>;
@@ -63,7 +63,7 @@ export function rowOf(
     created_at: createdAt,
     idempotency_key: request.idempotencyKey === '' ? null : request.idempotencyKey,
     attempts: 0,
-    attempt_number: 0,
+    uncharged_attempts: 0,
     attempt_instance: '',
     max_attempts: request.maxAttempts,
     lock_count: 0,
@@ -78,6 +78,11 @@ export function rowOf(
   };
 }
 
+/** How many attempts ran, or may have: those that count. */
+export function chargedAttempts(row: Pick<ContainerRow, 'attempts' | 'uncharged_attempts'>): number {
+  return row.attempts - row.uncharged_attempts;
+}
+
 /** Throws {@link RowFault}. */
 export function containerOf(row: QueueRow): Container {
   return {
@@ -90,7 +95,7 @@ export function containerOf(row: QueueRow): Container {
     tmpMountBytes: readNumber(row.uuid, 'tmp_mount_bytes', row.tmp_mount_bytes),
     createdAt: readNumber(row.uuid, 'created_at', row.created_at),
     instanceId: row.instance_id,
-    attempt: readNumber(row.uuid, 'attempt_number', row.attempt_number),
+    attempt: readNumber(row.uuid, 'attempts', row.attempts),
   };
 }
 
@@ -106,7 +111,7 @@ export function recordOf(row: ContainerRow): ContainerRecord {
     vcpus: container.constraints.vcpus,
     ramBytes: container.constraints.ramBytes,
     maxRunTimeMs: container.scheduling.maxRunTimeMs,
-    attempts: row.attempts,
+    attempts: chargedAttempts(row),
     maxAttempts: row.max_attempts,
     lockCount: row.lock_count,
     instanceId: row.instance_id,

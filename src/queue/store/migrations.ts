@@ -124,18 +124,24 @@ const fourth: Migration = {
   },
 };
 
-/** Which attempt a container is in, and the instance it was given to: a report of another one does not count. */
-const fifth: Migration = {
+/** Attempts that ran nothing of their container. */
+const unchargedAttempts: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
       .alterTable('containers')
-      .addColumn('attempt_number', 'integer', (column) => column.notNull().defaultTo(0))
+      .addColumn('uncharged_attempts', 'integer', (column) => column.notNull().defaultTo(0))
       .execute();
+  },
+};
+
+/** The instance that the last attempt was given to: what another one reports does not count. */
+const attemptInstance: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
       .alterTable('containers')
       .addColumn('attempt_instance', 'text', (column) => column.notNull().defaultTo(''))
       .execute();
-    await sql`update containers set attempt_number = attempts, attempt_instance = instance_id`.execute(db);
+    await sql`update containers set attempt_instance = instance_id`.execute(db);
   },
 };
 
@@ -145,7 +151,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-pages': second,
   '0003-leadership': third,
   '0004-driver-records': fourth,
-  '0005-attempts': fifth,
+  '0005-uncharged-attempts': unchargedAttempts,
+  '0006-attempt-instance': attemptInstance,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

@@ -18,11 +18,11 @@ export interface ContainerTable {
   tmp_mount_bytes: number;
   created_at: number;
   idempotency_key: string | null;
-  /** Attempts that count against `max_attempts`. */
+  /** How often it was begun: the number of its latest attempt, never used again. */
   attempts: number;
-  /** Number of the last attempt, never used twice; 0 before the first. */
-  attempt_number: number;
-  /** The instance that the last attempt was given to; stays when the attempt is over. */
+  /** Those of them that ran nothing of it, and that do not count against `max_attempts`. */
+  uncharged_attempts: number;
+  /** The instance that the latest attempt was given to; stays when the attempt is over. */
   attempt_instance: string;
   max_attempts: number;
   lock_count: number;

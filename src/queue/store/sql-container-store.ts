@@ -13,6 +13,7 @@ import {
   type ContainerResult,
   type ContainerWork,
   type Placement,
+  type RevertedStart,
   type QueueSnapshot,
   type ResultVerdict,
 } from '../queue.js';
@@ -25,6 +26,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -202,11 +204,15 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   async started(uuid: string, where: Placement, at: number): Promise<number> {
-    return (await this.#lead(uuid, (row) => startRow(row, where, at))).attempt_number;
+    return (await this.#lead(uuid, (row) => startRow(row, where, at))).attempts;
   }
 
   async lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void> {
     await this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), origin));
+  }
+
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.#lead(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
   }
 
   async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
@@ -269,7 +275,7 @@ export class SqlContainerStore implements ContainerStore {
     const state = row.state as ContainerState;
     // Only a pause before the next attempt ever changes it.
     const { scheduling } = row.scheduling.includes('notBeforeAt') ? readContainer(row) : {};
-    const { instance_id: instanceId, attempt_number: attempt } = row;
+    const { instance_id: instanceId, attempts: attempt } = row;
     this.#cache.changed(row.uuid, { state, instanceId, attempt, ...(scheduling && { scheduling }) });
   }
 

@@ -35,7 +35,7 @@ const changing = {
   finished_at: 'bigint',
   exit_code: 'integer',
   attempts: 'integer',
-  attempt_number: 'integer',
+  uncharged_attempts: 'integer',
   attempt_instance: 'text',
   error: 'text',
   scheduling: 'text',
