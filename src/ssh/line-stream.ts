@@ -59,7 +59,7 @@ export function streamLines(
 
 async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = '';
-  let failure: unknown;
+  let failure: Error | undefined;
   try {
     for await (const piece of text) {
       const lines = (rest + piece).split('\n');
@@ -67,10 +67,10 @@ async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
       for (const line of lines) yield line.slice(0, longestLine).replace(/\r$/, '');
     }
   } catch (error) {
-    failure = error;
+    failure = error as Error;
   }
   if (rest !== '') yield rest;
-  if (failure !== undefined) throw failure;
+  if (failure) throw failure;
 }
 
 /** Passes on what lies within the frame. */
