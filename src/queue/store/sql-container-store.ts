@@ -16,7 +16,7 @@ import {
   type QueueSnapshot,
 } from '../queue.js';
 import { ContainerChanges, type WantedChange } from './container-changes.js';
-import { containerRow, countByState, readOutput, readPage } from './container-reads.js';
+import { containerRow, countByState, countFailed, readOutput, readPage } from './container-reads.js';
 import { containerOf, recordOf, type ContainerRow } from './container-rows.js';
 import {
   cancelRow,
@@ -141,6 +141,10 @@ export class SqlContainerStore implements ContainerStore {
 
   counts(): Promise<Record<ContainerState, number>> {
     return this.#read(() => countByState(this.#db));
+  }
+
+  failed(): Promise<number> {
+    return this.#read(() => countFailed(this.#db));
   }
 
   setPriority(uuid: string, priority: bigint): Promise<void> {
