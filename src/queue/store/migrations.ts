@@ -124,6 +124,27 @@ const fourth: Migration = {
   },
 };
 
+/** Attempts that ran nothing of their container. */
+const unchargedAttempts: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('uncharged_attempts', 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+  },
+};
+
+/** The instance that the last attempt was given to: what another one reports does not count. */
+const attemptInstance: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('attempt_instance', 'text', (column) => column.notNull().defaultTo(''))
+      .execute();
+    await sql`update containers set attempt_instance = instance_id`.execute(db);
+  },
+};
+
 /** Failed containers are counted each second, however many there are of the others. */
 const failedContainers: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
@@ -138,6 +159,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-pages': second,
   '0003-leadership': third,
   '0004-driver-records': fourth,
+  '0005-uncharged-attempts': unchargedAttempts,
+  '0006-attempt-instance': attemptInstance,
   '0007-failed-containers': failedContainers,
 };
 
