@@ -291,6 +291,11 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.lost', { container: uuid, to, because });
   }
 
+  reverted(uuid: string, because: string, to: string | undefined): void {
+    if (to === 'Cancelled') this.#monitor.model.containers.ended(uuid, to, this.#options.clock.now());
+    this.#note('container.reverted', { container: uuid, to, because });
+  }
+
   decided({ kind, container, instance, because, data }: Decision): void {
     this.#options.log.debug(
       { component: 'dispatch', kind, ContainerUUID: container, Instance: instance, because },

@@ -33,6 +33,16 @@ export interface ContainerResult {
   stderr: string;
 }
 
+/** An attempt of which it is known that nothing of the container ran. */
+export interface RevertedStart {
+  /** Where it was to run. */
+  instanceId: string;
+  /** What went wrong, for people. */
+  reason: string;
+  /** The next attempt begins no sooner. */
+  pauseMs?: number;
+}
+
 /** Where a container runs, and at what price. */
 export interface Placement {
   instanceId: string;
@@ -87,6 +97,12 @@ export interface Queue {
    * and is never given to another one while that is unknown. Without effect on a queue whose runner does this itself.
    */
   started(uuid: string, where: Placement, at: number): Promise<void>;
+  /**
+   * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
+   * Cancelled when too many failed in this way. Nothing changes for a container that is not Running on that instance.
+   * Without effect on a queue whose runner records starts itself.
+   */
+  revertStart(uuid: string, start: RevertedStart): Promise<void>;
   /** Running or Locked to Complete, with its result. Without effect when it is final already. */
   complete(uuid: string, result: ContainerResult): Promise<void>;
   /** When its server last said that it is overloaded, epoch ms; 0: never. Not given: there is no server to say so. */

@@ -6,6 +6,8 @@ export interface QueueObserver {
   cancelled(uuid: string, because: string): void;
   /** `to`: Queued for another attempt, or Cancelled. `undefined`: not known. */
   lost(uuid: string, because: string, to: string | undefined): void;
+  /** An attempt that ran nothing was taken back. `to`: Queued, or Cancelled after too many of them. */
+  reverted(uuid: string, because: string, to: string | undefined): void;
 }
 
 /** The same queue, with an observer told of the ends it takes down. */
@@ -36,6 +38,12 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
     subscribe: (listener) => queue.subscribe(listener),
     work: (uuid) => queue.work(uuid),
     started: (uuid, where, at) => queue.started(uuid, where, at),
+    revertStart: async (uuid, start) => {
+      const wasOpen = isOpen(uuid);
+      await queue.revertStart(uuid, start);
+      const to = queue.get(uuid)?.state;
+      if (wasOpen && to !== 'Running') observer.reverted(uuid, start.reason, to);
+    },
     complete: async (uuid, result) => {
       const wasOpen = isOpen(uuid);
       await queue.complete(uuid, result);

@@ -8,6 +8,7 @@ import {
   type ContainerWork,
   type Placement,
   type Queue,
+  type RevertedStart,
   type QueueSnapshot,
 } from '../queue/queue.js';
 import { containerOf, recordOf, type ContainerRow } from '../queue/store/container-rows.js';
@@ -17,6 +18,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -124,6 +126,10 @@ export class MemoryQueue implements Queue {
 
   started(uuid: string, where: Placement, at: number): Promise<void> {
     return this.#change(uuid, (row) => startRow(row, where, at));
+  }
+
+  revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    return this.#change(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {

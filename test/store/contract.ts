@@ -178,6 +178,67 @@ export function storeContract(name: string, source: StoreSource): void {
       }
     });
 
+    it('takes back an attempt that ran nothing: it is not charged, and costs nothing', async () => {
+      const uuid = await submit({ maxAttempts: 1 });
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.revertStart(uuid, { instanceId: `not ${placement.instanceId}`, reason: 'disk full' });
+      expect((await store.find(uuid))?.state).toBe('Running');
+      await store.revertStart(uuid, { instanceId: placement.instanceId, reason: 'disk full' });
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Queued',
+        attempts: 0,
+        lockCount: 0,
+        startedAt: undefined,
+        cost: undefined,
+        error: `it could not be started on ${placement.instanceId}: disk full`,
+      });
+      await store.lock(uuid);
+      await store.started(uuid, { ...placement, instanceId: 'i-2' }, 2);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Running', attempts: 1, instanceId: 'i-2' });
+      await store.lost(uuid, 'its instance is gone');
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Cancelled',
+        error: 'its instance is gone; attempt 1 of 1',
+      });
+    });
+
+    it('never uses the number of an attempt that ran nothing again', async () => {
+      const uuid = await submit();
+      const numbers: unknown[] = [];
+      for (const reason of ['disk full', 'no inodes', 'gone']) {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        const { attempts } = await db
+          .selectFrom('containers')
+          .select('attempts')
+          .where('uuid', '=', uuid)
+          .executeTakeFirstOrThrow();
+        numbers.push(Number(attempts));
+        await store.revertStart(uuid, { instanceId: placement.instanceId, reason });
+      }
+      expect(numbers).toEqual([1, 2, 3]);
+    });
+
+    it('pauses longer between starts that fail, and cancels the container after ten of them', async () => {
+      const uuid = await submit();
+      const pauses: number[] = [];
+      for (let failed = 1; failed <= 10; failed++) {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        const before = Date.now();
+        await store.revertStart(uuid, { instanceId: placement.instanceId, reason: `failure ${failed}` });
+        const { notBeforeAt = before } = (await store.find(uuid))!.scheduling;
+        pauses.push(Math.floor((notBeforeAt - before) / 5_000));
+      }
+      expect(pauses.slice(0, 9)).toEqual([0, 0, 1, 2, 4, 8, 16, 32, 60]);
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Cancelled',
+        error: `it could not be started on ${placement.instanceId}: failure 10; 10 starts failed`,
+      });
+      expect((await store.find(uuid))!.cost).toBeUndefined();
+    });
+
     it('tries exit codes again that its policy names, after growing pauses, while attempts remain', async () => {
       const retry = { exitCodes: [75], delayMs: 60_000 };
       const uuid = await submit({ maxAttempts: 3, scheduling: { ...request.scheduling, retry } });

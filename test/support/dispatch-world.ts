@@ -132,6 +132,10 @@ export class DispatchWorld extends PoolWorld implements Queue {
     return Promise.resolve();
   }
 
+  revertStart(): Promise<void> {
+    return Promise.resolve();
+  }
+
   complete(): Promise<void> {
     return Promise.resolve();
   }

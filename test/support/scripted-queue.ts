@@ -5,6 +5,7 @@ import type {
   Placement,
   Queue,
   QueueSnapshot,
+  RevertedStart,
 } from '../../src/queue/queue.js';
 
 export interface StartedRecord {
@@ -32,6 +33,8 @@ export class ScriptedQueue implements Queue {
   readonly containers = new Map<string, Container>();
   readonly works = new Map<string, ContainerWork>();
   readonly startedContainers: StartedRecord[] = [];
+  readonly reverted: ({ uuid: string } & RevertedStart)[] = [];
+  onRevert: () => Promise<void> = () => Promise.resolve();
   readonly lostContainers: { uuid: string; reason: string }[] = [];
   readonly completed: { uuid: string; result: ContainerResult }[] = [];
   onWork: () => Promise<void> = () => Promise.resolve();
@@ -51,6 +54,11 @@ export class ScriptedQueue implements Queue {
   async complete(uuid: string, result: ContainerResult): Promise<void> {
     await this.onComplete();
     this.completed.push({ uuid, result });
+  }
+
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.onRevert();
+    this.reverted.push({ uuid, ...start });
   }
 
   get(uuid: string): Container | undefined {

@@ -133,6 +133,9 @@ export class ControllerQueue implements Queue {
   /** The runner says so itself, before anything of the container runs. */
   async started(): Promise<void> {}
 
+  /** The container is Locked still, and the dispatcher unlocks it. */
+  async revertStart(): Promise<void> {}
+
   /** The runner tells the controller. */
   async complete(): Promise<void> {}
 

@@ -62,6 +62,7 @@ export function rowOf(
     created_at: createdAt,
     idempotency_key: request.idempotencyKey === '' ? null : request.idempotencyKey,
     attempts: 0,
+    uncharged_attempts: 0,
     max_attempts: request.maxAttempts,
     lock_count: 0,
     instance_id: '',
@@ -73,6 +74,11 @@ export function rowOf(
     error: '',
     cost: null,
   };
+}
+
+/** How many attempts ran, or may have: those that count. */
+export function chargedAttempts(row: Pick<ContainerRow, 'attempts' | 'uncharged_attempts'>): number {
+  return row.attempts - row.uncharged_attempts;
 }
 
 /** Throws {@link RowFault}. */
@@ -102,7 +108,7 @@ export function recordOf(row: ContainerRow): ContainerRecord {
     vcpus: container.constraints.vcpus,
     ramBytes: container.constraints.ramBytes,
     maxRunTimeMs: container.scheduling.maxRunTimeMs,
-    attempts: row.attempts,
+    attempts: chargedAttempts(row),
     maxAttempts: row.max_attempts,
     lockCount: row.lock_count,
     instanceId: row.instance_id,

@@ -13,6 +13,7 @@ import {
   type ContainerResult,
   type ContainerWork,
   type Placement,
+  type RevertedStart,
   type QueueSnapshot,
 } from '../queue.js';
 import { ContainerChanges, type WantedChange } from './container-changes.js';
@@ -24,6 +25,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -206,6 +208,10 @@ export class SqlContainerStore implements ContainerStore {
 
   lost(uuid: string, reason: string, instanceId?: string): Promise<void> {
     return this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), instanceId));
+  }
+
+  revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    return this.#lead(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
   }
 
   complete(uuid: string, result: ContainerResult): Promise<void> {

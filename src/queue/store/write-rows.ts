@@ -35,6 +35,7 @@ const changing = {
   finished_at: 'bigint',
   exit_code: 'integer',
   attempts: 'integer',
+  uncharged_attempts: 'integer',
   error: 'text',
   scheduling: 'text',
   cost: 'double precision',
