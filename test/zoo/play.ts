@@ -34,11 +34,8 @@ export async function playKind(
   let log = '';
   const add = async (name: string, play: () => Promise<void>): Promise<void> => {
     const startedAt = Date.now();
-    const last = results.findLast(({ fault }) => fault !== undefined);
-    const fault =
-      last && last.name === 'boot'
-        ? `not reached: ${last.name} failed`
-        : await play().then(() => undefined, describeFault);
+    const isOut = kind.outcome.is !== 'refused' && results[0]?.fault !== undefined;
+    const fault = isOut ? 'not reached: boot failed' : await play().then(() => undefined, describeFault);
     const durationMs = Date.now() - startedAt;
     results.push({ kind: kind.name, name, durationMs, ...(fault === undefined ? {} : { fault }) });
   };

@@ -88,7 +88,8 @@ export function loseRow(row: ContainerRow, reason: string, now: number, instance
  * Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. One
  * whose retry policy names its exit code is queued again while attempts remain.
  */
-export function completeRow(row: ContainerRow, result: ContainerResult, now: number): RowChange {
+export function completeRow(row: ContainerRow, given: ContainerResult, now: number): RowChange {
+  const result = withinAttempt(row, given, now);
   const isOpen = row.state === 'Locked' || row.state === 'Running';
   if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
   const attempts = chargedAttempts(row);
@@ -103,6 +104,14 @@ export function completeRow(row: ContainerRow, result: ContainerResult, now: num
     cost: costWith(row, result.finishedAt, result.startedAt),
     ...(isOpen ? { state: 'Complete', error: plainText(result.note) } : {}),
   };
+}
+
+/** An attempt neither began before its start was recorded nor ended in the future, whatever its instance says. */
+function withinAttempt(row: ContainerRow, result: ContainerResult, now: number): ContainerResult {
+  const recordedAt = Number(row.started_at ?? 0);
+  const finishedAt = Math.max(recordedAt, Math.min(result.finishedAt, now));
+  if (result.startedAt === 0) return { ...result, finishedAt };
+  return { ...result, finishedAt, startedAt: Math.min(finishedAt, Math.max(recordedAt, result.startedAt)) };
 }
 
 /** Queued for its next attempt, after the pause its policy asks for. */
