@@ -7,6 +7,7 @@ import { eventLoopTurn } from '../store/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { fetchContainers } from './fetch-containers.js';
+import { MountReads } from './mount-reads.js';
 
 export interface ControllerQueueOptions {
   client: ControllerClient;
@@ -39,11 +40,13 @@ export class ControllerQueue implements Queue {
   /** Why the mounts of containers that are new in the update under way cannot be read. */
   readonly #badMounts = new Map<string, string>();
   readonly #cancelling = new Map<string, Promise<void>>();
+  readonly #mountReads: MountReads;
   #mandate: Mandate | undefined;
   #tokenUuid: string | undefined;
 
   constructor(options: ControllerQueueOptions) {
-    const { clock, observer } = options;
+    const { client, clock, observer } = options;
+    this.#mountReads = new MountReads({ clock, overloads: () => client.overloads });
     this.#options = options;
     this.#cache = new QueueCache({
       fetch: (known) => this.#fetch(known),
@@ -155,6 +158,7 @@ export class ControllerQueue implements Queue {
     this.#badMounts.clear();
     const batches = fetchContainers({
       client,
+      mountReads: this.#mountReads,
       tokenUuid: this.#tokenUuid,
       known,
       lookAhead,
