@@ -77,7 +77,7 @@ ${yaml}`;
     const address = join(this.folder, 'state', 'api-address');
     await rm(address, { force: true });
     const [file, ...words] = ['setpriv', '--pdeathsig', 'KILL', ...this.#program];
-    const child = spawn(file!, [...words, '--config', this.config, 'serve'], {
+    const child = spawn(file, [...words, '--config', this.config, 'serve'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
     });
