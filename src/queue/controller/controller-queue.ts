@@ -2,7 +2,13 @@ import type { Clock } from '../../domain/clock.js';
 import { isFinal, type Container } from '../../domain/container.js';
 import { MandateError, type Mandate } from '../../domain/mandate.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
-import { QueueError, type ContainerWork, type Queue, type QueueSnapshot } from '../queue.js';
+import {
+  QueueError,
+  type ContainerWork,
+  type Queue,
+  type QueueSnapshot,
+  type ResultVerdict,
+} from '../queue.js';
 import { eventLoopTurn } from '../store/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
@@ -134,13 +140,17 @@ export class ControllerQueue implements Queue {
   }
 
   /** The runner says so itself, before anything of the container runs. */
-  async started(): Promise<void> {}
+  async started(): Promise<undefined> {
+    return undefined;
+  }
 
   /** The container is Locked still, and the dispatcher unlocks it. */
   async revertStart(): Promise<void> {}
 
   /** The runner tells the controller. */
-  async complete(): Promise<void> {}
+  async complete(): Promise<ResultVerdict> {
+    return { kind: 'known' };
+  }
 
   last503At(): number {
     return this.#options.client.last503At;
