@@ -281,7 +281,7 @@ export function storeContract(name: string, source: StoreSource): void {
         const uuid = await submit();
         await store.lock(uuid);
         await store.started(uuid, placement, beganAt);
-        await store.complete(uuid, { ...result, ...times }, { instanceId: placement.instanceId });
+        await store.complete(uuid, { ...result, ...times }, from());
         return (await store.find(uuid))!;
       };
       const beganAt = Date.now() - 10_000;
