@@ -454,6 +454,18 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await store.output(uuid)).toEqual({ stdout: 'o', stderr: 'e' });
     });
 
+    it('counts containers that ended with another exit code than 0 as failed, among those that are complete', async () => {
+      expect(await store.failed()).toBe(0);
+      for (const exitCode of [0, 127, 1]) {
+        const uuid = await submit();
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1_000);
+        const times = { startedAt: 1_000, finishedAt: 2_000 };
+        await store.complete(uuid, { exitCode, ...times, note: '', stdout: '', stderr: '' }, from());
+      }
+      expect([await store.failed(), (await store.counts()).Complete]).toEqual([2, 3]);
+    });
+
     it('cancels what fits nowhere, with the reason (Q-23, Q-25)', async () => {
       misfit = 'too large for all';
       const uuid = await submit();
