@@ -58,6 +58,8 @@ export class WorkerPool implements Pool, Roster {
   readonly #options: WorkerPoolOptions;
   readonly #launches: Launches;
   readonly #exited = new Map<string, { instanceId: string; at: number }>();
+  /** Where containers were started while lists may leave instances out: not every queue knows it. */
+  readonly #startedOn = new Map<string, string>();
   /** With the exited ones, for as long as neither changes. */
   #running: { live: ReadonlyMap<string, RunningView>; all: ReadonlyMap<string, RunningView> } | undefined;
   readonly #notifier = new Notifier();
@@ -140,8 +142,9 @@ export class WorkerPool implements Pool, Roster {
     const { roster, limits, observer } = this.#options;
     const { outcome } = output;
     if (outcome.ok) {
-      const launch = this.#launches.get(output.launchId);
-      roster.see(outcome.instance, true, { recorded: true, createdAt: launch?.startedAt });
+      const { launchId } = output;
+      const createdAt = this.#launches.get(launchId)?.startedAt;
+      roster.see(outcome.instance, true, { recorded: true, launchId, createdAt });
     }
     this.#launches.end(output.launchId);
     if (outcome.ok) limits.succeeded(output);
@@ -244,9 +247,15 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.roster.views.hasUnknown();
   }
 
-  mayMiss(instanceId: string | undefined): boolean {
+  mayRunUnseen(container: Parameters<Pool['mayRunUnseen']>[0]): boolean {
     const { roster } = this.#options;
-    return !roster.isComplete() && !(instanceId && roster.get(instanceId));
+    const instanceId = container.instanceId || this.#startedOn.get(container.uuid);
+    if (!instanceId) return this.hasUnknownWorkers() || !roster.isComplete();
+    const entry = roster.get(instanceId);
+    if (!entry) return roster.mayMiss(instanceId);
+    const { workerState, isOrphan } = viewOfWorker(entry.actor.getSnapshot());
+    // One of an earlier process whose create call was never heard boots here, and may run what that one started.
+    return (workerState === 'unknown' && !isOrphan) || workerState === 'booting';
   }
 
   gauges(): WorkerGaugeView[] {
@@ -271,8 +280,10 @@ export class WorkerPool implements Pool, Roster {
 
   /** An instance this process asked for came into service, or did not. */
   bootDecided(instanceId: string, outcome: BootOutcome): void {
-    const context = this.snapshot(instanceId)?.context;
-    if (context?.expected) this.#options.limits.bootDecided(context.instanceType, outcome);
+    const entry = this.#options.roster.get(instanceId);
+    if (!entry?.actor.getSnapshot().context.expected) return;
+    const { instanceType, origin } = entry;
+    this.#options.limits.bootDecided({ launchId: origin?.launchId ?? '', instanceType }, outcome);
   }
 
   creatable(): number {
@@ -336,6 +347,8 @@ export class WorkerPool implements Pool, Roster {
     if (!entry?.actor.getSnapshot().can(event)) return false;
     this.#exited.delete(uuid);
     this.#running = undefined;
+    if (this.#options.roster.isComplete()) this.#startedOn.clear();
+    else this.#startedOn.set(uuid, instanceId);
     entry.actor.send(event);
     return true;
   }
