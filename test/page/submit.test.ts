@@ -131,8 +131,8 @@ describe('submitting on the page', { timeout: 180_000 }, () => {
     for (const [label, value] of Object.entries(entered))
       expect(await page.getByLabel(label, { exact: true }).inputValue()).toBe(value);
     expect(await page.getByRole('checkbox', { name: /cloud can take back/ }).isChecked()).toBe(true);
-    const marked = page.locator('[aria-invalid=true]');
-    const names = await marked.evaluateAll((all) => all.map((each) => each.getAttribute('name')));
+    const marked = await page.locator('[aria-invalid=true]').all();
+    const names = await Promise.all(marked.map((each) => each.getAttribute('name')));
     expect(names.sort()).toEqual(['ram', 'retryOn', 'vcpus']);
     const described = await page.getByLabel('RAM').getAttribute('aria-describedby');
     expect(await page.locator(`#${described!}`).textContent()).toContain('is no size');
