@@ -166,6 +166,7 @@ async function start(
     log,
     store: containers,
     journal,
+    sessions: storage.sessions,
     orders,
     metrics,
     reporter,

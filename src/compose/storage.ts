@@ -4,7 +4,9 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
+import type { PageSessionStore } from '../domain/page-session.js';
 import { OutputKeeper } from '../queue/store/output-keeper.js';
+import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
@@ -19,6 +21,7 @@ export interface Storage {
 
 export interface OpenStorage extends Storage {
   db: Store;
+  sessions: PageSessionStore;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Names this daemon among the writers of the store. */
@@ -75,7 +78,7 @@ export async function openStorage(
   });
   keeper.start();
   releases.push(() => keeper.stop());
-  return { store, journal, db, isShared, writer };
+  return { store, journal, db, sessions: new SqlPageSessions(db), isShared, writer };
 }
 
 /** Asking for each few bytes alone costs more than all else about a new container. */

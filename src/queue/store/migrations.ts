@@ -153,6 +153,19 @@ const failedContainers: Migration = {
   },
 };
 
+/** Logins of browsers, which end when they are deleted here. */
+const pageSessions: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('page_sessions')
+      .addColumn('hash', plainText(db, 64), (column) => column.primaryKey())
+      .addColumn('address', 'text', (column) => column.notNull())
+      .addColumn('opened_at', 'bigint', (column) => column.notNull())
+      .addColumn('expires_at', 'bigint', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -162,6 +175,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-uncharged-attempts': unchargedAttempts,
   '0006-attempt-instance': attemptInstance,
   '0007-failed-containers': failedContainers,
+  '0008-page-sessions': pageSessions,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

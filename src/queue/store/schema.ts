@@ -84,6 +84,14 @@ export interface DriverRecordTable {
   version: number;
 }
 
+/** Logins of browsers; of the secret only the hash. */
+export interface PageSessionTable {
+  hash: string;
+  address: string;
+  opened_at: number;
+  expires_at: number;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
@@ -99,4 +107,5 @@ export interface StoreSchema {
   journal: JournalTable;
   intents: IntentTable;
   driver_records: DriverRecordTable;
+  page_sessions: PageSessionTable;
 }
