@@ -3,8 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ContainerResult } from '../../src/queue/queue.js';
-import { parseCollected } from '../../src/runner/collected-result.js';
+import { parseCollected, type CollectedResult } from '../../src/runner/collected-result.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { requireTool } from '../support/tools.js';
 
@@ -24,7 +23,7 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
   afterEach(() => host?.remove());
 
   const ended = (): Promise<void> => expect.poll(() => host.list(), patient).toContain(`${uuid} ended`);
-  const collect = async (): Promise<ContainerResult> => {
+  const collect = async (): Promise<CollectedResult> => {
     await ended();
     return parseCollected(uuid, (await host.run(['--collect', uuid])).stdout);
   };
