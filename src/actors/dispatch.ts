@@ -8,7 +8,7 @@ import { plan, type Plan, type PlanAction } from '../policy/plan.js';
 import { QueueLine } from '../policy/queue-line.js';
 import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot, UnlockOptions } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
@@ -206,9 +206,7 @@ export class Dispatch implements DispatchPort {
   unlockStale(): void {
     const { queue, pool } = this.#options;
     for (const uuid of staleLocks(queue.entries(), pool.running())) {
-      this.#operate('unlock', uuid, 'locked by an earlier daemon and never started', () =>
-        queue.unlock(uuid),
-      );
+      this.#unlock(uuid, 'locked by an earlier daemon and never started', { isUncounted: true });
     }
   }
 
@@ -234,6 +232,10 @@ export class Dispatch implements DispatchPort {
     }
   }
 
+  #unlock(uuid: string, because: string, options: UnlockOptions): void {
+    this.#operate('unlock', uuid, because, () => this.#options.queue.unlock(uuid, options));
+  }
+
   #carryOut(action: PlanAction): void {
     const { queue, pool, observer } = this.#options;
     const { because } = action;
@@ -241,7 +243,7 @@ export class Dispatch implements DispatchPort {
       case 'lock':
         return this.#operate('lock', action.uuid, because, () => queue.lock(action.uuid));
       case 'unlock':
-        return this.#operate('unlock', action.uuid, because, () => queue.unlock(action.uuid));
+        return this.#unlock(action.uuid, because, { isUncounted: true });
       case 'start': {
         const container = queue.get(action.uuid);
         if (
@@ -293,7 +295,7 @@ export class Dispatch implements DispatchPort {
       case 'lost':
         return this.#operate('lost', uuid, action.because, () => queue.lost(uuid, action.because));
       case 'requeue':
-        return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
+        return this.#unlock(uuid, action.because, { isUncounted: action.isUncounted });
       case 'kill':
         if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
         if (!this.#killed.has(uuid)) {

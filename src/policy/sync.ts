@@ -16,7 +16,8 @@ export type SyncAction =
   | { kind: 'lost'; uuid: string; because: string }
   | { kind: 'kill'; uuid: string; because: string }
   | { kind: 'forget'; uuid: string }
-  | { kind: 'requeue'; uuid: string; because: string };
+  /** `isUncounted`: giving the lock up is no attempt at it. */
+  | { kind: 'requeue'; uuid: string; because: string; isUncounted: boolean };
 
 /** Where queue and pool disagree, and what to do about it (SY-1..SY-6). */
 export function syncActions({ queue, running, mayRunUnseen, notable }: SyncInput): SyncAction[] {
@@ -73,12 +74,14 @@ function syncRunning({ container, process, isFresh, mayRunUnseen }: One): SyncAc
 function syncLocked({ container, process, isFresh }: One): SyncAction | undefined {
   const { uuid, priority } = container;
   if (process?.exitedAt !== undefined) {
-    return isFresh ? { kind: 'requeue', uuid, because: 'its runner ended before it ran' } : undefined;
+    return isFresh
+      ? { kind: 'requeue', uuid, because: 'its runner ended before it ran', isUncounted: false }
+      : undefined;
   }
   if (priority !== 0n) return undefined;
   return process
     ? { kind: 'kill', uuid, because: 'its priority is 0' }
-    : { kind: 'requeue', uuid, because: 'its priority is 0' };
+    : { kind: 'requeue', uuid, because: 'its priority is 0', isUncounted: true };
 }
 
 /** Containers locked by an earlier process of this dispatcher whose start nobody knows of (FX-3, FX-6). */
