@@ -140,7 +140,7 @@ it('gives up at quota only what none ahead can use, for a type that is not known
       for (const size of out) world.full.add(`t${size}`);
       for (const size of onTrial) world.onTrial.add(`t${size}`);
       fleet.forEach(({ size, state }, at) => {
-        if (state !== 'running') return void world.instance(`t${size}`, state as 'idle');
+        if (state !== 'running') return void world.instance(`t${size}`, state);
         world.add(container(100 + at, { vcpus: size, state: 'Running' }));
         world.instance(`t${size}`, 'running', 100 + at);
       });
