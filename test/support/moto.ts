@@ -7,6 +7,7 @@ import { findTool } from './tools.js';
 /** moto's server: an emulator of EC2 in a process of its own. */
 export interface Moto {
   url: string;
+  pid: number | undefined;
   /** Forgets every instance. */
   reset(): Promise<void>;
   stop(): Promise<void>;
@@ -54,7 +55,7 @@ export async function startMoto(program: string): Promise<Moto> {
     const reply = await fetch(`${url}/moto-api/reset`, { method: 'POST' });
     if (!reply.ok) throw new Error(`moto_server could not be reset: ${reply.status}`);
   };
-  return { url, reset, stop };
+  return { url, pid: child.pid, reset, stop };
 }
 
 async function answers(url: string): Promise<boolean> {
