@@ -12,6 +12,7 @@ import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
+import type { StartFailures } from './start-failures.js';
 import { Upkeep } from './upkeep.js';
 
 export interface Decision {
@@ -34,6 +35,7 @@ export interface DispatchOptions {
   clock: Clock;
   queue: Queue;
   pool: Pool;
+  failures: StartFailures;
   settings: SchedulerSettings;
   maxInstances: number;
   upkeep: UpkeepSettings & { warm: readonly WarmRule[] };
@@ -159,7 +161,7 @@ export class Dispatch implements DispatchPort {
   // What the dispatcher's chart asks for.
 
   runPass(): void {
-    const { clock, queue, pool, settings, upkeep, last503At } = this.#options;
+    const { clock, queue, pool, settings, upkeep, last503At, failures } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = peek(queue);
     const running = pool.running();
@@ -180,6 +182,7 @@ export class Dispatch implements DispatchPort {
         protection: pool.protection(),
       },
       settings,
+      avoided: (uuid) => failures.avoided(uuid),
       maxContainersPerInstance: upkeep.maxContainersPerInstance,
       memory: this.#memory,
       last503At: last503At(),
@@ -283,14 +286,15 @@ export class Dispatch implements DispatchPort {
   }
 
   #reconcile(action: SyncAction, hasProcess: boolean): void {
-    const { queue, pool, observer } = this.#options;
+    const { queue, pool, observer, failures } = this.#options;
     const { uuid } = action;
     switch (action.kind) {
       case 'forget':
         this.#killed.delete(uuid);
+        failures.forget(uuid);
         return queue.forget(uuid);
       case 'lost':
-        return this.#operate('lost', uuid, action.because, () => queue.lost(uuid, action.because));
+        return this.#lose(uuid, action.because);
       case 'requeue':
         return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
       case 'kill':
@@ -302,6 +306,18 @@ export class Dispatch implements DispatchPort {
         if (hasProcess && !pool.killContainer(uuid, action.because)) this.#killed.delete(uuid);
         pool.forgetContainer(uuid);
     }
+  }
+
+  /** With the reason for which its start failed; one of which nothing ran is taken back instead. */
+  #lose(uuid: string, because: string): void {
+    const { queue, failures } = this.#options;
+    const failed = failures.last(uuid);
+    const why = failed ? `${because}: ${failed.reason}` : because;
+    if (failed?.ranNothing) {
+      const { instanceId, reason } = failed;
+      return this.#operate('revert', uuid, why, () => queue.revertStart(uuid, { instanceId, reason }));
+    }
+    this.#operate('lost', uuid, why, () => queue.lost(uuid, why));
   }
 
   /**

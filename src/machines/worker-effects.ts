@@ -13,6 +13,33 @@ export interface RemoteFailure {
   expected: boolean;
 }
 
+/**
+ * Whose fault a failed start is. `broken-instance`: the instance says that it can run nothing; `instance`: it failed
+ * there; `occupied`: a process of an earlier start is there;
+ * `line`: connection or server; `container`: it would fail anywhere; `daemon`: store, lead or a bug.
+ */
+export const startFaults = [
+  'broken-instance',
+  'instance',
+  'occupied',
+  'line',
+  'container',
+  'daemon',
+] as const;
+export type StartFault = (typeof startFaults)[number];
+
+/** Why a start command did not succeed. What is not given is not known, as in records of earlier versions. */
+export interface StartFailure extends RemoteFailure {
+  exitCode?: number | undefined;
+  fault?: StartFault;
+  /** True: nothing of the container ran, and its attempt was taken back. Else it may run. */
+  ranNothing?: boolean;
+  /** With what the instance said, bounded; for people. */
+  reason?: string;
+}
+
+export type StartOutcome = { ok: true } | StartFailure;
+
 export type RemoteOutcome = { ok: true } | RemoteFailure;
 
 export type RunProbeOutcome =
@@ -51,8 +78,8 @@ export const copyRunner = fromPromise<RemoteOutcome, OnInstance>(notProvided('co
 export const runProbe = fromPromise<RunProbeOutcome, OnInstance>(notProvided('runProbe'));
 /** Follows the runner's `--watch` channel; sends {@link WatchEvent} to its parent; tells its end by `watch.closed`. */
 export const watch = fromCallback<EventObject, OnInstance>(notProvided('watch'));
-/** Starts one container (R-2); the outcome says only whether the command did. */
-export const startContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('startContainer'));
+/** Starts one container (R-2); the outcome says whether the command did, and else whether anything may run. */
+export const startContainer = fromPromise<StartOutcome, ContainerOnInstance>(notProvided('startContainer'));
 /** One TERM (R-10). `ok`: the process is gone. */
 export const killContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('killContainer'));
 /** Brings the result of an ended container to the queue, durably, then removes it from the instance. */

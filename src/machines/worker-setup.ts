@@ -17,6 +17,8 @@ import {
 } from './worker-effects.js';
 import {
   brokenBecause,
+  brokenByStarts,
+  failedStartsAfter,
   tagsDiffer,
   wantedTags,
   type WorkerContext,
@@ -342,14 +344,20 @@ export const workerSetup = setup({
       if (!record) return;
       const now = context.clock.now();
       const queuedMs = record.queuedAt === undefined ? undefined : now - record.queuedAt;
+      const { outcome } = event;
       const started: Partial<RunnerRecord> = record.phase === 'starting' ? { phase: 'running' } : {};
+      const failedStarts = failedStartsAfter(context.failedStarts, outcome);
       enqueue.assign({
         ...withRunner(context, event.uuid, started),
         busyAt: now,
         lastContainerUuid: event.uuid,
+        failedStarts,
       });
-      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs });
-      if (!event.outcome.ok) enqueue.emit({ type: 'probe.wanted' });
+      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs, outcome });
+      if (outcome.ok) return;
+      enqueue.emit({ type: 'probe.wanted' });
+      const because = brokenByStarts(outcome, failedStarts, context.settings.maxFailedStarts);
+      if (because !== '') enqueue.raise({ type: 'node.broken', because });
     }),
     noteEnding: assign(({ context, event }) =>
       event.type === 'runner.ending' ? withRunner(context, event.uuid, { phase: 'collecting' }) : {},
@@ -428,6 +436,7 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
+    failedStarts: 0,
     bootOutcome: undefined,
   };
 }

@@ -7,6 +7,8 @@ export interface CommandInput {
   env?: Readonly<Record<string, string>>;
   maxOutputBytes: number;
   permit?: (() => void) | undefined;
+  /** Called right before the input goes: a command that waits for its input had no effect before. */
+  sending?: (() => void) | undefined;
 }
 
 /** A channel and how its command ended, heard from its first moment on: all may arrive in one packet. */
@@ -83,6 +85,7 @@ export function finishCommand(
     } catch (error) {
       return stop(new ExecutorError('aborted', (error as Error).message, { cause: error }));
     }
+    input.sending?.();
     channel.end(input.stdin);
   });
 }

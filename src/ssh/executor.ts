@@ -131,6 +131,16 @@ export interface ExecutorErrorOptions {
   exitCode?: number;
   stdout?: string;
   stderr?: string;
+  /** Nothing of the command had an effect. */
+  unsent?: boolean;
+}
+
+/** The same error, of a command of which nothing had an effect. */
+export function asUnsent(error: unknown): unknown {
+  if (!(error instanceof ExecutorError) || error.unsent) return error;
+  const { code, message, cause, exitCode, stdout, stderr } = error;
+  const status = exitCode === undefined ? {} : { exitCode };
+  return new ExecutorError(code, message, { cause, stdout, stderr, unsent: true, ...status });
 }
 
 /** The one error of the executor contract (X-3); switch on `code`. */
@@ -139,6 +149,8 @@ export class ExecutorError extends Error {
   readonly exitCode: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** True: nothing of the command had an effect. False: it may have had one. */
+  readonly unsent: boolean;
 
   constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -147,5 +159,6 @@ export class ExecutorError extends Error {
     this.exitCode = options.exitCode;
     this.stdout = options.stdout ?? '';
     this.stderr = options.stderr ?? '';
+    this.unsent = options.unsent ?? false;
   }
 }

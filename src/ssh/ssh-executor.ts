@@ -6,6 +6,7 @@ import { parseAddress } from './address.js';
 import { abortError, finishCommand, openChannel, type OpenCommand } from './command.js';
 import { connect, hangUp } from './connect.js';
 import {
+  asUnsent,
   ExecutorError,
   type CommandResult,
   type CommandStream,
@@ -79,19 +80,25 @@ class SshExecutor implements Executor, ConnectionPort {
 
   async run(command: string, options: RunOptions): Promise<CommandResult> {
     const deadline = this.#deadline(options.timeoutMs, 'the command', options.signal);
+    // A command that has no input may act as soon as its channel is open.
+    let isSent = false;
+    const sending = (): void => void (isSent = true);
     try {
       await this.#channels.take(deadline.signal).catch(() => Promise.reject(abortError(deadline.signal)));
       try {
         const { env, stdin, permit, maxOutputBytes = defaultMaxOutputBytes } = options;
         const opening = (client: Client): Promise<OpenCommand> => {
           permit?.();
+          if (stdin === undefined) sending();
           return openChannel(client, command, env);
         };
         const channel = await this.#channel(opening, deadline.signal);
-        return await finishCommand(channel, { stdin, maxOutputBytes, permit }, deadline.signal);
+        return await finishCommand(channel, { stdin, maxOutputBytes, permit, sending }, deadline.signal);
       } finally {
         this.#channels.release();
       }
+    } catch (error) {
+      throw isSent ? error : asUnsent(error);
     } finally {
       deadline.end();
     }

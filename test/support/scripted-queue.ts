@@ -35,6 +35,7 @@ export class ScriptedQueue implements Queue {
   readonly startedContainers: StartedRecord[] = [];
   readonly reverted: ({ uuid: string } & RevertedStart)[] = [];
   onRevert: () => Promise<void> = () => Promise.resolve();
+  readonly cancelled: { uuid: string; reason: string }[] = [];
   readonly lostContainers: { uuid: string; reason: string }[] = [];
   readonly completed: { uuid: string; result: ContainerResult }[] = [];
   onWork: () => Promise<void> = () => Promise.resolve();
@@ -72,7 +73,9 @@ export class ScriptedQueue implements Queue {
   async update(): Promise<void> {}
   async lock(): Promise<void> {}
   async unlock(): Promise<void> {}
-  async cancel(): Promise<void> {}
+  async cancel(uuid: string, reason: string): Promise<void> {
+    this.cancelled.push({ uuid, reason });
+  }
   async lost(uuid: string, reason: string): Promise<void> {
     this.lostContainers.push({ uuid, reason });
   }
