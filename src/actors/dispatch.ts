@@ -314,8 +314,10 @@ export class Dispatch implements DispatchPort {
     const failed = failures.last(uuid);
     const why = failed ? `${because}: ${failed.reason}` : because;
     if (failed?.ranNothing) {
-      const { instanceId, reason } = failed;
-      return this.#operate('revert', uuid, why, () => queue.revertStart(uuid, { instanceId, reason }));
+      const { instanceId, attempt, reason } = failed;
+      return this.#operate('revert', uuid, why, () =>
+        queue.revertStart(uuid, { instanceId, attempt, reason }),
+      );
     }
     this.#operate('lost', uuid, why, () => queue.lost(uuid, why));
   }

@@ -48,6 +48,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
   fromPromise<StartOutcome, ContainerOnInstance>(async ({ input, signal }) => {
     const { executors, runner, queue, settings, timeoutMs, starts, mandate, clock, failures } = deps;
     let isRecorded = false;
+    let attempt: number | undefined;
     let isSent = false;
     failures.begun(input.uuid);
     try {
@@ -58,10 +59,11 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         const work = await bounded('the queue', () => queue.work(uuid), bounds);
         const { executor, instance, type } = executors.of(input.instanceId);
         const stdin = startDocument(deps, uuid, work, { instance, type });
-        const command = asRoot(startCommand(program, settings, uuid), instance.remoteUser);
         const where = { instanceId: instance.id, instanceTypeName: type.name, pricePerHour: type.price };
-        await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        attempt = await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
         isRecorded = true;
+        const line = startCommand(program, settings, uuid, runner.isOurs ? attempt : undefined);
+        const command = asRoot(line, instance.remoteUser);
         await mandate.confirm();
         isSent = true;
         await executor.run(command, { stdin, timeoutMs, signal, permit: () => mandate.assert() });
@@ -72,11 +74,21 @@ export const startContainerWith = (deps: StartContainerDeps) =>
       const { reason, fault } = failure;
       const { instanceId, uuid } = input;
       const ranNothing = failure.ranNothing || !isSent || fault === 'occupied';
-      failures.failed(uuid, { instanceId, reason, ranNothing, isOfDaemon: fault === 'daemon' });
+      failures.failed(uuid, { instanceId, attempt, reason, ranNothing, isOfDaemon: fault === 'daemon' });
       if (fault === 'daemon') return failure;
-      return { ...failure, ranNothing: await takenBack(deps, input, { failure, isRecorded, signal }) };
+      return {
+        ...failure,
+        ranNothing: await takenBack(deps, input, { failure, isRecorded, attempt, signal }),
+      };
     }
   });
+
+interface Refusal {
+  failure: KnownStartFailure;
+  isRecorded: boolean;
+  attempt: number | undefined;
+  signal: AbortSignal;
+}
 
 /**
  * True when the queue holds the attempt for one that never was. What the store does not take now, the dispatcher tells
@@ -85,7 +97,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
 async function takenBack(
   { queue, timeoutMs, clock, mandate }: StartContainerDeps,
   { instanceId, uuid }: ContainerOnInstance,
-  { failure, isRecorded, signal }: { failure: KnownStartFailure; isRecorded: boolean; signal: AbortSignal },
+  { failure, isRecorded, attempt, signal }: Refusal,
 ): Promise<boolean> {
   const { ranNothing, fault, reason } = failure;
   if (!ranNothing) return false;
@@ -93,7 +105,7 @@ async function takenBack(
     await bounded(
       'the queue',
       async () => {
-        if (isRecorded) return queue.revertStart(uuid, { instanceId, reason });
+        if (isRecorded) return queue.revertStart(uuid, { instanceId, attempt, reason });
         if (fault !== 'container') return;
         await mandate.confirm();
         await queue.cancel(uuid, reason);
@@ -125,13 +137,19 @@ function startDocument(
   });
 }
 
-/** R-2, without `sudo`. */
+/** R-2, without `sudo`. `attempt`: for Longshore's own runner program, which records it. */
 export function startCommand(
   program: string,
   settings: Pick<RunnerSettings, 'runtimeEngine' | 'arguments'>,
   uuid: string,
+  attempt?: number,
 ): string {
-  const args = [`--runtime-engine=${settings.runtimeEngine}`, ...settings.arguments, uuid].map(singleQuote);
+  const args = [
+    `--runtime-engine=${settings.runtimeEngine}`,
+    ...settings.arguments,
+    ...(attempt === undefined ? [] : [`--attempt=${attempt}`]),
+    uuid,
+  ].map(singleQuote);
   return `${program} --detach --stdin-config ${args.join(' ')}`;
 }
 

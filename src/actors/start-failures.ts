@@ -3,6 +3,8 @@ import type { Clock } from '../domain/clock.js';
 /** A start that failed. */
 export interface FailedStart {
   instanceId: string;
+  /** Its number, where the store gave it one. */
+  attempt?: number | undefined;
   /** For people. */
   reason: string;
   /** Nothing of the container ran: its attempt is not charged. */

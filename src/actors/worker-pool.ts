@@ -1,7 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
-import { secretFingerprint } from '../domain/ids.js';
+import { fingerprintOfTag, secretFingerprint } from '../domain/ids.js';
 import type { BootOutcome, IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
@@ -112,7 +112,9 @@ export class WorkerPool implements Pool, Roster {
     let next = from;
     while (next < Math.min(most, instances.length) && clock.now() < endAt) {
       const instance = instances[next++]!;
-      const { expected, launch, ...origin } = this.#launches.recognise(instance.tags[secretTagKey] ?? '');
+      const { expected, launch, ...origin } = this.#launches.recognise(
+        fingerprintOfTag(instance.tags[secretTagKey] ?? ''),
+      );
       roster.see(instance, expected, origin);
       if (launch) launch.isListed = true;
     }
@@ -138,8 +140,9 @@ export class WorkerPool implements Pool, Roster {
     const { roster, limits, observer } = this.#options;
     const { outcome } = output;
     if (outcome.ok) {
-      const launch = this.#launches.get(output.launchId);
-      roster.see(outcome.instance, true, { recorded: true, createdAt: launch?.startedAt });
+      const { launchId } = output;
+      const createdAt = this.#launches.get(launchId)?.startedAt;
+      roster.see(outcome.instance, true, { recorded: true, launchId, createdAt });
     }
     this.#launches.end(output.launchId);
     if (outcome.ok) limits.succeeded(output);
@@ -269,8 +272,10 @@ export class WorkerPool implements Pool, Roster {
 
   /** An instance this process asked for came into service, or did not. */
   bootDecided(instanceId: string, outcome: BootOutcome): void {
-    const context = this.snapshot(instanceId)?.context;
-    if (context?.expected) this.#options.limits.bootDecided(context.instanceType, outcome);
+    const entry = this.#options.roster.get(instanceId);
+    if (!entry?.actor.getSnapshot().context.expected) return;
+    const { instanceType, origin } = entry;
+    this.#options.limits.bootDecided({ launchId: origin?.launchId ?? '', instanceType }, outcome);
   }
 
   creatable(): number {

@@ -152,9 +152,14 @@ export function tagsDiffer(context: WorkerContext): boolean {
   );
 }
 
+/** How an instance that says itself that it is broken is told, with what it says of that. */
+export function reportedBroken(reason = ''): string {
+  return `the instance reported itself broken${reason === '' ? '' : `: ${reason}`}`;
+}
+
 /** Why the listing means that the instance cannot be trusted with containers, or `''` (P-14, P-15). */
 export function brokenBecause(context: WorkerContext, listing: RunnerListing): string {
-  if (listing.broken) return 'the instance reported itself broken';
+  if (listing.broken) return reportedBroken(listing.brokenReason);
   const now = context.clock.now();
   const stuck = listing.stale.find((uuid) => {
     const since = context.staleSince[uuid];

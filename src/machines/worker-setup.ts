@@ -19,6 +19,7 @@ import {
   brokenBecause,
   brokenByStarts,
   failedStartsAfter,
+  reportedBroken,
   tagsDiffer,
   wantedTags,
   type WorkerContext,
@@ -42,6 +43,11 @@ const faultOf = (error: unknown): RemoteFailure => ({
   stderr: '',
   expected: false,
 });
+
+const interruptedBecause = (event: WorkerEvent): string => {
+  if (event.type === 'watch.interruption') return event.notice;
+  return reportedBroken(event.type === 'watch.broken' ? event.reason : '');
+};
 
 const withRunner = (
   context: WorkerContext,
@@ -295,7 +301,7 @@ export const workerSetup = setup({
     }),
     raiseInterrupted: raise(({ event }) => ({
       type: 'node.broken' as const,
-      because: event.type === 'watch.interruption' ? event.notice : 'the instance reported itself broken',
+      because: interruptedBecause(event),
     })),
     applyListing: steps(({ context, event, enqueue, self }) => {
       if (event.type !== 'round.passed') return;

@@ -21,16 +21,20 @@ notice_file=$state_dir/interruption
 boot=''
 newline='
 '
+# How a start is refused, having run nothing: see exit-codes.ts.
+bad_document=65 broken_instance=71 occupied=73
+setup_code=1
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "longshore-runner: $1"; exit "${2:-1}"; }
 usage() {
   cat <<EOT
 usage: longshore-runner --list [--stdin-prices]
-       longshore-runner --detach --stdin-config [--runtime-engine=NAME] UUID
+       longshore-runner --detach --stdin-config [--runtime-engine=NAME] [--attempt=NUMBER] UUID
        longshore-runner --kill SIGNAL UUID
        longshore-runner --watch
-       longshore-runner --collect UUID | --discard UUID | --tail UUID [--follow] [stdout|stderr]
+       longshore-runner --collect UUID | --discard UUID [ATTEMPT]
+       longshore-runner --tail UUID [--follow] [stdout|stderr]
        longshore-runner --help | --version
 LONGSHORE_LOCK_DIR and LONGSHORE_STATE_DIR say where it keeps its files.
 EOT
@@ -49,6 +53,13 @@ set_uuid() {
 }
 check_uuid() { set_uuid "$1" || die "\"$1\" is no container id" 2; }
 
+# Sets `attempt` to the number that the start command named; empty when it named none.
+read_attempt() {
+  attempt=
+  [ -r "$home/attempt" ] && read -r attempt <"$home/attempt"
+  case $attempt in *[!0-9]*) attempt= ;; esac
+}
+
 # Sets `now` to the time in ms.
 read_clock() {
   now=$(date +%s%3N)
@@ -57,16 +68,42 @@ read_clock() {
 
 make_dirs() {
   [ -d "$lock_dir" ] && [ -d "$state_dir/c" ] && [ -d "$state_dir/watch" ] && return
-  mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" || die "cannot make the folders $lock_dir and $state_dir"
+  mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" ||
+    die "cannot make the folders $lock_dir and $state_dir" "$setup_code"
   # In a folder that everybody may write to, another user may have been there first.
-  [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] || die "$state_dir belongs to another user"
+  [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] ||
+    die "$state_dir belongs to another user" "$setup_code"
+}
+
+# Sets `defect` to why this instance cannot run containers; empty when nothing is known. Writes a little into each folder:
+# a full disk, one without inodes, a read-only one and missing rights all show, in the system's own words.
+find_defect() {
+  defect=
+  for needed in flock mkfifo base64 sed head tail cat date mv; do
+    command -v "$needed" >/dev/null 2>&1 || { defect="$needed is missing"; return; }
+  done
+  for folder in "$lock_dir" "$state_dir"; do
+    trial=$folder/longshore-trial.$$
+    said=$({ head -c 16384 /dev/zero >"$trial"; } 2>&1) || defect="cannot write to $folder: ${said##*: }"
+    rm -f "$trial" 2>/dev/null
+    [ -z "$defect" ] || return 0
+  done
+}
+
+# refuse CODE TEXT: ends a start that did not work out, with the instance's defect where there is one.
+refuse() {
+  find_defect
+  [ -z "$defect" ] || die "$2: $defect" "$broken_instance"
+  die "$2" "$1"
 }
 
 # The directory lock: held while a container's lock is opened and taken, or tested, or deleted; never while waiting.
-# A failing `exec` would end the shell before anything is said, so the file is tried first.
+# A failing `exec` would end the shell before anything is said, so the file is tried first. One that cannot be written to
+# can be locked all the same, so that what runs on a read-only disk is still listed.
 take_dir_lock() {
-  { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null || die "cannot write to $lock_dir: is the disk full?"
-  exec 9>>"$lock_dir/crunch-run-all.lock"
+  if { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null; then exec 9>>"$lock_dir/crunch-run-all.lock"
+  elif [ -r "$lock_dir/crunch-run-all.lock" ]; then exec 9<"$lock_dir/crunch-run-all.lock"
+  else die "cannot write to $lock_dir: is the disk full?" "$setup_code"; fi
   flock 9 || die "cannot take the lock of $lock_dir"
 }
 drop_dir_lock() { exec 9>&-; }
@@ -178,33 +215,61 @@ tell_watchers() {
   done
 }
 
+# Sets `reason` to the text on one line, without what a terminal would obey, and not too long.
+clean_reason() {
+  reason=$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C tr -d '\000-\037\177' | head -c 500)
+}
+
 mark_broken() {
   [ -e "$broken_flag" ] && return
-  { true >"$broken_flag"; } 2>/dev/null
-  say "marking this instance broken: $1"
-  tell_watchers broken
+  clean_reason "$1"
+  { printf '%s' "$reason" >"$broken_flag"; } 2>/dev/null || { true >"$broken_flag"; } 2>/dev/null
+  say "marking this instance broken: $reason"
+  tell_watchers "broken${reason:+ $reason}"
+}
+
+# Sets `broken` to 1 and `reason` when this instance was marked broken, or cannot work now.
+see_if_broken() {
+  broken=0 reason='' defect=
+  if [ -e "$broken_flag" ]; then
+    broken=1
+    [ ! -s "$broken_flag" ] || clean_reason "$(head -c 500 "$broken_flag" 2>/dev/null)"
+    return 0
+  fi
+  find_defect
+  if [ -n "$defect" ]; then broken=1; clean_reason "$defect"; fi
 }
 
 # --- starting ---------------------------------------------------------------------------------------------------
 
 detach() {
+  setup_code=$broken_instance
   make_dirs
+  find_defect
+  [ -z "$defect" ] || die "this instance cannot run containers: $defect" "$broken_instance"
   # Read before any lock is taken: the sender may be slow. Only the part for this program is kept, not the secrets after it.
   incoming=$state_dir/incoming.$$
   trap 'rm -f "$incoming"' EXIT
   trap 'exit 1' HUP INT TERM
   sed -n '1s/^{"Longshore":"\([A-Za-z0-9+/=]*\)".*/\1/p' | base64 -d >"$incoming" 2>/dev/null ||
-    die 'cannot keep the configuration: it is damaged, or the disk is full'
-  [ -s "$incoming" ] || die 'the configuration on standard input is not for this runner'
+    refuse "$bad_document" 'cannot keep the configuration'
+  [ -s "$incoming" ] || refuse "$bad_document" 'the configuration on standard input is not for this runner'
   take_dir_lock
-  { true >>"$lock"; } 2>/dev/null || die "cannot write $lock"
+  { true >>"$lock"; } 2>/dev/null || refuse "$broken_instance" "cannot write $lock"
   exec 8>>"$lock"
-  flock -n 8 || die "container $uuid is already supervised here"
+  flock -n 8 || die "container $uuid is already supervised here" "$occupied"
   : >"$lock"
-  if is_orphaned; then rm -f "$lock"; die "processes of an earlier start of container $uuid are still alive here"; fi
+  if is_orphaned; then
+    rm -f "$lock"
+    die "processes of an earlier start of container $uuid are still alive here" "$occupied"
+  fi
   trash=
   if [ -d "$home" ]; then trash=$state_dir/trash.$$; mv "$home" "$trash"; fi
-  mkdir "$home" || { rm -f "$lock"; die "cannot make $home: is the disk full?"; }
+  mkdir "$home" || { rm -f "$lock"; refuse "$broken_instance" "cannot make $home"; }
+  if [ -n "$attempt" ] && ! printf '%s\n' "$attempt" >"$home/attempt"; then
+    rm -f "$lock"
+    refuse "$broken_instance" "cannot write to $home"
+  fi
   drop_dir_lock
   session=
   command -v setsid >/dev/null 2>&1 && session=setsid
@@ -221,7 +286,8 @@ detach() {
   # From here on the supervisor removes it.
   trap - EXIT
   printf '%s\n' "$line"
-  [ -z "$trash" ] || rm -rf "$trash"
+  if [ -n "$trash" ]; then rm -rf "$trash"; fi
+  return 0
 }
 
 supervise() {
@@ -234,6 +300,7 @@ supervise() {
   exec >/dev/null
   read_clock
   started=$now
+  read_attempt
   image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
   [ -r "$incoming" ] || finish 1 'the configuration is gone'
   # shellcheck disable=SC1090
@@ -241,7 +308,7 @@ supervise() {
   rm -f "$incoming"
   [ -n "$complete" ] || finish 1 'the configuration is damaged'
   printf '%s\n' "$started" >"$home/started"
-  tell_watchers "started $uuid"
+  tell_watchers "started $uuid${attempt:+ $attempt}"
   [ -z "$image" ] || choose_engine
   make_pipes || finish 1 'cannot make pipes'
   # Descriptors are closed by `exec`: closed at a function or group, the shell keeps a copy of them meanwhile.
@@ -496,7 +563,8 @@ finish() {
   # shellcheck disable=SC2086
   [ -z "$told" ] || wait $told
   exec 8>&-
-  tell_watchers "ended $uuid"
+  read_attempt
+  tell_watchers "ended $uuid${attempt:+ $attempt}"
   for helper in "$timer" "$killer" "$watcher"; do see_helper_gone "$helper"; done
   exit 0
 }
@@ -587,7 +655,11 @@ each_container() {
 list() {
   make_dirs
   [ "$1" = 0 ] || keep_prices
-  [ ! -e "$broken_flag" ] || echo broken
+  see_if_broken
+  if [ "$broken" = 1 ]; then
+    echo broken
+    [ -z "$reason" ] || printf 'broken-because %s\n' "$reason"
+  fi
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
   say_under_lock list_containers
 }
@@ -606,17 +678,23 @@ list_containers() {
     file=${file##*/crunch-run-}
     set_uuid "${file%.lock}" || continue
     if ! is_held; then rm -f "$lock"; continue; fi
-    if is_supervised; then printf '%s\n' "$uuid"
+    if is_supervised; then list_attempt; printf '%s\n' "$uuid"
     elif [ "$pid" = 0 ]; then say "the lock file of $uuid cannot be read"
     elif [ ! -e "$home/result" ]; then printf '%s stale\n' "$uuid"; fi
   done
   each_container list_ended
 }
 
+# A line of its own: readers that know only the container's line pass over it.
+list_attempt() {
+  read_attempt
+  [ -z "$attempt" ] || printf 'attempt %s %s\n' "$uuid" "$attempt"
+}
+
 # With a result it ended, whoever holds its lock: called stale, it would be taken for lost and run again.
 list_ended() {
   if is_held && { [ ! -e "$home/result" ] || is_supervised; }; then return; fi
-  if is_orphaned; then printf '%s stale\n' "$uuid"; else printf '%s ended\n' "$uuid"; fi
+  if is_orphaned; then printf '%s stale\n' "$uuid"; else list_attempt; printf '%s ended\n' "$uuid"; fi
 }
 
 keep_prices() {
@@ -679,10 +757,11 @@ EOT
     case $number in '' | *[!0-9]*) die "the result of container $uuid is damaged" ;; esac
   done
   truncated=false
+  read_attempt
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,"note":"%s"}\n' \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
     "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
-    "$timed_out" "$truncated" "$lost" "$note"
+    "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
 }
@@ -698,9 +777,15 @@ encode() {
   echo
 }
 
+# Without effect when another attempt took the place of the one that is named.
 discard() {
   make_dirs
   take_dir_lock
+  read_attempt
+  if [ -n "$1" ] && [ -n "$attempt" ] && [ "$1" != "$attempt" ]; then
+    say "container $uuid is here with attempt $attempt"
+    return 0
+  fi
   has_ended || die "container $uuid is still running" 3
   for trash in "$state_dir"/trash.*; do [ ! -d "$trash" ] || rm -rf "$trash"; done
   trash=$state_dir/trash.$$
@@ -741,7 +826,8 @@ watch() {
   beat >/dev/null 2>&1 & beater=$!
   trap 'rm -f "$fifo"; kill "$beater" 2>/dev/null; exit 0' EXIT TERM INT HUP
   echo attached || exit 0
-  [ ! -e "$broken_flag" ] || echo broken
+  see_if_broken
+  [ "$broken" = 0 ] || printf 'broken%s\n' "${reason:+ $reason}"
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
   say_under_lock 'each_container tell_present'
   while IFS= read -r line <&7; do
@@ -750,9 +836,10 @@ watch() {
 }
 
 tell_present() {
-  if [ -e "$home/result" ]; then printf 'ended %s\n' "$uuid"
-  elif is_held; then printf 'started %s\n' "$uuid"
-  elif ! is_orphaned; then printf 'ended %s\n' "$uuid"; fi
+  read_attempt
+  if [ -e "$home/result" ]; then printf 'ended %s\n' "$uuid${attempt:+ $attempt}"
+  elif is_held; then printf 'started %s\n' "$uuid${attempt:+ $attempt}"
+  elif ! is_orphaned; then printf 'ended %s\n' "$uuid${attempt:+ $attempt}"; fi
 }
 
 # A word now and then: it fails when nobody listens any more, which ends the watcher; and what no supervisor tells.
@@ -761,7 +848,10 @@ beat() {
   [ ! -e "$broken_flag" ] || told_broken=1
   while nap "${LONGSHORE_BEAT_S:-15}" && kill -0 $$ 2>/dev/null; do
     printf 'alive\n' 1<>"$fifo"
-    if [ -e "$broken_flag" ] && [ "$told_broken" = 0 ]; then told_broken=1; printf 'broken\n' 1<>"$fifo"; fi
+    if [ "$told_broken" = 0 ]; then
+      see_if_broken
+      if [ "$broken" = 1 ]; then told_broken=1; printf 'broken%s\n' "${reason:+ $reason}" 1<>"$fifo"; fi
+    fi
     earlier=$suspects suspects=
     each_container tell_lost
   done
@@ -772,13 +862,14 @@ tell_lost() {
   if [ -e "$home/result" ] || is_supervised || is_orphaned; then return; fi
   case $told_lost in *"$uuid"*) return ;; esac
   suspects="$suspects $uuid"
-  case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
+  read_attempt
+  case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid${attempt:+ $attempt}" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
 }
 
 # --- words ------------------------------------------------------------------------------------------------------
 
 [ $# -gt 0 ] || { usage >&2; exit 2; }
-mode='' engine='' follow_words='' target='' told='' pid=0 incoming=''
+mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming=''
 case $1 in
   --help | -h | -help) usage; exit 0 ;;
   --version | -version) echo "$version"; exit 0 ;;
@@ -809,10 +900,16 @@ case $1 in
     kill_container
     exit
     ;;
-  --collect | --discard)
+  --collect)
     [ $# -eq 2 ] || die 'give one container id' 2
     check_uuid "$2"
-    "${1#--}"
+    collect
+    exit
+    ;;
+  --discard)
+    [ $# -eq 2 ] || [ $# -eq 3 ] || die 'give one container id, and the number of its attempt' 2
+    check_uuid "$2"
+    discard "${3:-}"
     exit
     ;;
   --tail)
@@ -828,6 +925,7 @@ for word in "$@"; do
     --detach | -detach) mode=detach ;;
     --stdin-config | -stdin-config) follow_words=config ;;
     --runtime-engine=* | -runtime-engine=*) engine=${word#*=} ;;
+    --attempt=*) attempt=${word#*=} ;;
     -*) ;;
     *) [ -z "$target" ] || die 'give one container id' 2; target=$word ;;
   esac
@@ -835,5 +933,6 @@ done
 if [ "$mode" != detach ] || [ "$follow_words" != config ]; then usage >&2; exit 2; fi
 [ -n "$target" ] || die 'give one container id' 2
 case $engine in '' | docker | podman | singularity) ;; *) engine='' ;; esac
+case $attempt in *[!0-9]*) die "\"$attempt\" is no number of an attempt" 2 ;; esac
 check_uuid "$target"
 detach

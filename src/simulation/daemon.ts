@@ -59,6 +59,8 @@ const unmeasured: ReportedMetrics = {
   startFailed: () => {},
   runProbe: () => {},
   invariantViolated: () => {},
+  attemptEnded: () => {},
+  claimRefused: () => {},
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */

@@ -228,7 +228,7 @@ describe('the start of a container', () => {
     const outcome = await runEffect(startContainer(world, { runner }), input);
     const reason = `the start command exited with status ${exitCode}: ${stderr}`;
     expect(outcome).toMatchObject({ ok: false, code: 'exit', exitCode, fault, ranNothing: true, reason });
-    expect(world.queue.reverted).toEqual([{ uuid: uuid1, instanceId: 'i-1', reason }]);
+    expect(world.queue.reverted).toEqual([{ uuid: uuid1, instanceId: 'i-1', attempt: undefined, reason }]);
   });
 
   it.each([

@@ -17,6 +17,7 @@ export const queueColumns = [
   'tmp_mount_bytes',
   'created_at',
   'instance_id',
+  'attempts',
 ] as const;
 
 export type QueueRow = Pick<ContainerRow, (typeof queueColumns)[number]>;
@@ -63,6 +64,7 @@ export function rowOf(
     idempotency_key: request.idempotencyKey === '' ? null : request.idempotencyKey,
     attempts: 0,
     uncharged_attempts: 0,
+    attempt_instance: '',
     max_attempts: request.maxAttempts,
     lock_count: 0,
     instance_id: '',
@@ -93,6 +95,7 @@ export function containerOf(row: QueueRow): Container {
     tmpMountBytes: readNumber(row.uuid, 'tmp_mount_bytes', row.tmp_mount_bytes),
     createdAt: readNumber(row.uuid, 'created_at', row.created_at),
     instanceId: row.instance_id,
+    attempt: readNumber(row.uuid, 'attempts', row.attempts),
   };
 }
 

@@ -1,5 +1,12 @@
-import type { ContainerState, SchedulingParameters } from '../../domain/container.js';
-import { QueueError, type ContainerResult, type Placement, type RevertedStart } from '../queue.js';
+import type { AttemptOrigin, ContainerState, SchedulingParameters } from '../../domain/container.js';
+import {
+  QueueError,
+  type ContainerResult,
+  type Placement,
+  type ResultVerdict,
+  type RevertedStart,
+} from '../queue.js';
+import { foreignBecause } from './attempt-identity.js';
 import { chargedAttempts, encodePriority, type ContainerRow } from './container-rows.js';
 
 /** What becomes of a row; `undefined`: it stays as it is. */
@@ -47,6 +54,7 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
     price_per_hour: where.pricePerHour,
     started_at: at,
     attempts: row.attempts + 1,
+    attempt_instance: where.instanceId,
   };
 }
 
@@ -55,8 +63,8 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
  * grow, and after ten of them the container is cancelled: the fault is then its own, or everywhere.
  */
 export function revertRow(row: ContainerRow, start: RevertedStart, now: number): RowChange {
-  const { instanceId, reason, pauseMs = 0 } = start;
-  if (row.state !== 'Running' || row.instance_id !== instanceId) return undefined;
+  const { instanceId, attempt, reason, pauseMs = 0 } = start;
+  if (row.state !== 'Running' || foreignBecause(row, { instanceId, attempt }) !== undefined) return undefined;
   const uncharged = row.uncharged_attempts + 1;
   const counts = { uncharged_attempts: uncharged, lock_count: Math.max(0, row.lock_count - 1) };
   const text = `it could not be started on ${instanceId}: ${reason}`;
@@ -75,22 +83,49 @@ export function revertRow(row: ContainerRow, start: RevertedStart, now: number):
   return { ...queuedAgain(row, text, now, Math.max(pauseMs, ownPauseMs)), ...counts, cost };
 }
 
-export function loseRow(row: ContainerRow, reason: string, now: number, instanceId?: string): RowChange {
+export function loseRow(row: ContainerRow, reason: string, now: number, origin?: AttemptOrigin): RowChange {
   if (row.state !== 'Running') return undefined;
-  if (instanceId !== undefined && row.instance_id !== instanceId) return undefined;
+  if (origin && foreignBecause(row, origin) !== undefined) return undefined;
   const { max_attempts: most } = row;
   const attempts = chargedAttempts(row);
   if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
   return againRow(row, `attempt ${attempts} was lost: ${reason}`, now);
 }
 
+/** What a result does to a row, and what its sender is to know of that. */
+export interface JudgedResult {
+  change: RowChange;
+  verdict: ResultVerdict;
+}
+
 /**
- * Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. One
- * whose retry policy names its exit code is queued again while attempts remain.
+ * Only the result of the attempt that the row names counts. Of a container that was given up meanwhile, only one that
+ * was cancelled and has no result yet still gets it. One whose retry policy names its exit code is queued again while
+ * attempts remain.
  */
-export function completeRow(row: ContainerRow, result: ContainerResult, now: number): RowChange {
-  const isOpen = row.state === 'Locked' || row.state === 'Running';
-  if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
+export function completeRow(
+  row: ContainerRow,
+  result: ContainerResult,
+  origin: AttemptOrigin,
+  now: number,
+): JudgedResult {
+  const attempt = row.attempts;
+  const because = foreignBecause(row, origin);
+  if (because !== undefined) return { change: undefined, verdict: { kind: 'refused', because } };
+  if (row.state === 'Queued' || row.state === 'Locked') {
+    const because = `attempt ${attempt} is over, and another one follows`;
+    return { change: undefined, verdict: { kind: 'refused', because } };
+  }
+  const isOpen = row.state === 'Running';
+  if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null))
+    return { change: undefined, verdict: { kind: 'known' } };
+  const change = resultChange(row, result, now);
+  const state = (change.state ?? row.state) as ContainerState;
+  return { change, verdict: { kind: 'taken', state, attempt } };
+}
+
+function resultChange(row: ContainerRow, result: ContainerResult, now: number): NonNullable<RowChange> {
+  const isOpen = row.state === 'Running';
   const attempts = chargedAttempts(row);
   if (isOpen && attempts < row.max_attempts && isRetried(row, result)) {
     const text = `attempt ${attempts} of ${row.max_attempts} exited with ${result.exitCode}`;
@@ -106,7 +141,7 @@ export function completeRow(row: ContainerRow, result: ContainerResult, now: num
 }
 
 /** Queued for its next attempt, after the pause its policy asks for. */
-function againRow(row: ContainerRow, text: string, now: number): RowChange {
+function againRow(row: ContainerRow, text: string, now: number): NonNullable<RowChange> {
   const { retry } = JSON.parse(row.scheduling) as SchedulingParameters;
   const { delayMs = 0 } = retry ?? {};
   const pauseMs = Math.min(longestPauseMs, delayMs * 2 ** Math.max(0, chargedAttempts(row) - 1));

@@ -22,6 +22,8 @@ export interface ContainerTable {
   attempts: number;
   /** Those of them that ran nothing of it, and that do not count against `max_attempts`. */
   uncharged_attempts: number;
+  /** The instance that the latest attempt was given to; stays when the attempt is over. */
+  attempt_instance: string;
   max_attempts: number;
   lock_count: number;
   instance_id: string;

@@ -36,6 +36,7 @@ const changing = {
   exit_code: 'integer',
   attempts: 'integer',
   uncharged_attempts: 'integer',
+  attempt_instance: 'text',
   error: 'text',
   scheduling: 'text',
   cost: 'double precision',
