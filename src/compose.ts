@@ -15,7 +15,7 @@ import { Orders } from './compose/orders.js';
 import { sshExecutors } from './compose/ssh-executors.js';
 import { storedDriverRecord } from './compose/driver-record.js';
 import { openStorage, type Storage } from './compose/storage.js';
-import { readClusterConfig } from './config/cluster-files.js';
+import { clusterDatabase, readClusterConfig } from './config/cluster-files.js';
 import type { Config } from './config/config.js';
 import { driverSecretsOf } from './config/driver-secrets.js';
 import type { Clock } from './domain/clock.js';
@@ -110,6 +110,7 @@ async function start(
     log,
     storage,
     instanceSetId,
+    lockDatabase: clusterDatabase(config),
     url: () => url,
     begin: async (mandate) => {
       const record = storedDriverRecord(storage.db, config.driver);
@@ -192,6 +193,7 @@ async function openInspector(
       config.managementToken,
       config.systemRootToken,
       config.storePassword,
+      config.controllerDatabasePassword,
       config.dispatchPrivateKey,
       ...driverSecretsOf(config.driverParameters),
     ],

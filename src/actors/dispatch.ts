@@ -193,9 +193,7 @@ export class Dispatch implements DispatchPort {
     this.#upkeep.run(this.#plan, instances);
     this.#noteSuspects(this.#plan.suspects);
     const { notable } = this.#plan;
-    const hasUnknownWorkers = pool.hasUnknownWorkers();
-    const mayRunUnseen = ({ instanceId }: Container): boolean =>
-      hasUnknownWorkers || pool.mayMiss(instanceId);
+    const mayRunUnseen = (container: Container): boolean => pool.mayRunUnseen(container);
     for (const action of syncActions({ queue: snapshot, running, mayRunUnseen, notable }))
       this.#reconcile(action, running.has(action.uuid));
   }

@@ -39,18 +39,18 @@ export function startFailure(error: unknown, isOurs: boolean): KnownStartFailure
       exitCode: undefined,
     };
   }
-  const { code, exitCode, unsent } = error;
+  const { code, exitCode, sent } = error;
   return {
     ...failure,
     exitCode,
     fault: faultOf(error, isOurs),
-    ranNothing: unsent || (code === 'exit' && isRefusal(exitCode, isOurs)),
+    ranNothing: !sent || (code === 'exit' && isRefusal(exitCode, isOurs)),
     reason: reasonOf(error),
   };
 }
 
-function faultOf({ code, exitCode, unsent }: ExecutorError, isOurs: boolean): StartFault {
-  if (lineCodes.has(code) || (code === 'timeout' && unsent)) return 'line';
+function faultOf({ code, exitCode, sent }: ExecutorError, isOurs: boolean): StartFault {
+  if (lineCodes.has(code) || (code === 'timeout' && !sent)) return 'line';
   if (code !== 'exit' || !isOurs) return 'instance';
   if (exitCode === startRefusals.badDocument) return 'container';
   if (exitCode === startRefusals.occupied) return 'occupied';

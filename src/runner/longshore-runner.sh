@@ -60,10 +60,29 @@ read_attempt() {
   case $attempt in *[!0-9]*) attempt= ;; esac
 }
 
-# Sets `now` to the time in ms.
+# Sets `now` to the time of this host's clock in ms: a fact to show, never used in arithmetic, since it may be stepped.
 read_clock() {
   now=$(date +%s%3N)
   case $now in *[!0-9]*) now=$(date +%s)000 ;; esac
+  case $now in '' | *[!0-9]*) now=0 ;; esac
+}
+
+# Sets `uptime` to the ms since this boot, which no clock steps; empty where that cannot be read.
+read_uptime() {
+  uptime=
+  [ -r /proc/uptime ] || return 0
+  { read -r uptime rest </proc/uptime; } 2>/dev/null || uptime=
+  hundredths=${uptime#*.}
+  case ${uptime%.*}:$hundredths in
+    [0-9]*:[0-9][0-9]) uptime=$((${uptime%.*} * 1000 + 1$hundredths * 10 - 1000)) ;;
+    *) uptime= ;;
+  esac
+}
+
+# Prints the ms from one uptime to a later one; nothing when one is not known, or both are not of one boot.
+span_between() {
+  case $1:$2 in *:*[!0-9]* | *[!0-9]*:* | : | :* | *:) return 0 ;; esac
+  [ "$2" -lt "$1" ] || printf '%d' $(($2 - $1))
 }
 
 make_dirs() {
@@ -300,6 +319,8 @@ supervise() {
   exec >/dev/null
   read_clock
   started=$now
+  read_uptime
+  started_uptime=$uptime
   read_attempt
   image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
   [ -r "$incoming" ] || finish 1 'the configuration is gone'
@@ -550,9 +571,11 @@ look_for_broken() {
 # finish CODE NOTE: writes the result, whole or not at all, and ends the supervisor.
 finish() {
   read_clock
+  read_uptime
   rm -f "$incoming"
   if {
     printf 'exit_code=%s\nstarted=%s\nfinished=%s\n' "$1" "$started" "$now"
+    printf 'duration=%s\nuptime=%s\nboot=%s\n' "$(span_between "$started_uptime" "$uptime")" "$uptime" "$boot"
     printf 'note=%s\n' "$2"
     if [ -e "$home/timed-out" ]; then echo timed_out=true; else echo timed_out=false; fi
   } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"; then
@@ -589,8 +612,9 @@ watch_spot() {
 # ask_CLOUD: sets `notice`, empty when the instance stays; fails when nobody knows.
 ask_ec2() {
   notice=
-  if [ -z "$token" ] || [ "$(date +%s)" -ge "$fresh_until" ]; then
-    fresh_until=$(($(date +%s) + 21540))
+  read_uptime
+  if [ -z "$token" ] || [ "${uptime:-0}" -ge "$fresh_until" ]; then
+    fresh_until=$((${uptime:-0} + 21540000))
     ask_metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 21600' /latest/api/token
     token=
     [ "$status" != 200 ] || token=$reply
@@ -739,7 +763,7 @@ collect() {
   take_dir_lock
   has_ended || die "container $uuid is still running" 3
   drop_dir_lock
-  exit_code=255 started=0 finished=0 timed_out=false lost=true note='its supervisor ended without a result'
+  exit_code=255 started=0 finished=0 duration='' ended_uptime='' ended_boot='' timed_out=false lost=true note='its supervisor ended without a result'
   [ -r "$home/started" ] && read -r started <"$home/started"
   if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; fi
   while IFS= read -r line; do
@@ -747,6 +771,9 @@ collect() {
       exit_code=*) exit_code=${line#*=} ;;
       started=*) started=${line#*=} ;;
       finished=*) finished=${line#*=} ;;
+      duration=*) duration=${line#*=} ;;
+      uptime=*) ended_uptime=${line#*=} ;;
+      boot=*) ended_boot=${line#*=} ;;
       timed_out=*) timed_out=${line#*=} ;;
       note=*) note=${line#*=} ;;
     esac
@@ -756,11 +783,19 @@ EOT
   for number in "$exit_code" "$started" "$finished"; do
     case $number in '' | *[!0-9]*) die "the result of container $uuid is damaged" ;; esac
   done
+  # What the daemon reckons with: how long it ran and how long ago it ended, by the uptime.
+  began_at $$
+  read_uptime
+  [ "$ended_boot" = "$boot" ] || ended_uptime=
+  spans=
+  case $duration in '' | *[!0-9]*) ;; *) spans="\"durationMs\":$duration," ;; esac
+  age=$(span_between "$ended_uptime" "$uptime")
+  [ -z "$age" ] || spans="$spans\"endedAgoMs\":$age,"
   truncated=false
   read_attempt
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
-    "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,%s"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
+    "$uuid" "$exit_code" "$started" "$finished" "$spans" "$(size_of stdout)" "$(size_of stderr)" \
     "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" "$note"
   encode "$home/stdout"
   encode "$home/stderr"

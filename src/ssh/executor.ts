@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { CommandShell } from './frame.js';
 
 /** Where and as whom to log in. */
 export interface ExecutorTarget {
@@ -19,6 +20,8 @@ export interface RunOptions {
   timeoutMs: number;
   /** Output beyond it ends the command with code `too-much-output`. Default 16 MiB. */
   maxOutputBytes?: number;
+  /** Who reads the command. Default: /bin/sh, whatever the login shell is. */
+  shell?: CommandShell;
   /** Asked right before the command is sent, and before its input is: what it throws, the command ends with, unsent. */
   permit?(): void;
   signal: AbortSignal;
@@ -67,7 +70,7 @@ export interface SessionOptions {
 }
 
 /**
- * Runs shell commands on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
+ * Runs commands, written for /bin/sh, on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
  * No command is sent before the host was verified. A command is never repeated.
  */
 export interface Executor {
@@ -117,11 +120,14 @@ export const executorErrorCodes = [
   'closed',
   'session-limit',
   'exit',
+  'no-shell',
   'too-much-output',
   'aborted',
 ] as const;
 /**
- * `exit`: the command ended with another status than 0. `closed`: the connection went away, so the outcome is unknown.
+ * `exit`: the command ended with another status than 0. `closed`: the connection or the shell went away, so the outcome
+ * is unknown. `no-shell`: the host answered something else instead of running the command. `session-limit`: the server
+ * opens no further session.
  * `protocol`: the peer does not speak SSH as it should. The others say what they are called.
  */
 export type ExecutorErrorCode = (typeof executorErrorCodes)[number];
@@ -131,17 +137,20 @@ export interface ExecutorErrorOptions {
   exitCode?: number;
   stdout?: string;
   stderr?: string;
-  /** Nothing of the command had an effect. */
-  unsent?: boolean;
+  /** Default: as the code says. */
+  sent?: boolean;
 }
 
-/** The same error, of a command of which nothing had an effect. */
-export function asUnsent(error: unknown): unknown {
-  if (!(error instanceof ExecutorError) || error.unsent) return error;
-  const { code, message, cause, exitCode, stdout, stderr } = error;
-  const status = exitCode === undefined ? {} : { exitCode };
-  return new ExecutorError(code, message, { cause, stdout, stderr, unsent: true, ...status });
-}
+/** Codes of failures before a command was sent; with the others it can have run. */
+const unsentCodes: ReadonlySet<ExecutorErrorCode> = new Set([
+  'no-address',
+  'refused',
+  'auth',
+  'host-key',
+  'protocol',
+  'session-limit',
+  'no-shell',
+]);
 
 /** The one error of the executor contract (X-3); switch on `code`. */
 export class ExecutorError extends Error {
@@ -149,8 +158,8 @@ export class ExecutorError extends Error {
   readonly exitCode: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  /** True: nothing of the command had an effect. False: it may have had one. */
-  readonly unsent: boolean;
+  /** False: the command did not run. True: it ran, or can have run. */
+  readonly sent: boolean;
 
   constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -159,6 +168,14 @@ export class ExecutorError extends Error {
     this.exitCode = options.exitCode;
     this.stdout = options.stdout ?? '';
     this.stderr = options.stderr ?? '';
-    this.unsent = options.unsent ?? false;
+    this.sent = options.sent ?? !unsentCodes.has(code);
   }
+}
+
+/** The same error, of a command that did not run. */
+export function asUnsent(error: unknown): unknown {
+  if (!(error instanceof ExecutorError) || !error.sent) return error;
+  const { code, message, cause, exitCode, stdout, stderr } = error;
+  const status = exitCode === undefined ? {} : { exitCode };
+  return new ExecutorError(code, message, { cause, stdout, stderr, sent: false, ...status });
 }

@@ -5,8 +5,8 @@ import { connectionMachine, type ConnectionPort } from '../machines/connection.j
 import { parseAddress } from './address.js';
 import { abortError, finishCommand, openChannel, type OpenCommand } from './command.js';
 import { connect, hangUp } from './connect.js';
+import { frameCommand } from './frame.js';
 import {
-  asUnsent,
   ExecutorError,
   type CommandResult,
   type CommandStream,
@@ -80,33 +80,31 @@ class SshExecutor implements Executor, ConnectionPort {
 
   async run(command: string, options: RunOptions): Promise<CommandResult> {
     const deadline = this.#deadline(options.timeoutMs, 'the command', options.signal);
-    // A command that has no input may act as soon as its channel is open.
-    let isSent = false;
-    const sending = (): void => void (isSent = true);
     try {
-      await this.#channels.take(deadline.signal).catch(() => Promise.reject(abortError(deadline.signal)));
+      await this.#channels
+        .take(deadline.signal)
+        .catch(() => Promise.reject(abortError(deadline.signal, false)));
       try {
-        const { env, stdin, permit, maxOutputBytes = defaultMaxOutputBytes } = options;
+        const { env, stdin, permit, shell, maxOutputBytes = defaultMaxOutputBytes } = options;
+        const { wire, marker } = frameCommand(command, shell);
         const opening = (client: Client): Promise<OpenCommand> => {
           permit?.();
-          if (stdin === undefined) sending();
-          return openChannel(client, command, env);
+          return openChannel(client, wire, env);
         };
         const channel = await this.#channel(opening, deadline.signal);
-        return await finishCommand(channel, { stdin, maxOutputBytes, permit, sending }, deadline.signal);
+        return await finishCommand(channel, { marker, stdin, maxOutputBytes, permit }, deadline.signal);
       } finally {
         this.#channels.release();
       }
-    } catch (error) {
-      throw isSent ? error : asUnsent(error);
     } finally {
       deadline.end();
     }
   }
 
   async open(command: string, options: { signal: AbortSignal }): Promise<CommandStream> {
-    const opening = (client: Client) => openChannel(client, command, undefined);
-    const stream = streamLines(await this.#channel(opening, options.signal));
+    const { wire, marker } = frameCommand(command);
+    const opening = (client: Client) => openChannel(client, wire, undefined);
+    const stream = streamLines(await this.#channel(opening, options.signal), marker);
     if (options.signal.aborted) stream.close();
     else options.signal.addEventListener('abort', () => stream.close(), { once: true });
     return stream;
@@ -159,8 +157,9 @@ class SshExecutor implements Executor, ConnectionPort {
     if (this.#verifiedKey?.equals(key)) return;
     const deadline = this.#deadline(this.#options.connectTimeoutMs, 'the verification of the host', signal);
     const run = async (command: string): Promise<CommandResult> => {
-      const channel = await openChannel(client, command, undefined);
-      return finishCommand(channel, { maxOutputBytes: 65_536 }, deadline.signal);
+      const { wire, marker } = frameCommand(command);
+      const channel = await openChannel(client, wire, undefined);
+      return finishCommand(channel, { marker, maxOutputBytes: 65_536 }, deadline.signal);
     };
     try {
       await orAbort(this.#verifyHost(key, run, deadline.signal), deadline.signal);
@@ -190,7 +189,7 @@ class SshExecutor implements Executor, ConnectionPort {
       } catch (error) {
         if (signal.aborted) {
           opening.then((late) => late.channel.close()).catch(() => {});
-          throw abortError(signal);
+          throw abortError(signal, true);
         }
         const { code } = error as ExecutorError;
         if (code === 'session-limit') await orAbort(this.#pause(sessionRetryMs), signal);
@@ -250,10 +249,10 @@ class SshExecutor implements Executor, ConnectionPort {
   }
 }
 
-/** The promise, or the abort, whichever is first. */
+/** The promise, or the abort, whichever is first. Nothing was sent yet. */
 function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal));
+    const onAbort = (): void => reject(abortError(signal, false));
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));

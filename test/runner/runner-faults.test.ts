@@ -4,8 +4,7 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ContainerResult } from '../../src/queue/queue.js';
-import { parseCollected } from '../../src/runner/collected-result.js';
+import { parseCollected, type CollectedResult } from '../../src/runner/collected-result.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { findTool, requireTool } from '../support/tools.js';
 
@@ -27,7 +26,7 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
   afterEach(() => host?.remove());
 
   const ended = (): Promise<void> => expect.poll(() => host.list(), patient).toContain(`${uuid} ended`);
-  const collect = async (): Promise<ContainerResult> => {
+  const collect = async (): Promise<CollectedResult> => {
     await ended();
     return parseCollected(uuid, (await host.run(['--collect', uuid])).stdout);
   };
@@ -180,12 +179,7 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
 
   it.each([
     ['full', 'size=64k', 'dd if=/dev/zero of="$0/fill" bs=1k count=200', 'No space left on device'],
-    [
-      'out of inodes',
-      'size=1m,nr_inodes=60',
-      'for i in $(seq 60); do >"$0/fill$i"; done',
-      'No space left',
-    ],
+    ['out of inodes', 'size=1m,nr_inodes=60', 'for i in $(seq 60); do >"$0/fill$i"; done', 'No space left'],
     ['read-only', 'size=1m', 'mount -o remount,ro "$0"', 'Read-only file system'],
   ])(
     'refuses to start on a disk that is %s, and lists itself as broken with the reason',

@@ -72,7 +72,7 @@ api: { listen: '127.0.0.1:0' }
 driver: simulated
 instanceTypes:
   small: { vcpus: 2, ram: 1GiB, includedScratch: 1GiB, price: 0.1 }
-controller: { url: '${controller.url}' }
+controller: { url: '${controller.url}', withoutLock: true }
 runner: { deploy: '', command: crunch-run, runtimeEngine: singularity, arguments: [--foo] }
 scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeout: 5s, pollInterval: 200ms }
 pool:
