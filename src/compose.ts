@@ -96,7 +96,14 @@ async function start(
   const metrics: Metrics = metricsOf(options, { containers, journal, orders: () => orders });
   const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
-  const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
+  const reporter = new Reporter({
+    config,
+    clock,
+    log,
+    journal: announced(journal, live.note),
+    metrics,
+    hasRun: controller && ((uuid) => ['Running', 'Complete'].includes(controller.get(uuid)?.state ?? '')),
+  });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const executorFactory = options.executorFactory ?? sshExecutors(config, clock);

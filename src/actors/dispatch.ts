@@ -29,6 +29,10 @@ export interface DispatchObserver {
   decided(decision: Decision): void;
   failed(operation: string, uuid: string, error: unknown): void;
   fetchFailed(error: unknown): void;
+  /** An attempt ended on its instance without a result. */
+  attemptFailed?(uuid: string, because: string): void;
+  /** The queue has a container as Complete that this dispatcher dealt with. */
+  attemptSucceeded?(uuid: string): void;
 }
 
 export interface DispatchOptions {
@@ -284,12 +288,14 @@ export class Dispatch implements DispatchPort {
   }
 
   #reconcile(action: SyncAction, hasProcess: boolean): void {
+    if ('hasFailed' in action) this.#options.observer.attemptFailed?.(action.uuid, action.because);
     const { queue, pool, observer, failures } = this.#options;
     const { uuid } = action;
     switch (action.kind) {
       case 'forget':
         this.#killed.delete(uuid);
         failures.forget(uuid);
+        if (queue.get(uuid)?.state === 'Complete') observer.attemptSucceeded?.(uuid);
         return queue.forget(uuid);
       case 'lost':
         return this.#lose(uuid, action.because);

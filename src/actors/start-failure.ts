@@ -1,4 +1,5 @@
-import type { StartFailure, StartFault } from '../machines/worker-effects.js';
+import type { StartFault } from '../domain/start-fault.js';
+import type { StartFailure } from '../machines/worker-effects.js';
 import { startRefusals } from '../runner/exit-codes.js';
 import { StartDocumentError } from '../runner/start-document.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';

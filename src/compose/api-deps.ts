@@ -41,6 +41,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     pool,
     store,
     role: () => orders.role(),
+    attemptFault: () => reporter.attemptFault(),
     assertLeading: () => orders.assertLeading(),
     dispatcher: {
       containers: () => dispatch.containers(),

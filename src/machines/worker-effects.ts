@@ -1,5 +1,6 @@
 import { fromCallback, fromPromise, type EventObject } from 'xstate';
 import type { Tags } from '../domain/instance.js';
+import type { StartFault } from '../domain/start-fault.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 
 /** Why a remote step did not succeed; `expected` ones are normal while an instance boots (P-7). */
@@ -12,21 +13,6 @@ export interface RemoteFailure {
   stderr: string;
   expected: boolean;
 }
-
-/**
- * Whose fault a failed start is. `broken-instance`: the instance says that it can run nothing; `instance`: it failed
- * there; `occupied`: a process of an earlier start is there;
- * `line`: connection or server; `container`: it would fail anywhere; `daemon`: store, lead or a bug.
- */
-export const startFaults = [
-  'broken-instance',
-  'instance',
-  'occupied',
-  'line',
-  'container',
-  'daemon',
-] as const;
-export type StartFault = (typeof startFaults)[number];
 
 /** Why a start command did not succeed. What is not given is not known, as in records of earlier versions. */
 export interface StartFailure extends RemoteFailure {

@@ -3,7 +3,7 @@ import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
-import { startFaults, type StartFault } from '../machines/worker-effects.js';
+import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */

@@ -8,7 +8,8 @@ import {
   uuid2,
   WorkerWorld,
 } from '../support/worker-world.js';
-import type { StartFault, StartOutcome } from '../../src/machines/worker-effects.js';
+import type { StartFault } from '../../src/domain/start-fault.js';
+import type { StartOutcome } from '../../src/machines/worker-effects.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 
 const minute = 60_000;
