@@ -1,4 +1,5 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
 import type {
   Queue,
@@ -19,6 +20,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
   /** Locks given up that count as no attempt. */
   readonly uncounted: string[] = [];
   threshold = 1;
+  readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
   gate: Promise<void> = Promise.resolve();
   readonly #types: PoolWorldOptions['types'];
@@ -66,6 +68,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
       },
       typeNamed: () => undefined,
       last503At: () => 0,
+      failures: this.failures,
       observer: { decided: () => {}, failed: () => {}, fetchFailed: () => {} },
     });
     this.#dispatch.start();

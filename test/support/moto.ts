@@ -23,7 +23,10 @@ export function findMoto(): string | undefined {
   return existsSync(installed) ? installed : findTool('moto_server');
 }
 
-/** Starts it on a free port of loopback; rejects when it does not answer within a minute. */
+/** How long starting it may take on a machine that has other things to do. */
+export const motoPatienceMs = 300_000;
+
+/** Starts it on a free port of loopback; rejects when it ends, or does not answer in the end. */
 export async function startMoto(program: string): Promise<Moto> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -43,7 +46,7 @@ export async function startMoto(program: string): Promise<Moto> {
     child.kill('SIGKILL');
     await ended;
   };
-  const deadlineAt = Date.now() + 60_000;
+  const deadlineAt = Date.now() + motoPatienceMs;
   while (!(await answers(`${url}/moto-api/`))) {
     if (child.exitCode !== null || Date.now() > deadlineAt) {
       await stop();
