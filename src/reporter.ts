@@ -158,7 +158,11 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         return metrics.timeToReady(fact.sinceVerifiedMs);
       case 'container.startReturned':
         if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
-        return this.#note('container.started', { instance: instanceId, container: fact.uuid });
+        return this.#note('container.started', {
+          instance: instanceId,
+          container: fact.uuid,
+          ...(fact.attempt === undefined ? {} : { data: { attempt: fact.attempt } }),
+        });
       case 'container.exited':
         log.info(
           { component: 'worker', Instance: instanceId, ContainerUUID: fact.uuid, ending: fact.ending },

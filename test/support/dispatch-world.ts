@@ -1,6 +1,6 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
-import type { Queue, QueueEntry, QueueSnapshot, ResultVerdict } from '../../src/queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, ResultVerdict } from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld, type PoolWorldOptions } from './pool-world.js';
@@ -10,6 +10,7 @@ import { bare } from './scheduling-world.js';
 export class DispatchWorld extends PoolWorld implements Queue {
   readonly containers = new Map<string, QueueEntry>();
   readonly calls: string[] = [];
+  readonly claims: RefusedClaim[] = [];
   threshold = 1;
   /** What every change of the queue waits for. */
   gate: Promise<void> = Promise.resolve();
@@ -58,7 +59,12 @@ export class DispatchWorld extends PoolWorld implements Queue {
       },
       typeNamed: () => undefined,
       last503At: () => 0,
-      observer: { decided: () => {}, failed: () => {}, fetchFailed: () => {} },
+      observer: {
+        decided: () => {},
+        failed: () => {},
+        fetchFailed: () => {},
+        claimRefused: (claim) => this.claims.push(claim),
+      },
     });
     this.#dispatch.start();
     return this.#dispatch;
