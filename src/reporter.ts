@@ -7,7 +7,7 @@ import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.j
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
-import { tagKeys } from './domain/instance.js';
+import { quarantineRemedy, tagKeys } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { Journal } from './journal/journal.js';
@@ -97,6 +97,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
       );
     }
+    this.#notedQuarantine(before, after);
     if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
       log.warn(fieldsOf(after), 'instance of this set that nobody recorded, and that never answered');
     }
@@ -110,6 +111,17 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     log[isWarning ? 'warn' : 'debug'](
       { ...fieldsOf(after), step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
       'step failed',
+    );
+  }
+
+  #notedQuarantine(before: WorkerSnapshot, after: WorkerSnapshot): void {
+    const { quarantine, id } = after.context.instance;
+    if (!quarantine || before.context.instance.quarantine?.at === quarantine.at) return;
+    const { because } = quarantine;
+    this.#note('instance.quarantined', { instance: id, because });
+    this.#options.log.warn(
+      { ...fieldsOf(after), because, remedy: quarantineRemedy(id) },
+      'instance quarantined',
     );
   }
 
@@ -279,6 +291,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#options.log.info(fields, 'order for a container');
     this.#note('operator.order', { container, to: order, because });
     if (order === 'cancel') this.cancelled(container, because);
+  }
+
+  /** An operator ended the quarantine of an instance. */
+  quarantineCleared(instance: string, because: string): void {
+    this.#options.log.info({ component: 'api', Instance: instance, Reason: because }, 'quarantine cleared');
+    this.#note('operator.order', { instance, to: 'clear quarantine', because });
   }
 
   /** An operator opened a breaker. */

@@ -86,7 +86,8 @@ async function* followStream(
         pauseMs = lookMs;
       } catch (error) {
         // The connection is made anew, or the container is found elsewhere, or what was kept tells the rest.
-        if (!(error instanceof ExecutorError)) throw error;
+        // Who waits for a session that others have gets that told, not silence.
+        if (!(error instanceof ExecutorError) || error.code === 'session-limit') throw error;
         pauseMs = Math.min(longestLookMs, 2 * pauseMs);
       }
     }

@@ -60,6 +60,10 @@ export interface Core {
   pool: WorkerPool;
   dispatch: Dispatch;
   executors: Executors;
+  quarantine: {
+    /** As {@link Driver.clearQuarantine}. */
+    clear(instanceId: string, force: boolean): Promise<boolean>;
+  };
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
   stop(): void;
 }
@@ -101,6 +105,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pool,
     dispatch,
     executors,
+    quarantine: {
+      clear: async (instanceId, force) => {
+        const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
+        return (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+      },
+    },
     stop: () => {
       dispatch.stop();
       pool.stop();

@@ -33,6 +33,7 @@ const orders: Readonly<Record<string, string>> = {
   kill: 'destroy it at once',
   shutdown: 'destroy it',
   cancel: 'cancel it',
+  'clear quarantine': 'end its quarantine',
 };
 
 const boots: Readonly<Record<string, string>> = {
@@ -66,6 +67,7 @@ const tellers: Readonly<Record<string, Teller>> = {
       : `${of('idle behavior', instance)} changed from ${from} to ${to}: ${because}.`,
   'worker.gone': ({ from, data }, { instance }) =>
     `${instance} left the provider’s list (${from}) after ${spanText(Number(data?.['lifeMs']))}, at a cost of ${dollarText(Number(data?.['cost']))}.`,
+  'instance.quarantined': ({ because }, { instance }) => `${instance} was quarantined, because ${because}.`,
   'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
   'worker.replaced': () => 'The daemon looks after it again.',
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,

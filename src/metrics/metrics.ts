@@ -212,6 +212,14 @@ export class Metrics {
     this.#sum('instances_price', 'Dollars an hour.', workers, (worker) => worker.instanceType.price);
     this.#sum('vcpus_total', 'VCPUs.', workers, (worker) => worker.instanceType.vcpus);
     this.#sum('memory_bytes_total', 'RAM.', workers, (worker) => worker.instanceType.ramBytes);
+    new Gauge({
+      name: 'longshore_instances_quarantined',
+      help: 'Instances that are set aside until an operator clears them.',
+      registers: [this.registry],
+      collect() {
+        this.set(workers().filter(({ isQuarantined }) => isQuarantined).length);
+      },
+    });
     this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));
   }
 

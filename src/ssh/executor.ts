@@ -39,6 +39,15 @@ export interface CommandStream {
   close(): void;
 }
 
+export interface OpenOptions {
+  signal: AbortSignal;
+  /**
+   * `user`: over the connection of the users, whose sessions are bounded: rejects with `session-limit` when none is free
+   * in time. Default `daemon`: beside the commands; ends with `session-limit` where the server allows one session only.
+   */
+  traffic?: 'daemon' | 'user';
+}
+
 /** The terminal a session is shown on. */
 export interface Terminal {
   /** As in the environment variable `TERM`. */
@@ -76,8 +85,8 @@ export interface SessionOptions {
 export interface Executor {
   /** Resolves on exit status 0 only; rejects with {@link ExecutorError} otherwise. */
   run(command: string, options: RunOptions): Promise<CommandResult>;
-  open(command: string, options: { signal: AbortSignal }): Promise<CommandStream>;
-  /** A session beside the commands. Absent where there is no real connection. */
+  open(command: string, options: OpenOptions): Promise<CommandStream>;
+  /** A session of a user, over the connection of the users. Absent where there is no real connection. */
   openSession?(options: SessionOptions): Promise<RemoteSession>;
   /** Takes effect at the next connection (X-10). */
   setTarget(target: ExecutorTarget): void;

@@ -19,19 +19,34 @@ const inPosixShell = 'eval "$c"';
 const inLoginShell = `case \${SHELL##*/} in bash|zsh|ksh*) exec "$SHELL" -c "$c";; esac; ${inPosixShell}`;
 
 /**
+ * Ends what is followed when the channel is closed, which a program that prints nothing would not see: its input ends
+ * then. The shell of the session leads its process group, unless a forced command started it.
+ */
+const inBackground = [
+  'exec 3<&0; ( exec 3<&-; set --; eval "$c" ) </dev/null & p=$!',
+  '( cat <&3; kill -s TERM -- -$$ || kill $p ) >/dev/null 2>&1 & w=$!',
+  'exec 3<&-; wait $p; s=$?; kill $w 2>/dev/null',
+].join('; ');
+
+/**
  * Read by every login shell alike: no quote, newline, exclamation mark or backslash. The marker comes in two halves, so
  * that a host which repeats the command line does not print it. Begin and end go to both streams, stdout last at the
  * beginning, and last at the end.
  */
-const frameScript = (shell: CommandShell): string =>
-  [
+function frameScript(shell: CommandShell | 'stream'): string {
+  const foreground = `( set --; ${shell === 'login' ? inLoginShell : inPosixShell} ); s=$?`;
+  return [
     'm=@$1-$2; shift 2; echo "$m begin" >&2; echo "$m begin"',
-    `${decode} && ( set --; ${shell === 'login' ? inLoginShell : inPosixShell} )`,
-    's=$?; echo "$m end $s" >&2; echo "$m end $s"',
+    `if ${decode}; then ${shell === 'stream' ? inBackground : foreground}; else s=$?; fi`,
+    'echo "$m end $s" >&2; echo "$m end $s"',
   ].join('; ');
+}
 
-/** Wraps a command for /bin/sh so that it runs whatever the login shell is (X-2). */
-export function frameCommand(command: string, shell: CommandShell = 'posix'): FramedCommand {
+/**
+ * Wraps a command for /bin/sh so that it runs whatever the login shell is (X-2). `stream`: it has no input, and ends when
+ * its input does.
+ */
+export function frameCommand(command: string, shell: CommandShell | 'stream' = 'posix'): FramedCommand {
   const [first, second] = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
   const words =
     Buffer.from(command)

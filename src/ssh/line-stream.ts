@@ -9,26 +9,40 @@ const longestStderrBytes = 4_096;
 /** A longer line is cut. */
 const longestLine = 65_536;
 
+export interface FramedStream extends CommandStream {
+  readonly text: AsyncIterable<string>;
+  /** With an error: whoever reads gets that. */
+  close(error?: ExecutorError): void;
+}
+
 /** What a command prints, as long as it runs. Its stderr goes into the error it ends with. */
-export function streamLines(
-  command: OpenCommand,
-  marker: string,
-): CommandStream & { text: AsyncIterable<string> } {
+export function streamLines(command: OpenCommand, marker: string): FramedStream {
   const { channel } = command;
   const stdout = new FrameReader(marker);
   const stderr = new FrameReader(marker);
   let errorText = '';
   let isClosed = false;
+  let closedBy: ExecutorError | undefined;
   let endReading = (): void => {};
   channel.stderr.on('data', (chunk: Buffer) => {
     const piece = stderr.push(chunk);
     if (errorText.length < longestStderrBytes) errorText += piece.toString('utf8');
   });
 
+  const failIfClosedBy = (): void => {
+    if (closedBy) throw closedBy;
+  };
+
   async function* text(): AsyncGenerator<string> {
+    failIfClosedBy();
     if (isClosed) return;
     const pieces = channel.pipe(new Unframing(stdout));
-    endReading = () => pieces.destroy();
+    // A channel whose rest nobody reads never closes.
+    endReading = () => {
+      channel.unpipe(pieces);
+      pieces.destroy();
+      channel.resume();
+    };
     // A connection that broke leaves the channel without an end.
     void command.closed.then(() => channel.readableLength === 0 && pieces.end());
     const decoder = new StringDecoder('utf8');
@@ -37,10 +51,10 @@ export function streamLines(
     } catch (error) {
       if (!isClosed) throw error;
     } finally {
-      pieces.destroy();
+      endReading();
     }
-    if (isClosed) return;
-    await command.closed;
+    if (!isClosed) await command.closed;
+    failIfClosedBy();
     const error = isClosed ? undefined : errorOf(command, stdout, { stderr, errorText });
     if (error) throw error;
   }
@@ -48,8 +62,10 @@ export function streamLines(
   return {
     lines: linesOf(text()),
     text: text(),
-    close() {
+    close(error) {
+      if (isClosed) return;
       isClosed = true;
+      closedBy = error;
       endReading();
       channel.close();
       channel.resume();
