@@ -1,4 +1,5 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
 import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, ResultVerdict } from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
@@ -12,6 +13,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
   readonly calls: string[] = [];
   readonly claims: RefusedClaim[] = [];
   threshold = 1;
+  readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
   gate: Promise<void> = Promise.resolve();
   readonly #types: PoolWorldOptions['types'];
@@ -59,6 +61,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
       },
       typeNamed: () => undefined,
       last503At: () => 0,
+      failures: this.failures,
       observer: {
         decided: () => {},
         failed: () => {},
