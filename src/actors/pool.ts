@@ -38,6 +38,8 @@ export interface RunningView {
   phase: 'starting' | 'running' | 'ending' | 'exited';
   /** Epoch ms, `undefined` while alive. */
   exitedAt: number | undefined;
+  /** Which attempt it is, where the instance or the order to start it named that. */
+  attempt?: number;
 }
 
 export class PoolError extends Error {
@@ -56,6 +58,8 @@ export interface Pool {
   /** Sorted by instance id, then type name (L-32). */
   instances(): InstanceView[];
   running(): ReadonlyMap<string, RunningView>;
+  /** Processes of containers that `running` has on another instance: on one of the two they should not be. */
+  doubles(): readonly (RunningView & { uuid: string })[];
   /** Without creations under way. */
   countWorkers(): Record<WorkerState, number>;
   /** What runs on some worker is not known yet; one that is taken for an orphan does not count. */
@@ -92,8 +96,8 @@ export interface Pool {
   keep(instanceId: string): void;
   /** False unless the worker is in service with behavior `run` (R-1). */
   startContainer(instanceId: string, container: Container): boolean;
-  /** True while a process may exist (R-8). */
-  killContainer(uuid: string, because: string): boolean;
+  /** True while a process may exist (R-8). `instanceId`: only there. */
+  killContainer(uuid: string, because: string, instanceId?: string): boolean;
   forgetContainer(uuid: string): void;
   /** Throws {@link PoolError} `requested instance does not exist` (I-6). */
   setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void;

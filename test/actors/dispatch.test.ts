@@ -59,6 +59,38 @@ it('charges no attempt for a lock that is given up because there is no quota (T-
   expect(wait).toMatchObject({ code: 'cloud-limit', until: 1_000_000 + 60_000 });
 });
 
+describe('a container that two instances have', () => {
+  it('is stopped on the one that the queue does not name, and stays what it is', async () => {
+    world = new DispatchWorld({ types: [t1], maxInstances: 2 });
+    world.add('i-1', t1);
+    world.add('i-2', t1);
+    world.probe = () => listing({ live: [c1.uuid], attempts: { [c1.uuid]: 1 } });
+    await world.start();
+    for (const id of ['i-1', 'i-2']) await world.visit(id);
+    const kills: (string | undefined)[] = [];
+    const { pool } = world;
+    const kill = pool.killContainer.bind(pool);
+    pool.killContainer = (uuid, because, instanceId) => {
+      kills.push(instanceId);
+      return kill(uuid, because, instanceId);
+    };
+    world.queue({ ...container(1, { state: 'Running' }), instanceId: 'i-1', attempt: 2 }).dispatch();
+    await world.pass(1_000);
+    expect(new Set(kills)).toEqual(new Set(['i-2']));
+    expect(world.claims).toEqual([
+      {
+        uuid: c1.uuid,
+        instanceId: 'i-2',
+        attempt: 1,
+        what: 'process',
+        because: 'the queue places the container on i-1',
+      },
+    ]);
+    expect(world.calls).toEqual([]);
+    expect(world.stateOf(c1.uuid)).toBe('Running');
+  });
+});
+
 describe('queue and pool', () => {
   it('are brought together no faster than once a second while the store refuses', async () => {
     world = new DispatchWorld({ types: [t1] });

@@ -5,6 +5,7 @@ import type {
   Queue,
   QueueEntry,
   QueueSnapshot,
+  RefusedClaim,
   ResultVerdict,
   UnlockOptions,
 } from '../../src/queue/queue.js';
@@ -19,6 +20,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
   readonly calls: string[] = [];
   /** Locks given up that count as no attempt. */
   readonly uncounted: string[] = [];
+  readonly claims: RefusedClaim[] = [];
   threshold = 1;
   readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
@@ -69,7 +71,12 @@ export class DispatchWorld extends PoolWorld implements Queue {
       typeNamed: () => undefined,
       last503At: () => 0,
       failures: this.failures,
-      observer: { decided: () => {}, failed: () => {}, fetchFailed: () => {} },
+      observer: {
+        decided: () => {},
+        failed: () => {},
+        fetchFailed: () => {},
+        claimRefused: (claim) => this.claims.push(claim),
+      },
     });
     this.#dispatch.start();
     return this.#dispatch;
