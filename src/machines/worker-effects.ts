@@ -11,12 +11,16 @@ export interface RemoteFailure {
   stdout: string;
   stderr: string;
   expected: boolean;
+  /** Of a command that began: its exit status, and the boot of the host. */
+  exitCode?: number;
+  bootId?: string;
 }
 
 export type RemoteOutcome = { ok: true } | RemoteFailure;
 
 export type RunProbeOutcome =
-  { ok: true; listing: RunnerListing; durationMs: number } | (RemoteFailure & { durationMs: number });
+  | { ok: true; listing: RunnerListing; durationMs: number; bootId?: string }
+  | (RemoteFailure & { durationMs: number });
 
 /** Names the instance whose executor an effect is to use. */
 export interface OnInstance {

@@ -17,6 +17,7 @@ import {
 } from './worker-effects.js';
 import {
   brokenBecause,
+  setupLostBecause,
   tagsDiffer,
   wantedTags,
   type WorkerContext,
@@ -136,7 +137,10 @@ export const workerSetup = setup({
     isDraining,
     isHeld,
     isNotHeld: not(isHeld),
-    acceptsContainers: stateIn({ idleBehavior: 'run' }),
+    acceptsContainers: and([
+      stateIn({ idleBehavior: 'run' }),
+      ({ context }) => context.setupLostBecause === '',
+    ]),
     isShuttingDown: stateIn({ lifecycle: 'shutdown' }),
     isBooting: or([
       stateIn({ lifecycle: 'booting' }),
@@ -194,6 +198,9 @@ export const workerSetup = setup({
       context.idleBehavior === 'run' &&
       brokenBecause(context, event.listing) !== '',
     succeeded: (_, params: RemoteOutcome) => params.ok,
+    needsSetup: or(['isBooting', ({ context }) => context.setupLostBecause !== '']),
+    lostSetup: ({ context }, params: RunProbeOutcome) =>
+      context.answered && setupLostBecause(context, params) !== '',
     probePassed: ({ context }, params: RunProbeOutcome) => liveProbe(params, context),
     tagsDiffer: ({ context }) => tagsDiffer(context),
     isRunnersActor: ({ context }, params: { actorId: string }) => params.actorId in context.runners,
@@ -259,9 +266,25 @@ export const workerSetup = setup({
       if (!params.ok) return;
       enqueue.assign({
         answered: true,
+        bootId: params.bootId ?? context.bootId,
+        setupLostBecause: '',
         staleSince: trackStaleLocks(context.staleSince, params.listing.stale, context.clock.now()),
       });
       enqueue.raise({ type: 'round.passed', listing: params.listing });
+    }),
+    noteSetupLost: steps<RunProbeOutcome>(({ context, enqueue }, params) => {
+      const because = setupLostBecause(context, params);
+      const failure: RemoteFailure = params.ok
+        ? { ok: false, code: 'rebooted', message: because, stdout: '', stderr: '', expected: true }
+        : { ...params, message: `${because}: ${params.message}` };
+      enqueue.assign({
+        setupLostBecause: because,
+        bootId: params.bootId ?? context.bootId,
+        lastFailure: failure,
+      });
+      // Once at once; when that did not help, at the usual pace.
+      if (context.setupLostBecause === '') enqueue.emit({ type: 'probe.wanted' });
+      enqueue.raise({ type: 'round.failed', failure });
     }),
     raiseRoundFailed: steps<RemoteOutcome>(({ context, enqueue }, params) => {
       const failure = params.ok ? context.round.bootFailure : params;
@@ -423,6 +446,8 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     lastFailure: undefined,
     answered: false,
     destroyConfirmed: false,
+    bootId: '',
+    setupLostBecause: '',
     runners: {},
     staleSince: {},
     tagsInFlight: undefined,
