@@ -35,6 +35,7 @@ export const listings = [
   'interruption',
   'interruption,c1',
   'fail',
+  'gone',
   'fault',
 ];
 export const external = [
