@@ -35,6 +35,7 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     isOrphan: snapshot.value.lifecycle === 'orphaned',
     isBeingSetUp: context.setupLostBecause !== '',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
+    quarantine: context.instance.quarantine,
     idleBehavior: context.idleBehavior,
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
@@ -46,9 +47,11 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
-  const { instanceType, idleBehavior, runners, probedAt } = snapshot.context;
+  const { instance, instanceType, idleBehavior, runners, probedAt } = snapshot.context;
   const workerState = workerStateOf(snapshot);
-  return { instanceType, workerState, idleBehavior, runners: Object.keys(runners).length, probedAt };
+  const isQuarantined = instance.quarantine !== undefined;
+  const count = Object.keys(runners).length;
+  return { instanceType, workerState, idleBehavior, isQuarantined, runners: count, probedAt };
 }
 
 /** What has a process on the instance. */

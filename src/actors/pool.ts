@@ -1,5 +1,5 @@
 import type { Container } from '../domain/container.js';
-import type { BootStage, IdleBehavior, WorkerState } from '../domain/instance.js';
+import type { BootStage, IdleBehavior, Quarantine, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 
 /** One worker, or one create call that has not returned (L-30, L-31). */
@@ -15,6 +15,8 @@ export interface InstanceView {
   isOrphan?: boolean;
   /** It rebooted, or lost the runner program: nothing can be begun there until that is in place again. */
   isBeingSetUp?: boolean;
+  /** Not given: it is in none. */
+  quarantine?: Quarantine | undefined;
   /** While booting. */
   bootStage: BootStage | undefined;
   idleBehavior: IdleBehavior;
@@ -104,6 +106,7 @@ export interface WorkerGaugeView {
   workerState: WorkerState;
   idleBehavior: IdleBehavior;
   runners: number;
+  isQuarantined?: boolean;
   /** Last successful probe, epoch ms. */
   probedAt: number;
 }
