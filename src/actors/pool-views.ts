@@ -56,12 +56,13 @@ export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
 
 /** What has a process on the instance. */
 export function runnersOf({ context }: WorkerSnapshot): [string, RunningView][] {
-  return Object.entries(context.runners).map(([uuid, { phase }]) => [
+  return Object.entries(context.runners).map(([uuid, { phase, attempt }]) => [
     uuid,
     {
       instanceId: context.instance.id,
       phase: phase === 'collecting' ? 'ending' : phase,
       exitedAt: undefined,
+      ...(attempt === undefined ? {} : { attempt }),
     },
   ]);
 }

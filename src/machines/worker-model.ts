@@ -101,7 +101,8 @@ export interface RoundFailed {
 export type WorkerEvent =
   | { type: 'instance.listed'; instance: Instance }
   | { type: 'instance.missing' }
-  | { type: 'container.assigned'; uuid: string; queuedAt: number }
+  /** `attempt`: the number that its start will get. */
+  | { type: 'container.assigned'; uuid: string; queuedAt: number; attempt?: number }
   | { type: 'container.kill'; uuid: string; because: string }
   | { type: 'operator.run'; because: string }
   | { type: 'operator.hold'; because: string }
@@ -132,7 +133,13 @@ export type WorkerFact =
   | { type: 'probe.wanted' }
   | { type: 'container.exited'; uuid: string; ending: RunnerEnding; at: number }
   /** The start command returned, `queuedMs` after the container was asked for (M-18). */
-  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined; outcome: StartOutcome }
+  | {
+      type: 'container.startReturned';
+      uuid: string;
+      attempt?: number;
+      queuedMs: number | undefined;
+      outcome: StartOutcome;
+    }
   | { type: 'boot.decided'; outcome: BootOutcome }
   | { type: 'boot.verified'; sinceAppearedMs: number }
   | { type: 'boot.ready'; sinceVerifiedMs: number };

@@ -3,6 +3,7 @@ import { isIdleBehavior, type BootOutcome, type BootStage, type IdleBehavior } f
 import type { Instance } from '../domain/instance.js';
 import {
   applyListing,
+  isOtherAttempt,
   trackStaleLocks,
   type ListingChange,
   type RunnerRecord,
@@ -344,13 +345,18 @@ export const workerSetup = setup({
       if (event.type !== 'watch.started' && event.type !== 'watch.ended') return;
       const record = context.runners[event.uuid];
       const ended = event.type === 'watch.ended';
+      if (record && isOtherAttempt(record, event.attempt)) return;
       if (record && (record.phase === 'collecting' || (!ended && record.phase === 'running'))) return;
       const kind = record ? (ended ? 'ended' : 'listed') : ended ? 'adoptEnded' : 'adopt';
       const phase = ended ? 'collecting' : 'running';
       enqueue.assign({
         runners: {
           ...context.runners,
-          [event.uuid]: { ...(record ?? { gaveUp: false, queuedAt: undefined }), phase },
+          [event.uuid]: {
+            ...(record ?? { gaveUp: false, queuedAt: undefined }),
+            ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
+            phase,
+          },
         },
         revision: context.revision + 1,
         busyAt: context.clock.now(),
@@ -360,9 +366,10 @@ export const workerSetup = setup({
     }),
     startRunner: steps(({ context, event, enqueue }) => {
       if (event.type !== 'container.assigned' || event.uuid in context.runners) return;
-      const { uuid, queuedAt } = event;
+      const { uuid, queuedAt, attempt } = event;
+      const named = attempt === undefined ? {} : { attempt };
       enqueue.assign({
-        runners: { ...context.runners, [uuid]: { phase: 'starting', gaveUp: false, queuedAt } },
+        runners: { ...context.runners, [uuid]: { phase: 'starting', gaveUp: false, queuedAt, ...named } },
         served: context.served + 1,
       });
       spawnRunner(enqueue, context, uuid, 'assigned');
@@ -382,7 +389,8 @@ export const workerSetup = setup({
         lastContainerUuid: event.uuid,
         failedStarts,
       });
-      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs, outcome });
+      const named = record.attempt === undefined ? {} : { attempt: record.attempt };
+      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, ...named, queuedMs, outcome });
       if (outcome.ok) return;
       enqueue.emit({ type: 'probe.wanted' });
       const because = brokenByStarts(outcome, failedStarts, context.settings.maxFailedStarts);

@@ -164,6 +164,15 @@ export class PlannedInstances {
     return { victims, isEnough: true };
   }
 
+  /** Some instance may take a container still, if only a small one. */
+  hasRoom(): boolean {
+    for (const instances of this.#byType.values()) {
+      if (instances.some((each) => each.left >= 1 && !this.#isFull(each) && each.capacity.vcpus > 0))
+        return true;
+    }
+    return false;
+  }
+
   #isFull({ containers }: PlannedInstance): boolean {
     const { atOnce } = this.#limits;
     return atOnce > 0 && containers >= atOnce;
