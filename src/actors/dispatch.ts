@@ -9,7 +9,7 @@ import { QueueLine } from '../policy/queue-line.js';
 import { placeOf, resolveDoubles, type Stray } from '../policy/claims.js';
 import { disown, staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim } from '../queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, UnlockOptions } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
@@ -191,6 +191,9 @@ export class Dispatch implements DispatchPort {
         creatable: pool.creatable(),
         createHeldUntil: pool.createHeldUntil(),
         protection: pool.protection(),
+        room: pool.roomAtQuota(),
+        quotaHold: pool.quotaHold(),
+        capacityHold: (type) => pool.capacityHold(type),
       },
       settings,
       avoided: (uuid) => failures.avoided(uuid),
@@ -221,9 +224,7 @@ export class Dispatch implements DispatchPort {
   unlockStale(): void {
     const { queue, pool } = this.#options;
     for (const uuid of staleLocks(queue.entries(), pool.running())) {
-      this.#operate('unlock', uuid, 'locked by an earlier daemon and never started', () =>
-        queue.unlock(uuid),
-      );
+      this.#unlock(uuid, 'locked by an earlier daemon and never started', { isUncounted: true });
     }
   }
 
@@ -249,6 +250,10 @@ export class Dispatch implements DispatchPort {
     }
   }
 
+  #unlock(uuid: string, because: string, options: UnlockOptions): void {
+    this.#operate('unlock', uuid, because, () => this.#options.queue.unlock(uuid, options));
+  }
+
   #carryOut(action: PlanAction): void {
     const { queue, pool, observer } = this.#options;
     const { because } = action;
@@ -256,7 +261,7 @@ export class Dispatch implements DispatchPort {
       case 'lock':
         return this.#operate('lock', action.uuid, because, () => queue.lock(action.uuid));
       case 'unlock':
-        return this.#operate('unlock', action.uuid, because, () => queue.unlock(action.uuid));
+        return this.#unlock(action.uuid, because, { isUncounted: true });
       case 'start': {
         const container = queue.get(action.uuid);
         if (
@@ -311,7 +316,7 @@ export class Dispatch implements DispatchPort {
       case 'lost':
         return this.#lose(uuid, action.because);
       case 'requeue':
-        return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
+        return this.#unlock(uuid, action.because, { isUncounted: action.hasFailed !== true });
       case 'disown':
         return this.#disown(action.stray, action.because);
       case 'kill':

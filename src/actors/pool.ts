@@ -1,6 +1,7 @@
 import type { Container } from '../domain/container.js';
 import type { BootStage, IdleBehavior, Quarantine, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { RoomAtQuota } from '../policy/plan.js';
 
 /** One worker, or one create call that has not returned (L-30, L-31). */
 export interface InstanceView {
@@ -13,6 +14,8 @@ export interface InstanceView {
   workerState: WorkerState;
   /** Nobody recorded that it was asked for, and it never answered: it may belong to somebody else. */
   isOrphan?: boolean;
+  /** It rebooted, or lost the runner program: nothing can be begun there until that is in place again. */
+  isBeingSetUp?: boolean;
   /** Not given: it is in none. */
   quarantine?: Quarantine | undefined;
   /** While booting. */
@@ -74,6 +77,12 @@ export interface Pool {
   isOnTrial(type: InstanceType): boolean;
   /** How many more create calls would be accepted now, by quota, pace and what is under way; `Infinity` without limit. */
   creatable(): number;
+  /** What may be given up at quota for an instance of another type. */
+  roomAtQuota(): RoomAtQuota;
+  /** Why no instance may be made at quota, and until when at the latest; `undefined`: not at quota. */
+  quotaHold(): { because: string; until: number | undefined } | undefined;
+  /** The breaker for which the type cannot be had, and when it is tried again; `undefined`: it can be had. */
+  capacityHold(type: InstanceType): { key: string; until: number | undefined } | undefined;
   /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */
   createHeldUntil(): number | undefined;
   /** Protected mode: why nothing is asked for after too many failed boots, and until when; `undefined`: it is not on. */

@@ -298,6 +298,18 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.limits.createHeldUntil();
   }
 
+  roomAtQuota(): ReturnType<Pool['roomAtQuota']> {
+    return this.#options.limits.roomAtQuota();
+  }
+
+  quotaHold(): ReturnType<Pool['quotaHold']> {
+    return this.#options.limits.quotaHold(this.#counts());
+  }
+
+  capacityHold(type: InstanceType): ReturnType<Pool['capacityHold']> {
+    return this.#options.limits.capacityHold(type);
+  }
+
   holdOffs(): HoldOffView[] {
     return this.#options.limits.views();
   }

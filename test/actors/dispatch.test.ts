@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { describeWait } from '../../src/policy/wait-reason.js';
 import { DispatchWorld } from '../support/dispatch-world.js';
 import { container, typeT } from '../support/scheduling-world.js';
 import { deferred, listing } from '../support/worker-world.js';
@@ -25,6 +26,7 @@ describe('locks of an earlier daemon', () => {
     expect(world.calls).toEqual([]);
     await world.pass(1_100);
     expect(world.calls).toContain(`unlock ${c1.uuid}`);
+    expect(world.uncounted).toEqual([c1.uuid]);
   });
 
   it('are judged by what is known last, so that one that runs after all is left alone (T-68, FX-6, W-12)', async () => {
@@ -42,6 +44,19 @@ describe('locks of an earlier daemon', () => {
     await world.pass();
     expect([world.calls, Object.values(world.states())]).toEqual([[], ['booting']]);
   });
+});
+
+it('charges no attempt for a lock that is given up because there is no quota (T-61, SC-80, CR-16)', async () => {
+  world = new DispatchWorld({ types: [t1] });
+  world.answer = () => Promise.resolve({ ok: false, error: { code: 'quota', message: 'quota exceeded' } });
+  await world.start();
+  const dispatch = world.queue(c1).dispatch();
+  await world.pass();
+  expect([world.calls, world.uncounted]).toEqual([[`unlock ${c1.uuid}`], [c1.uuid]]);
+  await world.pass(1_000);
+  const wait = dispatch.wait(c1.uuid)!;
+  expect(describeWait(wait)).toContain('quota exceeded');
+  expect(wait).toMatchObject({ code: 'cloud-limit', until: 1_000_000 + 60_000 });
 });
 
 describe('a container that two instances have', () => {
