@@ -33,6 +33,7 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     instanceType: context.instanceType,
     workerState,
     isOrphan: snapshot.value.lifecycle === 'orphaned',
+    isBeingSetUp: context.setupLostBecause !== '',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
     quarantine: context.instance.quarantine,
     idleBehavior: context.idleBehavior,

@@ -14,6 +14,8 @@ export interface InstanceView {
   workerState: WorkerState;
   /** Nobody recorded that it was asked for, and it never answered: it may belong to somebody else. */
   isOrphan?: boolean;
+  /** It rebooted, or lost the runner program: nothing can be begun there until that is in place again. */
+  isBeingSetUp?: boolean;
   /** Not given: it is in none. */
   quarantine?: Quarantine | undefined;
   /** While booting. */

@@ -18,6 +18,7 @@ import {
 } from './worker-effects.js';
 import {
   brokenBecause,
+  setupLostBecause,
   brokenByStarts,
   failedStartsAfter,
   reportedBroken,
@@ -145,7 +146,10 @@ export const workerSetup = setup({
     isDraining,
     isHeld,
     isNotHeld: not(isHeld),
-    acceptsContainers: stateIn({ idleBehavior: 'run' }),
+    acceptsContainers: and([
+      stateIn({ idleBehavior: 'run' }),
+      ({ context }) => context.setupLostBecause === '',
+    ]),
     isShuttingDown: stateIn({ lifecycle: 'shutdown' }),
     isBooting: or([
       stateIn({ lifecycle: 'booting' }),
@@ -203,6 +207,9 @@ export const workerSetup = setup({
       context.idleBehavior === 'run' &&
       brokenBecause(context, event.listing) !== '',
     succeeded: (_, params: RemoteOutcome) => params.ok,
+    needsSetup: or(['isBooting', ({ context }) => context.setupLostBecause !== '']),
+    lostSetup: ({ context }, params: RunProbeOutcome) =>
+      context.answered && setupLostBecause(context, params) !== '',
     probePassed: ({ context }, params: RunProbeOutcome) => liveProbe(params, context),
     tagsDiffer: ({ context }) => tagsDiffer(context),
     isRunnersActor: ({ context }, params: { actorId: string }) => params.actorId in context.runners,
@@ -268,9 +275,25 @@ export const workerSetup = setup({
       if (!params.ok) return;
       enqueue.assign({
         answered: true,
+        bootId: params.bootId ?? context.bootId,
+        setupLostBecause: '',
         staleSince: trackStaleLocks(context.staleSince, params.listing.stale, context.clock.now()),
       });
       enqueue.raise({ type: 'round.passed', listing: params.listing });
+    }),
+    noteSetupLost: steps<RunProbeOutcome>(({ context, enqueue }, params) => {
+      const because = setupLostBecause(context, params);
+      const failure: RemoteFailure = params.ok
+        ? { ok: false, code: 'rebooted', message: because, stdout: '', stderr: '', expected: true }
+        : { ...params, message: `${because}: ${params.message}` };
+      enqueue.assign({
+        setupLostBecause: because,
+        bootId: params.bootId ?? context.bootId,
+        lastFailure: failure,
+      });
+      // Once at once; when that did not help, at the usual pace.
+      if (context.setupLostBecause === '') enqueue.emit({ type: 'probe.wanted' });
+      enqueue.raise({ type: 'round.failed', failure });
     }),
     raiseRoundFailed: steps<RemoteOutcome>(({ context, enqueue }, params) => {
       const failure = params.ok ? context.round.bootFailure : params;
@@ -445,6 +468,8 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     lastFailure: undefined,
     answered: false,
     destroyConfirmed: false,
+    bootId: '',
+    setupLostBecause: '',
     runners: {},
     staleSince: {},
     tagsInFlight: undefined,

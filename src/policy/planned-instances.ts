@@ -57,8 +57,9 @@ export class PlannedInstances {
     }
     this.#all.sort(byPlace);
     for (const instance of this.#all) {
-      const { workerState, idleBehavior, isOrphan } = instance.view;
-      if (usable.has(workerState) && idleBehavior === 'run' && !isOrphan) this.#index(instance);
+      const { workerState, idleBehavior, isOrphan, isBeingSetUp } = instance.view;
+      const isUsable = usable.has(workerState) && !isOrphan && !isBeingSetUp;
+      if (isUsable && idleBehavior === 'run') this.#index(instance);
     }
   }
 
