@@ -4,7 +4,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 import type { RunnerRecords } from '../policy/apply-listing.js';
 import type { RunnerEnding, RunnerOutput, RunnerReport, RunnerTimings } from './runner-setup.js';
-import type { RemoteFailure, WatchEvent } from './worker-effects.js';
+import type { RemoteFailure, RunProbeOutcome, StartOutcome, WatchEvent } from './worker-effects.js';
 
 /** What a worker is told of the operator's settings; one object shared by all workers. Durations in ms. */
 export interface WorkerSettings {
@@ -15,6 +15,8 @@ export interface WorkerSettings {
   timeoutProbeMs: number;
   timeoutShutdownMs: number;
   timeoutStaleRunLockMs: number;
+  /** So many starts in a row that failed mean a broken instance; 0: any number is borne. */
+  maxFailedStarts?: number;
   /** How long an instance that others made, and that never answers, is only reported. */
   orphanGraceMs?: number;
   /** Destroys it then; not given: never. */
@@ -69,6 +71,10 @@ export interface WorkerContext extends WorkerInput {
   /** A run probe succeeded at least once. */
   answered: boolean;
   destroyConfirmed: boolean;
+  /** Of the last run probe; `''` where the host tells none. */
+  bootId: string;
+  /** Why the runner program has to be put in place again, or `''`: nothing new is begun meanwhile. */
+  setupLostBecause: string;
   runners: RunnerRecords;
   staleSince: Readonly<Record<string, number>>;
   /** What is being written to the instance, or is to be tried again. */
@@ -76,6 +82,8 @@ export interface WorkerContext extends WorkerInput {
   lastContainerUuid: string;
   /** Containers begun here since this process knows the instance. */
   served: number;
+  /** Starts in a row that failed by the instance's fault. */
+  failedStarts: number;
   bootOutcome: BootOutcome | undefined;
 }
 
@@ -93,7 +101,8 @@ export interface RoundFailed {
 export type WorkerEvent =
   | { type: 'instance.listed'; instance: Instance }
   | { type: 'instance.missing' }
-  | { type: 'container.assigned'; uuid: string; queuedAt: number }
+  /** `attempt`: the number that its start will get. */
+  | { type: 'container.assigned'; uuid: string; queuedAt: number; attempt?: number }
   | { type: 'container.kill'; uuid: string; because: string }
   | { type: 'operator.run'; because: string }
   | { type: 'operator.hold'; because: string }
@@ -124,7 +133,13 @@ export type WorkerFact =
   | { type: 'probe.wanted' }
   | { type: 'container.exited'; uuid: string; ending: RunnerEnding; at: number }
   /** The start command returned, `queuedMs` after the container was asked for (M-18). */
-  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined }
+  | {
+      type: 'container.startReturned';
+      uuid: string;
+      attempt?: number;
+      queuedMs: number | undefined;
+      outcome: StartOutcome;
+    }
   | { type: 'boot.decided'; outcome: BootOutcome }
   | { type: 'boot.verified'; sinceAppearedMs: number }
   | { type: 'boot.ready'; sinceVerifiedMs: number };
@@ -148,13 +163,45 @@ export function tagsDiffer(context: WorkerContext): boolean {
   );
 }
 
+/** How an instance that says itself that it is broken is told, with what it says of that. */
+export function reportedBroken(reason = ''): string {
+  return `the instance reported itself broken${reason === '' ? '' : `: ${reason}`}`;
+}
+
 /** Why the listing means that the instance cannot be trusted with containers, or `''` (P-14, P-15). */
 export function brokenBecause(context: WorkerContext, listing: RunnerListing): string {
-  if (listing.broken) return 'the instance reported itself broken';
+  if (listing.broken) return reportedBroken(listing.brokenReason);
   const now = context.clock.now();
   const stuck = listing.stale.find((uuid) => {
     const since = context.staleSince[uuid];
     return since !== undefined && now - since > context.settings.timeoutStaleRunLockMs;
   });
   return stuck === undefined ? '' : `the lock of container ${stuck} is stale`;
+}
+
+/** What a shell answers when a program is not there, or may not be executed. */
+const programIsGone: ReadonlySet<number> = new Set([126, 127]);
+
+/** Why what was put on the instance is not there any more, or `''`: as a run probe tells. */
+export function setupLostBecause(context: WorkerContext, outcome: RunProbeOutcome): string {
+  const { bootId = '' } = outcome;
+  if (bootId !== '' && context.bootId !== '' && bootId !== context.bootId) return 'the instance rebooted';
+  if (outcome.ok || !programIsGone.has(outcome.exitCode ?? 0)) return '';
+  return 'the runner program is not there any more, or cannot be executed';
+}
+
+/** Failed starts in a row, this one included: those that speak against the instance count, whatever the container. */
+export function failedStartsAfter(before: number, outcome: StartOutcome): number {
+  if (outcome.ok) return 0;
+  return outcome.fault === 'instance' || outcome.fault === 'broken-instance' ? before + 1 : before;
+}
+
+/** Why failed starts mean that the instance cannot be trusted with containers, or `''`. */
+export function brokenByStarts(outcome: StartOutcome, failedStarts: number, most = 0): string {
+  if (outcome.ok) return '';
+  const { fault, reason = outcome.message } = outcome;
+  if (fault === 'broken-instance') return `it cannot run containers: ${reason}`;
+  if (fault !== 'instance' || most === 0 || failedStarts < most) return '';
+  const starts = failedStarts === 1 ? 'a start' : `${failedStarts} starts in a row`;
+  return `broken: ${starts} failed; the last: ${reason}`;
 }

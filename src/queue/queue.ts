@@ -54,6 +54,8 @@ export interface RefusedClaim extends AttemptOrigin {
 export interface RevertedStart {
   /** Where it was to run. */
   instanceId: string;
+  /** Not given: the last one. */
+  attempt?: number | undefined;
   /** What went wrong, for people. */
   reason: string;
   /** The next attempt begins no sooner. */
@@ -79,6 +81,11 @@ export interface ContainerWork {
   maxRunTimeMs: number;
 }
 
+export interface UnlockOptions {
+  /** The lock is given up for no fault of the container. A controller counts it all the same. */
+  isUncounted?: boolean;
+}
+
 /**
  * The containers that are ready to run, run, or ran lately (Q-1). Reading never waits; changes resolve when they are
  * durable and reject with {@link QueueError} otherwise, having changed nothing.
@@ -93,7 +100,8 @@ export interface Queue {
   takeChanges?(): ReadonlySet<string> | undefined;
   get(uuid: string): Container | undefined;
   lock(uuid: string): Promise<void>;
-  unlock(uuid: string): Promise<void>;
+  /** Counts as a dispatch attempt, which may be the last (CR-15), unless it is said that it does not. */
+  unlock(uuid: string, options?: UnlockOptions): Promise<void>;
   cancel(uuid: string, reason: string): Promise<void>;
   /**
    * The process ended without leaving a result, or its instance is gone: Queued again while attempts remain,
@@ -117,7 +125,7 @@ export interface Queue {
   started(uuid: string, where: Placement, at: number): Promise<number | undefined>;
   /**
    * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
-   * Cancelled when too many failed in this way. Nothing changes for a container that is not Running on that instance.
+   * Cancelled when too many failed in this way. Nothing changes for another attempt, or a container that is not Running on that instance.
    * Without effect on a queue whose runner records starts itself.
    */
   revertStart(uuid: string, start: RevertedStart): Promise<void>;

@@ -43,11 +43,14 @@ const untold: Omit<WorkerFacts, 'instance' | 'appearedAt' | 'probedAt' | 'busyAt
     lastFailure: undefined,
     answered: false,
     destroyConfirmed: false,
+    bootId: '',
+    setupLostBecause: '',
     runners: {},
     staleSince: {},
     tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
+    failedStarts: 0,
     bootOutcome: undefined,
   };
 const factKeys = [

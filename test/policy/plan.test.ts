@@ -92,11 +92,33 @@ describe('a scheduling pass', () => {
     const result = world.pass();
     expect(acted(result, 'start')).toEqual([]);
     expect(acted(result, 'shutdown').sort()).toEqual(['i-1', 'i-2']);
-    expect([acted(result, 'create'), acted(result, 'unlock')]).toEqual([[], [2]]);
+    // Both wait for quota alike: giving a lock up helps none of them.
+    expect([acted(result, 'create'), acted(result, 'unlock')]).toEqual([[], []]);
     world.atQuota = false;
     world.memory = { maxContainers: 10, instancesWithinQuota: 0, heeded503At: 0 };
     const free = world.pass();
     expect([acted(free, 'start'), acted(free, 'create'), acted(free, 'unlock')]).toEqual([[2], ['t3'], []]);
+  });
+
+  it('unlocks at quota only those that are in the way of one with a higher priority, the first in line never (SC-12, SC-80, SC-81)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.instance('t1', 'running', 20);
+    world.add(container(20, { state: 'Running' }), ...[3, 4, 5, 6].map((n) => container(n)));
+    world.atQuota = true;
+    for (const priority of [2n, 3n]) {
+      world.add(container(11, { state: 'Queued', priority }));
+      expect(acted(world.pass(), 'unlock')).toEqual([]);
+    }
+    world.add(container(11, { state: 'Queued', priority: 5n }));
+    expect(acted(world.pass(), 'unlock')).toEqual([4, 3]);
+    world.add(container(11, { state: 'Queued', priority: 50n }));
+    expect(acted(world.pass(), 'unlock')).toEqual([5, 4, 3]);
+    // One that could not have an instance anyway, or pauses, stands behind nobody.
+    world.add(container(11, { state: 'Queued', priority: 50n, vcpus: 16 }));
+    world.full.add('t16');
+    expect(acted(world.pass(), 'unlock')).toEqual([]);
+    world.add(container(11, { state: 'Queued', priority: 50n, notBeforeAt: world.now + 1 }));
+    expect(acted(world.pass(), 'unlock')).toEqual([]);
   });
 
   it('takes no instance away at quota for one whose types cannot be had anyway (SC-42, SC-53, SC-54)', () => {
@@ -119,7 +141,7 @@ describe('a scheduling pass', () => {
     world.atQuota = true;
     const result = world.pass();
     expect(acted(result, 'shutdown')).toEqual(['i-2']);
-    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[3, 2], [1]]);
+    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[3, 2], []]);
     expect(waitOf(result, 9)).toMatchObject({ code: 'cloud-limit', position: 1 });
   });
 
@@ -506,5 +528,51 @@ describe('the limits of a pass', () => {
       supervisorLimit(64, 0),
       supervisorLimit(0, 0.5),
     ]).toEqual([32, 1, 0, 0]);
+  });
+});
+
+describe('a container that could not be started on an instance', () => {
+  const failedOn = (world: SchedulingWorld, n: number, ...ids: [string, number][]): void =>
+    void world.avoided.set(container(n).uuid, new Map(ids));
+
+  it('goes to another one, and leaves that one to others', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1), container(2));
+    world.instance('t1');
+    world.instance('t1');
+    failedOn(world, 2, ['i-1', world.now + 10_000]);
+    const starts = world.pass().actions.filter(({ kind }) => kind === 'start');
+    expect(starts).toMatchObject([
+      { uuid: container(2).uuid, instanceId: 'i-2' },
+      { uuid: container(1).uuid, instanceId: 'i-1' },
+    ]);
+  });
+
+  it('gets a new instance while one can be had', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1));
+    world.instance('t1');
+    failedOn(world, 1, ['i-1', world.now + 10_000]);
+    expect(acted(world.pass(), 'create')).toEqual(['t1']);
+  });
+
+  it.each(['at quota', 'at capacity'])('waits for that one when no other can be had: %s', (limit) => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1), container(2));
+    world.instance('t1');
+    world.atQuota = limit === 'at quota';
+    if (limit === 'at capacity') world.full.add('t1');
+    failedOn(world, 2, ['i-1', world.now + 10_000]);
+    const waiting = world.pass();
+    expect(waitOf(waiting, 2)).toEqual({ code: 'avoiding', until: world.now + 10_000 });
+    expect([acted(waiting, 'start'), acted(waiting, 'shutdown')]).toEqual([[1], []]);
+    world.entries.delete(container(1).uuid);
+    world.now += 10_000;
+    expect(acted(world.pass(), 'start')).toEqual([2]);
+  });
+
+  it('takes that one last, also after its pause', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1));
+    world.instance('t1');
+    world.instance('t1');
+    failedOn(world, 1, ['i-1', world.now]);
+    expect(world.pass().actions).toMatchObject([{ kind: 'start', instanceId: 'i-2' }]);
   });
 });

@@ -2,9 +2,15 @@ import type { BootOutcome, BootStage, IdleBehavior } from '../../../src/domain/i
 import type { RunnerEnding } from '../../../src/machines/runner-setup.js';
 import { Deadlines } from '../exploring/deadlines.js';
 import type { Reference } from '../exploring/world.js';
-import { ContainerReference, type ContainerHost } from './container-reference.js';
+import {
+  ContainerReference,
+  startAnswerOf,
+  type ContainerHost,
+  type StartAnswer,
+} from './container-reference.js';
 import { failureText, faultText, settingsOf, type WorkerOptions } from './settings.js';
 import { TagsReference } from './tags-reference.js';
+import { refusal } from './words.js';
 
 interface Known {
   phase: 'starting' | 'running' | 'collecting';
@@ -55,12 +61,15 @@ export class WorkerReference implements Reference, ContainerHost {
   #shutdownBecause = '';
   #lastFailure = '';
   #hasAnswered = false;
+  /** The runner program has to be put in place again. */
+  #isSetupLost = false;
   #isDestroyConfirmed = false;
   #outcome: BootOutcome | undefined;
   #missed = 0;
   #missedSince = 0;
   #last = '';
   #changes = 0;
+  #failedStarts = 0;
   #round = { startedAt: 1_000_000, changes: 0, bootFailed: false };
   #staleSince = new Map<string, number>();
   /** The wish was touched, so that what hangs on it is looked at again. */
@@ -147,7 +156,7 @@ export class WorkerReference implements Reference, ContainerHost {
       case 'run':
         return this.#runProbed(first);
       case 'start':
-        return this.#containers.get(first)?.actor?.startAnswered(second === 'ok');
+        return this.#containers.get(first)?.actor?.startAnswered(startAnswerOf(second));
       case 'term':
         return this.#containers.get(first)?.actor?.termAnswered(second === 'ok');
       case 'collect':
@@ -217,7 +226,8 @@ export class WorkerReference implements Reference, ContainerHost {
   #beginRound(): void {
     if (this.#probe !== 'resting' || this.#life === 'shutdown') return;
     this.#round = { startedAt: this.deadlines.now, changes: this.#changes, bootFailed: false };
-    this.#visit(this.#life === 'booting' || this.#isFound() ? 'boot' : 'run');
+    const isSetUp = this.#life !== 'booting' && !this.#isFound() && !this.#isSetupLost;
+    this.#visit(isSetUp ? 'run' : 'boot');
   }
 
   #visit(step: 'boot' | 'copy' | 'run'): void {
@@ -242,10 +252,11 @@ export class WorkerReference implements Reference, ContainerHost {
 
   #runProbed(answer: string): void {
     const heard = hear(answer);
-    if (answer !== 'fault') this.say(`metric run-probe 5 ${answer !== 'fail'}`);
+    if (answer !== 'fault') this.say(`metric run-probe 5 ${answer !== 'fail' && answer !== 'gone'}`);
+    if (answer === 'gone' && this.#hasAnswered) return this.#setupWasLost();
     this.#rest();
     if (!heard) {
-      if (answer === 'fail') this.#lastFailure = failureText;
+      if (answer !== 'fault') this.#lastFailure = failureText;
       return this.#roundFailed();
     }
     this.#hasAnswered = true;
@@ -255,7 +266,17 @@ export class WorkerReference implements Reference, ContainerHost {
       return this.#roundFailed();
     }
     this.#noteStale(heard);
+    this.#isSetupLost = false;
     this.#roundPassed(heard);
+  }
+
+  /** The next round puts the program in place first: at once, or at the usual pace when that did not help. */
+  #setupWasLost(): void {
+    if (!this.#isSetupLost) this.say('pool probe.wanted');
+    this.#isSetupLost = true;
+    this.#lastFailure = `the runner program is not there any more, or cannot be executed: ${failureText}`;
+    this.#rest();
+    this.#roundFailed();
   }
 
   #rest(): void {
@@ -375,7 +396,8 @@ export class WorkerReference implements Reference, ContainerHost {
 
   #assign(name: string): void {
     const isInService = this.#life === 'idle' || this.#life === 'running';
-    if (!isInService || this.#behavior !== 'run' || this.#containers.has(name)) return;
+    if (!isInService || this.#behavior !== 'run' || this.#isSetupLost) return;
+    if (this.#containers.has(name)) return;
     const known: Known = {
       phase: 'starting',
       gaveUp: false,
@@ -394,7 +416,7 @@ export class WorkerReference implements Reference, ContainerHost {
     known.actor?.kill();
   }
 
-  startReturned(name: string, ok: boolean): void {
+  startReturned(name: string, answer: StartAnswer): void {
     const known = this.#containers.get(name);
     if (!known) return;
     if (known.phase === 'starting') known.phase = 'running';
@@ -403,8 +425,20 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#changes++;
     if (known.queuedAt !== undefined)
       this.say(`metric queue-to-start ${this.deadlines.now - known.queuedAt}`);
-    this.say(`journal container.started ${name} at ${this.deadlines.now}`);
-    if (!ok) this.say('pool probe.wanted');
+    if (answer === 'ok') {
+      this.#failedStarts = 0;
+      this.say(`journal container.started ${name} at ${this.deadlines.now}`);
+      return;
+    }
+    this.say(`metric failed-start ${answer === 'refused' ? 'instance' : 'daemon'}`);
+    this.say(`journal container.startFailed ${name} at ${this.deadlines.now}`);
+    this.say('pool probe.wanted');
+    if (answer === 'refused' && ++this.#failedStarts >= 2) this.#event(() => this.#brokenByStarts());
+  }
+
+  #brokenByStarts(): void {
+    const because = `broken: ${this.#failedStarts} starts in a row failed; the last: ${refusal.reason}`;
+    if (this.#behavior === 'run') this.#setBehavior('drain', because);
   }
 
   ending(name: string): void {
@@ -684,7 +718,7 @@ function fullName(name: string): string {
 
 /** What a listing of these words says; `undefined` when there was none. */
 function hear(words: string): Heard | undefined {
-  if (words === 'fail' || words === 'fault') return undefined;
+  if (['fail', 'gone', 'fault'].includes(words)) return undefined;
   const heard: Heard = { live: [], stale: [], ended: [], isBroken: false, notice: '' };
   for (const word of words.split(',')) {
     const [name = '', fate] = word.split(':');
