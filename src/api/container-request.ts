@@ -20,9 +20,7 @@ const sizeText = String.raw`^(\d{1,15}( ?B)?|\d{1,12} ?Ki?B|\d{1,9}(\.\d{1,3})? 
 const durationText = String.raw`^(0|(\d{1,5}(\.\d{1,3})?(ms|s|m|h|d)){1,3})$`;
 const textWithoutNul = String.raw`^[^\u0000]*$`;
 
-const size = z
-  .union([z.string().meta({ pattern: sizeText }), z.int().min(0)])
-  .transform(read(parseSize));
+const size = z.union([z.string().meta({ pattern: sizeText }), z.int().min(0)]).transform(read(parseSize));
 const duration = z
   .union([z.string().meta({ pattern: durationText }), z.literal(0)])
   .transform(read(parseDuration));

@@ -32,7 +32,7 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
     },
     transform: (input) => {
       const { schema, url } = jsonSchemaTransform(input);
-      return { url, schema: { ...schema, ...additionsTo(input.route, (schema ?? {}) as RequestParts) } };
+      return { url, schema: { ...schema, ...additionsTo(input.route, schema ?? {}) } };
     },
   });
 }

@@ -65,7 +65,11 @@ const root = '/arvados/v1/dispatch';
 
 /** Routes that answer otherwise than with 200 and JSON, or with more statuses than their kind. */
 const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
-  'POST /v1/containers': { 201: { ...json, description: 'Acknowledged: durable.' }, ...conflict, ...unsupported },
+  'POST /v1/containers': {
+    201: { ...json, description: 'Acknowledged: durable.' },
+    ...conflict,
+    ...unsupported,
+  },
   'GET /v1/containers': { 200: json, ...unsupported },
   'GET /v1/containers/:uuid': { 200: json, ...unsupported },
   'GET /v1/containers/:uuid/request': { 200: json, ...unsupported },

@@ -109,10 +109,10 @@ function newServer(settings: ApiSettings): FastifyInstance {
     clientErrorHandler: answerClientError,
   };
   if (settings.tlsCertFile === '') {
-    return fastify({ ...options, http: timeouts }) as unknown as FastifyInstance;
+    return fastify({ ...options, http: timeouts });
   }
   const cert = readFileSync(settings.tlsCertFile);
   const key = readFileSync(settings.tlsKeyFile);
   const https = { ...timeouts, handshakeTimeout: headersTimeoutMs, cert, key };
-  return fastify({ ...options, https }) as unknown as FastifyInstance;
+  return fastify({ ...options, https });
 }
