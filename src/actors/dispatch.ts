@@ -29,6 +29,11 @@ export interface DispatchObserver {
   decided(decision: Decision): void;
   failed(operation: string, uuid: string, error: unknown): void;
   fetchFailed(error: unknown): void;
+  /** What failed before was carried out. */
+  succeeded?(operation: string, uuid: string): void;
+  fetched?(): void;
+  /** A pass ended; `failure`: the bug that ended it early. */
+  passed?(failure?: { error: unknown }): void;
   /** An attempt ended on its instance without a result. */
   attemptFailed?(uuid: string, because: string): void;
   /** The queue has a container as Complete that this dispatcher dealt with. */
@@ -165,6 +170,17 @@ export class Dispatch implements DispatchPort {
   // What the dispatcher's chart asks for.
 
   runPass(): void {
+    const { observer } = this.#options;
+    try {
+      this.#pass();
+    } catch (error) {
+      // It would end the chart and with it the daemon: another state of the world may be planned for.
+      return observer.passed?.({ error });
+    }
+    observer.passed?.();
+  }
+
+  #pass(): void {
     const { clock, queue, pool, settings, upkeep, last503At, failures } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = peek(queue);
@@ -229,10 +245,11 @@ export class Dispatch implements DispatchPort {
   }
 
   async #fetch(): Promise<void> {
-    const { clock, queue } = this.#options;
+    const { clock, queue, observer } = this.#options;
     const startedAt = clock.now();
     try {
       await queue.update();
+      observer.fetched?.();
     } finally {
       this.#lastFetchMs = clock.now() - startedAt;
     }
@@ -340,7 +357,11 @@ export class Dispatch implements DispatchPort {
       this.#operations.delete(uuid);
       if (!this.#isStopped) this.#actor.send({ type: 'world.changed' });
     };
-    operation().then(end, (error: unknown) => {
+    const succeed = (): void => {
+      observer.succeeded?.(kind, uuid);
+      end();
+    };
+    operation().then(succeed, (error: unknown) => {
       observer.failed(kind, uuid, error);
       clock.setTimeout(end, failurePauseMs);
     });

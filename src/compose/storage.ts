@@ -40,7 +40,7 @@ export async function openStorage(
   const target = storeTarget(config);
   const isShared = isPostgresUrl(target.url);
   if (!isShared) releases.push(lockStore(target.url));
-  const health = healthOf(isShared, { clock, log });
+  const health = storeHealthOf(isShared, { clock, log });
   const events = {
     onError: (error: unknown) => health.failed(error),
     onDamage: ({ message }: Error) => health.damaged(message),
@@ -87,7 +87,7 @@ export async function openStorage(
   return { store, journal, db, isShared, writer, health };
 }
 
-function healthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {
+function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {
   return new StoreHealth({
     clock,
     isShared,

@@ -12,6 +12,11 @@ export interface IntegrityCheck {
   stop(): void;
 }
 
+/** The library's types leave it open. */
+interface Statement {
+  all(): Promise<Record<string, string>[]>;
+}
+
 const mostFindings = 10;
 
 /** Begins to check the database file, which others may use meanwhile. */
@@ -21,8 +26,8 @@ export async function checkIntegrity(path: string, thoroughness: Thoroughness): 
   const pragma = thoroughness === 'quick' ? 'quick_check' : 'integrity_check';
   const check = async (): Promise<readonly string[]> => {
     try {
-      const statement = await database.prepare(`pragma ${pragma}(${mostFindings})`);
-      const rows = (await statement.all()) as Record<string, string>[];
+      const statement = (await database.prepare(`pragma ${pragma}(${mostFindings})`)) as Statement;
+      const rows = await statement.all();
       return rows.map((row) => row[pragma] ?? '').filter((text) => text !== 'ok');
     } catch (error) {
       // A file that is damaged so badly that it cannot be checked.
