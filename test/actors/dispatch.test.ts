@@ -44,6 +44,25 @@ describe('locks of an earlier daemon', () => {
   });
 });
 
+describe('a scheduling pass', () => {
+  it('that a bug ends early is told, and the next one is made', async () => {
+    await withInstance();
+    const bug = new TypeError('x is undefined');
+    const pool = Object.assign(world.pool, {
+      instances: () => {
+        throw bug;
+      },
+    });
+    world.dispatch();
+    await world.pass(30_000);
+    expect(world.passes.length).toBeGreaterThan(1);
+    expect(world.passes).toEqual(world.passes.map(() => bug));
+    Reflect.deleteProperty(pool, 'instances');
+    await world.pass(30_000);
+    expect(world.passes.at(-1)).toBeUndefined();
+  });
+});
+
 describe('queue and pool', () => {
   it('are brought together no faster than once a second while the store refuses', async () => {
     world = new DispatchWorld({ types: [t1] });

@@ -11,6 +11,8 @@ import { bare } from './scheduling-world.js';
 export class DispatchWorld extends PoolWorld implements Queue {
   readonly containers = new Map<string, QueueEntry>();
   readonly calls: string[] = [];
+  /** What ended each pass early; `undefined`: nothing. */
+  readonly passes: unknown[] = [];
   threshold = 1;
   readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
@@ -61,7 +63,12 @@ export class DispatchWorld extends PoolWorld implements Queue {
       typeNamed: () => undefined,
       last503At: () => 0,
       failures: this.failures,
-      observer: { decided: () => {}, failed: () => {}, fetchFailed: () => {} },
+      observer: {
+        decided: () => {},
+        failed: () => {},
+        fetchFailed: () => {},
+        passed: (failure) => void this.passes.push(failure?.error),
+      },
     });
     this.#dispatch.start();
     return this.#dispatch;
