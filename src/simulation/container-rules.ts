@@ -1,4 +1,4 @@
-import type { ContainerRow } from '../queue/store/container-rows.js';
+import { containerOf, type ContainerRow } from '../queue/store/container-rows.js';
 import type { ContainerLife, RunLife } from './ledger.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';
@@ -11,6 +11,8 @@ export class ContainerRules {
   readonly #world: World;
   readonly #report: Report;
   readonly #givenUp = new Set<string>();
+  /** Processes whose result came home and was not the last: their container is tried again. */
+  readonly #settled = new Set<RunLife>();
   readonly #rows = new Map<string, ContainerRow>();
 
   constructor(world: World, report: Report) {
@@ -25,6 +27,7 @@ export class ContainerRules {
       this.#report('what ended stays ended', row.uuid, `it was ${before.state} and became ${row.state}`);
     }
     if (row.state === 'Complete' && before?.state !== 'Complete') this.#completed(row);
+    if (row.state === 'Queued' && before?.state === 'Running') this.#triedAgain(row, before);
     if (row.state === 'Cancelled' && before?.state !== 'Cancelled') this.#cancelled(row);
   }
 
@@ -43,6 +46,7 @@ export class ContainerRules {
       const isThere = this.#world.ledger.instances.get(earlier.instanceId)?.endedAtMs === undefined;
       const isGivenUp = this.#givenUp.has(`${uuid} ${earlier.instanceId}`);
       if (earlier === run || earlier.ending !== 'exit' || !isThere || isGivenUp) continue;
+      if (this.#settled.has(earlier)) continue;
       const what = `it ended on ${earlier.instanceId}, which is still there, and runs again on ${run.instanceId}`;
       this.#report('a result is brought home', uuid, what);
     }
@@ -71,6 +75,22 @@ export class ContainerRules {
     if (row.state === 'Cancelled' && sinceMs < onItsWayMs) return;
     const what = `it began on ${instanceId} while the store says ${row.state} ${row.instance_id}`.trim();
     this.#report('recorded before it runs', uuid, what);
+  }
+
+  /** By its retry policy, or because its process was lost. */
+  #triedAgain(row: ContainerRow, before: ContainerRow): void {
+    if (!/exited with \d+$/.test(row.error)) return;
+    const { scheduling } = containerOf(row);
+    const last = this.#world.ledger.containers.get(row.uuid)?.runs.findLast(
+      (run) => run.instanceId === before.instance_id && run.endedAtMs !== undefined,
+    );
+    if (last) this.#settled.add(last);
+    const { exitCode, durationMs } = this.#world.itemOf(row.uuid) ?? { exitCode: 0, durationMs: 0 };
+    const codes = scheduling.retry?.exitCodes ?? [];
+    const isNamed = codes === 'any' || [exitCode, 143].some((code) => code !== 0 && codes.includes(code));
+    const isLimited = scheduling.maxRunTimeMs > 0 && durationMs > scheduling.maxRunTimeMs;
+    if (last && isNamed && before.attempts < before.max_attempts && !(isLimited && last.ending === 'exit')) return;
+    this.#report('tried again by its policy', row.uuid, row.error);
   }
 
   #completed(row: ContainerRow): void {

@@ -68,6 +68,8 @@ const kinds = {
   'owner-cancel': { forMs: [0, 0], amount: [0, 0], weight: 2 },
   /** An owner sets the priority of a container to 0, and back. */
   'owner-pause': { forMs: [60_000, 7_200_000], amount: [0, 0], weight: 2 },
+  /** An owner gives a container another priority, `amount`. */
+  'owner-priority': { forMs: [0, 0], amount: [1, 2_000], weight: 2 },
 } satisfies Record<string, FaultShape>;
 
 interface FaultShape {

@@ -81,7 +81,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   world.pausesAt = epochMs + untilMs;
   story.begin();
   for (let toMs = stepMs; toMs <= untilMs && !isOver(); toMs += stepMs) {
-    await advance(world, toMs, isOver, signal);
+    await advance(story, toMs, isOver, signal);
     onProgress?.({ elapsedMs: toMs, untilMs });
   }
   if (options.untilDone === true && !isOver()) {
@@ -89,7 +89,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     world.pausesAt = Infinity;
     const { lastMs } = story;
     for (let toMs = untilMs; toMs < lastMs && !story.isDone() && !isOver(); toMs += 60_000) {
-      await advance(world, toMs, isOver, signal);
+      await advance(story, toMs, isOver, signal);
     }
     if (!isOver()) rules.atEnd();
   }
@@ -109,14 +109,23 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   };
 }
 
+const lookEveryMs = 60_000;
+
 async function advance(
-  { clock }: World,
+  story: Story,
   toMs: number,
   isOver: () => boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { world } = story;
+  const { clock } = world;
   const toAt = epochMs + toMs;
+  let lookAt = epochMs + (Math.floor(world.elapsedMs / lookEveryMs) + 1) * lookEveryMs;
   for (let next = clock.nextAt(); next !== undefined && next <= toAt && !isOver(); next = clock.nextAt()) {
+    if (next > lookAt) {
+      story.look();
+      lookAt += Math.ceil((next - lookAt) / lookEveryMs) * lookEveryMs;
+    }
     clock.step();
     await clock.settled();
     signal?.throwIfAborted();

@@ -24,6 +24,8 @@ export interface StoryOptions {
 /** An owner whose request was not taken asks again after so long. */
 const submitRetryMs = 5_000;
 const usualDownMs = 5_000;
+/** An owner releases what was asked for with priority 0 after so long. */
+const releasedAfterMs = 20 * 60_000;
 /** What is left when the faults are over is given so long, beside the time of its containers one after the other. */
 const aftermathMs = 4 * 3_600_000;
 
@@ -80,6 +82,7 @@ export class Story {
     this.#daemon?.lifeline.spare();
     for (const uuid of this.#paused) this.#resume(uuid);
     this.#releaseHolds();
+    this.#cancelHopeless();
   }
 
   /** Ids of the instances the daemon knows. */
@@ -95,6 +98,13 @@ export class Story {
       if (finishedAtMs === undefined) open.push(uuid);
     }
     return open;
+  }
+
+  /** Once a minute: whether anything waits that need not. */
+  look(): void {
+    const daemon = this.#daemon;
+    const canAct = daemon !== undefined && daemon.isLatest && !daemon.lifeline.isFrozen;
+    this.#options.rules.look(canAct ? daemon.core : undefined);
   }
 
   /** What an operator asks of the daemon. */
@@ -117,6 +127,11 @@ export class Story {
     this.#paused.add(uuid);
     this.#ask(({ queue }) => void queue.setPriority(uuid, 0n).catch(ifQueueError));
     this.world.clock.setTimeout(() => this.#resume(uuid), forMs);
+  }
+
+  prioritise(uuid: string, priority: bigint): void {
+    if (!this.#paused.has(uuid))
+      this.#ask(({ queue }) => void queue.setPriority(uuid, priority).catch(ifQueueError));
   }
 
   isDone(): boolean {
@@ -143,6 +158,12 @@ export class Story {
     this.world.clock.setTimeout(() => this.#startDaemon(), ms);
   }
 
+  /** One that was asked for with priority 0. */
+  #releaseLater(uuid: string): void {
+    this.#paused.add(uuid);
+    this.world.clock.setTimeout(() => this.#resume(uuid), releasedAfterMs);
+  }
+
   /** Asked for again and again until it is done: the owner means it. */
   #resume(uuid: string): void {
     if (!this.#paused.has(uuid) || this.#isOver) return;
@@ -162,6 +183,18 @@ export class Story {
       if (view.idleBehavior === 'hold' && view.instanceId !== '') this.order(view.instanceId, 'run');
     }
     this.world.clock.setTimeout(() => this.#releaseHolds(), 60_000);
+  }
+
+  /** What fits only on types that there never are is taken back by its owner. */
+  #cancelHopeless(): void {
+    if (this.#isOver) return;
+    const { capacity } = this.world.settings;
+    for (const { entry } of this.#daemon?.core?.dispatch.containers() ?? []) {
+      const { container, instanceTypes } = entry;
+      const isHopeless = instanceTypes.every(({ providerType }) => capacity[providerType] === 0);
+      if (isHopeless && container.state !== 'Running') this.cancel(container.uuid);
+    }
+    this.world.clock.setTimeout(() => this.#cancelHopeless(), 60_000);
   }
 
   #startDaemon(): void {
@@ -184,7 +217,7 @@ export class Story {
           if (daemon.isLatest) rules.step(event, before, after);
         },
         entry: (entry) => {
-          if (daemon.isLatest) rules.entry(entry);
+          if (daemon.isLatest) rules.entry(entry, daemon.core);
         },
         command: (instanceId, command) => rules.command(instanceId, command, daemon.isLatest),
         answered: (instanceId, command) => {
@@ -222,6 +255,7 @@ export class Story {
           const uuid = containerUuidFrom(world.config.clusterId, random);
           world.assign(uuid, next);
           this.#waiting.push([uuid, next.request, random]);
+          if (next.request.priority === 0n) this.#releaseLater(uuid);
           next = workload[this.#submitted];
         }
         this.#submitWaiting();

@@ -66,6 +66,11 @@ export class Trouble implements SimulatedNetwork {
     return list.some((active) => active.subject === '' || active.subject === subject);
   }
 
+  /** Whether one of that kind goes on, whomever it hits. */
+  hasAny(kind: FaultKind): boolean {
+    return this.#active.has(kind);
+  }
+
   /** Whether a fault of that kind, whose amount is a share, strikes now. */
   strikes(kind: FaultKind, subject = ''): boolean {
     const share = this.amount(kind, subject);
