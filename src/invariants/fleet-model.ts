@@ -187,7 +187,8 @@ export class FleetModel {
     if (state === 'idle') {
       return { fromAt: since, boundMs: (behavior === 'drain' ? 0 : timeoutIdleMs) + graceMs };
     }
-    const inLineMs = maxProbesPerSecond > 0 ? (this.#workers.size * 1_000) / maxProbesPerSecond : 0;
+    // Of three turns one at least is not for those that boot.
+    const inLineMs = maxProbesPerSecond > 0 ? (this.#workers.size * 3_000) / maxProbesPerSecond : 0;
     const roundsMs = 2 * (longestRoundMs + inLineMs) + graceMs;
     if (state === 'booting') return { fromAt: since, boundMs: timeoutBootingMs + roundsMs };
     const silenceMs = state === 'unknown' ? timeoutBootingMs : timeoutProbeMs;
