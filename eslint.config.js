@@ -10,7 +10,8 @@ const mayImport = {
   drivers: ['domain/', 'ssh/', 'policy/', 'machines/hold-off.js'],
   ssh: ['domain/', 'machines/connection.js'],
   queue: ['domain/'],
-  config: ['domain/', 'ssh/keys.js'],
+  // parameters: what each driver takes, without the driver.
+  config: ['domain/', 'ssh/keys.js', 'drivers/parameters.js'],
   runner: ['domain/', 'queue/queue.js'],
   journal: [
     'domain/',

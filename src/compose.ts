@@ -84,6 +84,7 @@ async function start(
   releases: (() => Promise<void> | void)[],
 ): Promise<Omit<Daemon, 'stop'>> {
   const { config, clock, log } = options;
+  for (const warning of config.warnings) log.warn({ component: 'config', warning }, 'configuration');
   let url = '';
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const storage = await openStorage(config, options, releases);

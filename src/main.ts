@@ -4,6 +4,7 @@ import { processOutput } from './cli/output.js';
 import { runProgram, type ServeWishes } from './cli/program.js';
 import { compose } from './compose.js';
 import { copyToConfigured, migrateConfigured } from './compose/store-admin.js';
+import { checkClusterFiles } from './config/cluster-files.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
@@ -25,7 +26,9 @@ const cloudTestSecrets = [
 
 /** Runs the daemon until a signal; containers and instances live on. */
 async function serve(configPath: string, { inspect, inspectPort }: ServeWishes): Promise<number> {
-  const { api, ...rest } = ensureSecrets(loadConfig(configPath));
+  const loaded = loadConfig(configPath);
+  checkClusterFiles(loaded);
+  const { api, ...rest } = ensureSecrets(loaded);
   const config = { ...rest, api: { ...api, inspectPort: inspectPort ?? api.inspectPort } };
   const choice =
     inspect === undefined ? {} : { inspect: parseInspectChoice(inspect, [...config.instanceTypes.keys()]) };

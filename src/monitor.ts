@@ -2,6 +2,7 @@ import type { EventObject } from 'xstate';
 import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerSnapshot } from './actors/roster.js';
 import type { Config, PoolSettings } from './config/config.js';
+import { fingerprintOfTag } from './domain/ids.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { FleetModel, type FleetLimits } from './invariants/fleet-model.js';
 import type { Violation } from './invariants/invariants.js';
@@ -53,7 +54,7 @@ export class Monitor {
         behavior: idleBehavior,
         containers: Object.keys(runners),
       },
-      instance.tags[this.#secretTagKey] ?? '',
+      fingerprintOfTag(instance.tags[this.#secretTagKey] ?? ''),
     );
   }
 

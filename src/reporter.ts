@@ -18,8 +18,9 @@ import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.j
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
-import type { ContainerResult } from './queue/queue.js';
-import type { QueueObserver } from './queue/recorded-queue.js';
+import { ClaimBudget } from './policy/claim-budget.js';
+import type { ContainerResult, RefusedClaim } from './queue/queue.js';
+import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
 import { StepRecorder } from './replay/step-recorder.js';
 
 /** What of the metrics is told rather than asked. */
@@ -34,6 +35,8 @@ export type ReportedMetrics = Pick<
   | 'queueToStart'
   | 'runProbe'
   | 'invariantViolated'
+  | 'attemptEnded'
+  | 'claimRefused'
 >;
 
 export interface ReporterOptions {
@@ -62,6 +65,7 @@ const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'dest
 export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
+  readonly #claims = new ClaimBudget();
   readonly #monitor: Monitor;
 
   constructor(options: ReporterOptions) {
@@ -274,11 +278,34 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('operator.order', { to: `reset breaker ${key}`, because });
   }
 
-  completed(uuid: string, { exitCode, startedAt, finishedAt, note }: ContainerResult): void {
-    const { clock } = this.#options;
+  completed(uuid: string, result: ContainerResult, ended: EndedAttempt): void {
+    const { clock, metrics } = this.#options;
+    metrics.attemptEnded('complete');
     this.#monitor.model.containers.ended(uuid, 'Complete', clock.now());
-    const because = note === '' ? `it exited with status ${exitCode}` : note;
-    this.#note('container.complete', { container: uuid, because, data: { exitCode, startedAt, finishedAt } });
+    this.#note('container.complete', attemptFacts(uuid, result, ended));
+  }
+
+  attemptEnded(uuid: string, result: ContainerResult, ended: EndedAttempt): void {
+    this.#options.metrics.attemptEnded(ended.to === 'Queued' ? 'retried' : 'late');
+    this.#note('container.attempt-ended', { to: ended.to, ...attemptFacts(uuid, result, ended) });
+  }
+
+  claimRefused({ uuid, instanceId, attempt, what, because }: RefusedClaim): void {
+    const { clock, log, metrics } = this.#options;
+    metrics.claimRefused(what);
+    const passedOver = this.#claims.take(instanceId, clock.now());
+    if (passedOver === undefined) return;
+    const fields = {
+      component: 'queue',
+      Instance: instanceId,
+      ContainerUUID: uuid,
+      what,
+      attempt,
+      passedOver,
+    };
+    log.warn({ ...fields, Reason: because }, 'claim of an instance refused');
+    const data = { what, attempt, ...(passedOver > 0 ? { passedOver } : {}) };
+    this.#note('container.claim-refused', { instance: instanceId, container: uuid, because, data });
   }
 
   cancelled(uuid: string, because: string): void {
@@ -286,9 +313,15 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.cancelled', { container: uuid, because });
   }
 
-  lost(uuid: string, because: string, to: string | undefined): void {
+  lost(uuid: string, because: string, to: string | undefined, attempt: number | undefined): void {
+    this.#options.metrics.attemptEnded('lost');
     if (to === 'Cancelled') this.#monitor.model.containers.ended(uuid, to, this.#options.clock.now());
-    this.#note('container.lost', { container: uuid, to, because });
+    this.#note('container.lost', { container: uuid, to, because, data: { attempt } });
+  }
+
+  reverted(uuid: string, because: string, to: string | undefined): void {
+    if (to === 'Cancelled') this.#monitor.model.containers.ended(uuid, to, this.#options.clock.now());
+    this.#note('container.reverted', { container: uuid, to, because });
   }
 
   decided({ kind, container, instance, because, data }: Decision): void {
@@ -339,6 +372,15 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {
     this.#options.journal.append({ at: this.#options.clock.now(), kind, ...entry });
   }
+}
+
+function attemptFacts(
+  container: string,
+  { exitCode, startedAt, finishedAt, note }: ContainerResult,
+  { attempt, instanceId }: EndedAttempt,
+) {
+  const because = note === '' ? `it exited with status ${exitCode}` : note;
+  return { container, instance: instanceId, because, data: { attempt, exitCode, startedAt, finishedAt } };
 }
 
 const fieldsOf = ({ context: { instance, instanceType } }: WorkerSnapshot) => ({

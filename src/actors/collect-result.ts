@@ -26,7 +26,8 @@ export interface CollectResultDeps {
 }
 
 /**
- * Brings a result to the queue, and only when it is durable there removes it from the instance. `ok`: it is durable.
+ * Brings a result to the queue, and only when it is durable there, or refused for good as that of another attempt or
+ * instance, removes it from the instance.
  * A container whose supervising program died without leaving a result is lost, not complete: the queue decides whether
  * it runs again.
  * A result that could not be removed is listed as ended by the next probe and comes here again.
@@ -53,11 +54,14 @@ async function bringHome(
   const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;
   const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-  const { isLost, ...result } = parseCollected(uuid, stdout);
-  const report = (): Promise<void> =>
-    isLost ? queue.lost(uuid, result.note, instanceId) : queue.complete(uuid, result);
+  const { isLost, attempt, ...result } = parseCollected(uuid, stdout);
+  const origin = { instanceId, attempt };
+  const report = (): Promise<unknown> =>
+    isLost ? queue.lost(uuid, result.note, origin) : queue.complete(uuid, result, origin);
   await bounded('the queue', report, { timeoutMs, clock, signal });
-  await executor.run(call('--discard'), { timeoutMs, signal }).catch(ifExecutorError);
+  // A later attempt may have left its own result there meanwhile.
+  const word = attempt === undefined ? '' : ` ${attempt}`;
+  await executor.run(`${call('--discard')}${word}`, { timeoutMs, signal }).catch(ifExecutorError);
 }
 
 /** The result is home, so that a discard that failed is no reason to give the container up. */

@@ -12,15 +12,18 @@ export interface CreateInstanceDeps {
   instanceSetId: string;
   imageId: string;
   instanceInitCommand: string;
+  /** The tag holds the secret itself, which the reference dispatcher compares with the instance's (L-5, X-6). */
+  plainSecretTag?: boolean;
   /** `undefined`: none is installed. */
   publicKey: string | undefined;
 }
 
-/** The order for one instance (L-4..L-7). Its tag holds the fingerprint of the secret, not the secret. */
+/** The order for one instance (L-4..L-7). Its tag holds the fingerprint of the secret, unless `plainSecretTag`. */
 export function createSpecOf(
-  { tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey }: Omit<CreateInstanceDeps, 'driver'>,
+  deps: Omit<CreateInstanceDeps, 'driver'>,
   { instanceType, zone = '', secret }: Pick<LaunchRequest, 'instanceType' | 'zone' | 'secret'>,
 ): CreateSpec {
+  const { tagKeys, instanceSetId, imageId, instanceInitCommand, publicKey, plainSecretTag = false } = deps;
   return {
     instanceType,
     imageId,
@@ -28,7 +31,7 @@ export function createSpecOf(
       [tagKeys.instanceSetId]: instanceSetId,
       [tagKeys.instanceType]: instanceType.name,
       [tagKeys.idleBehavior]: 'run',
-      [tagKeys.instanceSecret]: secretFingerprint(secret),
+      [tagKeys.instanceSecret]: plainSecretTag ? secret : secretFingerprint(secret),
     },
     initCommand: `umask 0177 && echo -n "${secret}" >${secretFile}\n${instanceInitCommand}`,
     publicKey,

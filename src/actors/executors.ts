@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Instance, TagKeys } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import { secretFingerprint } from '../domain/ids.js';
+import { isSecretFingerprint, secretFingerprint } from '../domain/ids.js';
 import type { Driver } from '../drivers/driver.js';
 import {
   ExecutorError,
@@ -106,9 +106,9 @@ async function readSecret(cat: () => Promise<CommandResult>): Promise<string> {
   }
 }
 
-/** The tag holds the fingerprint of the secret, or the secret itself on instances of the reference dispatcher. */
+/** The tag holds the fingerprint of the secret, or the secret itself: so the reference dispatcher has it, and `plainSecretTag`. */
 function isSecret(told: string, expected: string): boolean {
-  const actual = Buffer.from(expected.startsWith('sha256:') ? secretFingerprint(told) : told);
+  const actual = Buffer.from(isSecretFingerprint(expected) ? secretFingerprint(told) : told);
   const wanted = Buffer.from(expected);
   return actual.length === wanted.length && timingSafeEqual(actual, wanted);
 }

@@ -52,9 +52,10 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         const work = await bounded('the queue', () => queue.work(uuid), bounds);
         const { executor, instance, type } = executors.of(input.instanceId);
         const stdin = startDocument(deps, uuid, work, { instance, type });
-        const command = asRoot(startCommand(program, settings, uuid), instance.remoteUser);
         const where = { instanceId: instance.id, instanceTypeName: type.name, pricePerHour: type.price };
-        await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        const attempt = await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        const line = startCommand(program, settings, uuid, runner.isOurs ? attempt : undefined);
+        const command = asRoot(line, instance.remoteUser);
         await mandate.confirm();
         await executor.run(command, { stdin, timeoutMs, signal, permit: () => mandate.assert() });
       });
@@ -83,13 +84,19 @@ function startDocument(
   });
 }
 
-/** R-2, without `sudo`. */
+/** R-2, without `sudo`. `attempt`: for Longshore's own runner program, which records it. */
 export function startCommand(
   program: string,
   settings: Pick<RunnerSettings, 'runtimeEngine' | 'arguments'>,
   uuid: string,
+  attempt?: number,
 ): string {
-  const args = [`--runtime-engine=${settings.runtimeEngine}`, ...settings.arguments, uuid].map(singleQuote);
+  const args = [
+    `--runtime-engine=${settings.runtimeEngine}`,
+    ...settings.arguments,
+    ...(attempt === undefined ? [] : [`--attempt=${attempt}`]),
+    uuid,
+  ].map(singleQuote);
   return `${program} --detach --stdin-config ${args.join(' ')}`;
 }
 

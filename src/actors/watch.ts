@@ -78,10 +78,12 @@ export function parseWatchLine(line: string, clusterId: string): WatchEvent | un
   if (word === 'attached') return { type: 'watch.attached' };
   if (word === 'broken') return { type: 'watch.broken' };
   if (word === 'interruption') return { type: 'watch.interruption', notice: rest.join(' ').slice(0, 300) };
-  const uuid = rest[0] ?? '';
-  if (rest.length !== 1 || !uuid.startsWith(clusterId) || !isContainerUuid(uuid)) return undefined;
-  if (word === 'started') return { type: 'watch.started', uuid };
-  return word === 'ended' ? { type: 'watch.ended', uuid } : undefined;
+  const [uuid = '', number] = rest;
+  if (rest.length > 2 || !uuid.startsWith(clusterId) || !isContainerUuid(uuid)) return undefined;
+  if (number !== undefined && !/^[1-9]\d{0,8}$/.test(number)) return undefined;
+  const named = { uuid, ...(number === undefined ? {} : { attempt: Number(number) }) };
+  if (word === 'started') return { type: 'watch.started', ...named };
+  return word === 'ended' ? { type: 'watch.ended', ...named } : undefined;
 }
 
 function isUnknownFlag(error: unknown): boolean {

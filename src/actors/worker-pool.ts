@@ -1,7 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
-import { secretFingerprint } from '../domain/ids.js';
+import { fingerprintOfTag, secretFingerprint } from '../domain/ids.js';
 import type { BootOutcome, IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
@@ -112,7 +112,9 @@ export class WorkerPool implements Pool, Roster {
     let next = from;
     while (next < Math.min(most, instances.length) && clock.now() < endAt) {
       const instance = instances[next++]!;
-      const { expected, launch, ...origin } = this.#launches.recognise(instance.tags[secretTagKey] ?? '');
+      const { expected, launch, ...origin } = this.#launches.recognise(
+        fingerprintOfTag(instance.tags[secretTagKey] ?? ''),
+      );
       roster.see(instance, expected, origin);
       if (launch) launch.isListed = true;
     }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import type { Config } from '../config/config.js';
+import { checkClusterFiles } from '../config/cluster-files.js';
 import { withoutDriverSecrets } from '../config/driver-secrets.js';
 import { loadConfig } from '../config/load.js';
 import { fileSchema } from '../config/schema.js';
@@ -17,6 +18,7 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
     .argument('<file>')
     .action((file: string) => {
       const loaded = loadConfig(file);
+      checkClusterFiles(loaded);
       const types = [...loaded.instanceTypes.values()];
       output.write(`${file} is valid: driver ${loaded.driver}, ${types.length} instance types\n`);
       for (const type of types) {
@@ -24,6 +26,7 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
           `  ${type.name}: ${type.vcpus} VCPUs, ${formatSize(type.ramBytes)} RAM, $${type.price} an hour\n`,
         );
       }
+      for (const warning of loaded.warnings) output.write(`  warning: ${warning}\n`);
       if (loaded.managementToken === '' && !loaded.makesManagementToken)
         output.write('  no managementToken: the API refuses everyone\n');
     });

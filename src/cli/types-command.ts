@@ -83,7 +83,7 @@ function sourceOf(
   env: NodeJS.ProcessEnv,
 ): { driver: string; parameters: unknown } {
   const path = connection.config ?? env['LONGSHORE_CONFIG'];
-  const config = path === undefined ? undefined : loadConfig(path, env);
+  const config = path === undefined ? undefined : loadConfig(path, env, ['driverParameters']);
   const name = driver ?? config?.driver;
   if (name === undefined) throw new ClientError('say which provider: --driver ec2, or --config FILE', 2);
   const configured = config?.driver === name ? config.driverParameters : {};

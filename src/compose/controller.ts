@@ -4,6 +4,7 @@ import { readCaFile } from '../config/cluster-files.js';
 import type { Clock } from '../domain/clock.js';
 import { ControllerClient } from '../queue/controller/controller-client.js';
 import { ControllerContainers } from '../queue/controller/controller-containers.js';
+import { version } from '../version.js';
 import type { Orders } from './orders.js';
 import { sizeBy } from './size-by.js';
 
@@ -23,6 +24,7 @@ export function openController(
       isInsecure: insecure,
       timeoutMs: requestTimeoutMs,
       clock,
+      userAgent: `longshore/${version}`,
     }),
     clock,
     clusterId: config.clusterId,

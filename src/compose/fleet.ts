@@ -161,6 +161,7 @@ function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
             instanceSetId,
             imageId: config.pool.imageId,
             instanceInitCommand: config.pool.instanceInitCommand,
+            plainSecretTag: config.pool.plainSecretTag,
             publicKey,
           }),
           recordIntent: fromPromise<void, LaunchRequest>(({ input }) =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import type { Config } from './config.js';
+import { parseClusterYaml } from './cluster-yaml.js';
 import { ConfigError } from './config-error.js';
 
 /** The text of `controller.caFile`; `''` when there is none. Throws {@link ConfigError}. */
@@ -13,7 +13,8 @@ export function readCaFile({ controller: { caFile } }: Pick<Config, 'controller'
 
 /**
  * What `controller.clusterConfigFile` says of the cluster, which holds secrets; `null` when there is none. Both the
- * whole file, with all clusters by their ids, and the part of this one will do. Throws {@link ConfigError}.
+ * whole file, with all clusters by their ids, and the part of this one will do. Throws {@link ConfigError}, also for a file
+ * as people write it, without the defaults that the cluster's programs merge into it: the runner merges none.
  */
 export function readClusterConfig({
   controller: { clusterConfigFile: path },
@@ -23,21 +24,48 @@ export function readClusterConfig({
   const field = 'controller.clusterConfigFile';
   let data: unknown;
   try {
-    data = parse(readText(field, path));
+    data = parseClusterYaml(readText(field, path));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     // What the parser says quotes the file.
     throw problem(field, path, 'is no YAML: give the configuration as the cluster prints it');
   }
   if (!isMap(data)) throw problem(field, path, 'is no map: give the configuration as the cluster prints it');
-  if (!('Clusters' in data)) return data;
+  if (!('Clusters' in data)) return merged(data, path);
   const cluster = isMap(data['Clusters']) ? data['Clusters'][clusterId] : undefined;
-  if (isMap(cluster)) return cluster;
+  if (isMap(cluster)) return merged(cluster, path);
   throw problem(
     field,
     path,
     `knows no cluster ${clusterId}: give the file of this one, or correct clusterId`,
   );
+}
+
+/** Throws {@link ConfigError} for what {@link readCaFile} and {@link readClusterConfig} refuse. */
+export function checkClusterFiles(config: Pick<Config, 'controller' | 'clusterId'>): void {
+  readCaFile(config);
+  readClusterConfig(config);
+}
+
+/** Settings that the runner's storage client has no default for, and that files as people write them leave out. */
+const mergedKeys = [
+  ['Collections', 'BlobSigning'],
+  ['Collections', 'BlobSigningTTL'],
+  ['Containers', 'LocalKeepBlobBuffersPerVCPU'],
+  ['Containers', 'LocalKeepLogsToContainerLog'],
+  ['SystemLogs', 'Format'],
+  ['SystemLogs', 'LogLevel'],
+] as const;
+
+function merged(cluster: Record<string, unknown>, path: string): Record<string, unknown> {
+  const missing = mergedKeys.filter(([section, key]) => {
+    const settings = cluster[section];
+    return !isMap(settings) || [undefined, null, ''].includes(settings[key] as string | null | undefined);
+  });
+  if (missing.length === 0) return cluster;
+  const names = missing.map((key) => key.join('.')).join(', ');
+  const remedy = 'give the output of "arvados-server config-dump", which has the defaults merged in';
+  throw problem('controller.clusterConfigFile', path, `lacks ${names}, which runners need: ${remedy}`);
 }
 
 function readText(field: string, path: string): string {

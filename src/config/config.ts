@@ -19,6 +19,8 @@ export interface PoolSettings {
   imageId: string;
   instanceInitCommand: string;
   deployPublicKey: boolean;
+  /** The tag of a new instance holds its secret itself, so that the reference dispatcher can verify it. */
+  plainSecretTag: boolean;
   /** Port number or service name for addresses that name none. */
   sshPort: string;
   bootProbeCommand: string;

@@ -19,7 +19,8 @@ export function readDriverSecrets(
     } catch (error) {
       const full = ['driverParameters', ...place];
       problems.push({ path: full.join('.'), message: (error as Error).message, ...file.placeOf(full) });
-      return '';
+      // It is there, so nothing else is wrong with its not being there.
+      return value;
     }
   });
   return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {};

@@ -6,8 +6,10 @@ import { fileSchema } from './schema.js';
 import type { YamlFile } from './yaml-file.js';
 
 const longestShown = 60;
-/** The URL of a store may hold a password. */
-const neverShown = new Set<PropertyKey>([...secretFields, 'store']);
+/** The URL of a store may hold a password, and a parameter in the wrong place may be a secret. */
+const neverShown = new Set<PropertyKey>([...secretFields, 'store', 'driverParameters']);
+/** How the messages begin that no schema of ours gave. */
+const usualMessage = /^(Invalid|Too (small|big)|Unrecognized)\b/;
 
 const wanted: Readonly<Record<string, string>> = {
   string: 'give text, in quotes if it looks like a number',
@@ -19,21 +21,36 @@ const wanted: Readonly<Record<string, string>> = {
   record: 'give a map from names to values, not a list',
 };
 
-/** What the schema found wrong, as people need it: path, value, place and remedy. */
-export function explainIssue(issue: z.core.$ZodIssue, file: YamlFile): ConfigProblem[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(issue.path, key, file));
+/**
+ * What a schema found wrong, as people need it: path, value, place and remedy. The schema describes what stands below
+ * the first `depth` names of the issue's path.
+ */
+export function explainIssue(
+  issue: z.core.$ZodIssue,
+  file: YamlFile,
+  schema: z.ZodType = fileSchema,
+  depth = 0,
+): ConfigProblem[] {
+  const at = (path: readonly PropertyKey[]): AnySchema | undefined => schemaAt(schema, path.slice(depth));
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(at(issue.path)?.shape ?? {});
+    return issue.keys.map((key) => unknownKey(issue.path, key, { known, file }));
+  }
   const path = issue.path.map(String).join('.');
   if (issue.code === 'invalid_key') {
     const place = file.placeOfKey(issue.path.slice(0, -1), String(issue.path.at(-1)));
     return [{ path, message: `this name will not do: ${issue.issues[0]?.message ?? ''}`, ...place }];
   }
-  const message = `${stateOf(issue, file)}${remedyOf(issue)}${shownValue(issue, file)}`;
+  const message = `${stateOf(issue, file)}${remedyOf(issue, at(issue.path))}${shownValue(issue, file)}`;
   return [{ path, message, ...file.placeOf(issue.path) }];
 }
 
 /** The value is left out: a misspelt key may hold a secret. */
-function unknownKey(parent: PropertyKey[], key: string, file: YamlFile): ConfigProblem {
-  const known = Object.keys(schemaAt(parent)?.shape ?? {});
+function unknownKey(
+  parent: PropertyKey[],
+  key: string,
+  { known, file }: { known: readonly string[]; file: YamlFile },
+): ConfigProblem {
   const hint = nearest(key, known);
   const remedy = hint === undefined ? `known are ${known.join(', ')}` : `did you mean ${hint}?`;
   return {
@@ -51,10 +68,11 @@ function stateOf(issue: z.core.$ZodIssue, file: YamlFile): string {
   return isMissing ? 'is missing: ' : '';
 }
 
-function remedyOf(issue: z.core.$ZodIssue): string {
+function remedyOf(issue: z.core.$ZodIssue, schema: AnySchema | undefined): string {
+  if (!usualMessage.test(issue.message)) return issue.message;
   switch (issue.code) {
     case 'invalid_type': {
-      const about = schemaAt(issue.path)?.description;
+      const about = schema?.description;
       return `${wanted[issue.expected] ?? `give a ${issue.expected}`}${about ? ` (${about.replace(/\.$/, '')})` : ''}`;
     }
     case 'too_small':
@@ -84,8 +102,8 @@ interface AnySchema {
 }
 
 /** The schema of the setting at this path, without its default. */
-function schemaAt(path: readonly PropertyKey[]): AnySchema | undefined {
-  let schema: AnySchema | undefined = fileSchema as unknown as AnySchema;
+function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): AnySchema | undefined {
+  let schema: AnySchema | undefined = root as unknown as AnySchema;
   for (const key of path) {
     const inner = unwrap(schema);
     schema = inner?.shape?.[String(key)] ?? inner?.def?.valueType ?? inner?.def?.element;

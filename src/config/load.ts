@@ -4,18 +4,20 @@ import { KeyError, publicKeyOf } from '../ssh/keys.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
 import { controllerProblems } from './controller-problems.js';
+import { driverProblems } from './driver-problems.js';
 import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
 import { readSecret, secretFields, type SecretField, type WantedSecret } from './read-secret.js';
 import { instanceTypesOf } from './instance-types.js';
 import { nearest } from './nearest.js';
 import { resolveConfig } from './resolve.js';
+import { runnerProblems } from './runner-problems.js';
 import { fileSchema, type ConfigFile } from './schema.js';
 import { YamlFile } from './yaml-file.js';
 
 export interface LoadOptions {
   env: NodeJS.ProcessEnv;
-  /** The secrets to fetch; the others stay empty. Default: all. */
+  /** The secrets to fetch; the others stay empty. Default: all, and the driver's parameters are checked with them. */
   secrets?: readonly WantedSecret[];
 }
 
@@ -57,7 +59,11 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
   const parameters = wantsDriver ? readDriverSecrets(driverParameters, file, options, problems) : undefined;
   problems.push(...missingTypes(data, file));
   if (parsed.success) problems.push(...unknownWarmTypes(parsed.data, file));
-  if (parsed.success) problems.push(...controllerProblems(parsed.data, file));
+  if (parsed.success)
+    problems.push(...controllerProblems(parsed.data, file), ...runnerProblems(parsed.data, path, file));
+  if (parsed.success && options.secrets === undefined) {
+    problems.push(...driverProblems(parsed.data, parameters, file));
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError(path, problems);
   return resolveConfig(parsed.data, { path, env, secrets, driverParameters: parameters });
 }

@@ -11,6 +11,7 @@ import type {
 import { instanceTypesOf } from './instance-types.js';
 import type { SecretField } from './read-secret.js';
 import type { ConfigFile } from './schema.js';
+import { warningsOf } from './warnings.js';
 
 export interface ResolveContext {
   /** The configuration file; relative paths start from its folder. */
@@ -56,7 +57,7 @@ export function resolveConfig(
       inspectPort: file.api.inspectPort,
     },
     logLevel: file.logLevel,
-    warnings,
+    warnings: [...warnings, ...warningsOf(file)],
   };
 }
 
@@ -68,6 +69,7 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     imageId: pool.imageId,
     instanceInitCommand: pool.instanceInitCommand,
     deployPublicKey: pool.deployPublicKey,
+    plainSecretTag: pool.plainSecretTag,
     sshPort: pool.sshPort,
     bootProbeCommand: pool.bootProbeCommand,
     probeIntervalMs: pool.probeInterval,

@@ -94,6 +94,12 @@ const pool = z.strictObject({
   imageId: z.string().default(''),
   instanceInitCommand: z.string().default('').describe('Shell text, run as root at first boot.'),
   deployPublicKey: z.boolean().default(true),
+  plainSecretTag: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Tags new instances with their secret itself, which the old dispatcher needs to take them back. Whoever reads tags can then pass as the instance: only during a transition.',
+    ),
   sshPort: z
     .union([z.string(), z.int()], { error: () => portRemedy })
     .refine((port) => /^(ssh)?$/.test(String(port)) || isPort(String(port)), portRemedy)
@@ -200,9 +206,9 @@ const controller = z.strictObject({
   lookAhead: z
     .int()
     .min(1)
-    .default(100)
+    .default(1_000)
     .describe(
-      'How many queued containers are looked for at a time, workflow runners not counted. Default 100.',
+      'How many queued containers are looked for at a time, workflow runners not counted. Default 1000.',
     ),
   clusterConfigFile: z
     .string()

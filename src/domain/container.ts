@@ -56,6 +56,16 @@ export interface Container {
   createdAt: number;
   /** The instance it was last recorded to run on; `''` or not given: not known. */
   instanceId?: string;
+  /** Number of its last attempt, from 1; 0 before the first. Not given: this queue does not count attempts. */
+  attempt?: number;
+}
+
+/** The attempt that a report of an instance is about. */
+export interface AttemptOrigin {
+  /** The instance that reports. */
+  instanceId: string;
+  /** As the instance's runner program recorded it at the start; `undefined`: it recorded none. */
+  attempt: number | undefined;
 }
 
 /** What a container needs of an instance, margins included (NS-1..NS-9). */

@@ -21,7 +21,19 @@ export function instanceSetIdOf(token: string): string {
   return createHash('md5').update(token).digest('hex');
 }
 
-/** The fingerprint of an instance secret that goes in its tag: the secret itself stays on the instance. */
+const fingerprintPrefix = 'sha256:';
+
+/** The fingerprint of an instance secret, which may be kept and shown where the secret itself may not. */
 export function secretFingerprint(secret: string): string {
-  return `sha256:${createHash('sha256').update(secret).digest('hex')}`;
+  return `${fingerprintPrefix}${createHash('sha256').update(secret).digest('hex')}`;
+}
+
+/** True for the fingerprint of a secret; false for a secret itself. */
+export function isSecretFingerprint(tag: string): boolean {
+  return tag.startsWith(fingerprintPrefix);
+}
+
+/** The fingerprint of the secret that a tag holds, as it is or as its fingerprint; `''` without one. */
+export function fingerprintOfTag(tag: string): string {
+  return tag === '' || isSecretFingerprint(tag) ? tag : secretFingerprint(tag);
 }

@@ -6,6 +6,8 @@ export interface RunnerListing {
   stale: readonly string[];
   /** Containers that ended and left a result to collect. */
   ended: readonly string[];
+  /** Which attempt each of them is, where the runner program recorded it. */
+  attempts?: Readonly<Record<string, number>>;
   broken: boolean;
   /** The provider announced to take the instance away; the text says what and when. `''` when it did not. */
   interruption: string;

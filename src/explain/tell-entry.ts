@@ -72,6 +72,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   'container.cancelled': ({ because }, { container }) => `${container} is Cancelled: ${because}.`,
   'container.lost': ({ because, to }, { container }) =>
     `${container} was lost, because ${because}${to === undefined ? '' : `; it is now ${to}`}.`,
+  'container.reverted': ({ because, to }, { container }) =>
+    `The attempt at ${container} ran nothing, so that it does not count: ${because}${to === undefined ? '' : `; it is now ${to}`}.`,
   'plan.lock': ({ because }, { container }) => `The scheduler chose ${container}: ${because}.`,
   'plan.unlock': ({ because }, { container }) => `${container} was put back into the queue: ${because}.`,
   'plan.start': ({ because }, { container, instance }) =>

@@ -30,8 +30,8 @@ export interface ContainerOnInstance extends OnInstance {
 /** What `--watch` tells as it happens. `attached`: the channel is open and listens. */
 export type WatchEvent =
   | { type: 'watch.attached' }
-  | { type: 'watch.started'; uuid: string }
-  | { type: 'watch.ended'; uuid: string }
+  | { type: 'watch.started'; uuid: string; attempt?: number }
+  | { type: 'watch.ended'; uuid: string; attempt?: number }
   | { type: 'watch.broken' }
   | { type: 'watch.interruption'; notice: string }
   /** The channel ended; `supported` is false when the runner program does not know the flag. */

@@ -31,6 +31,8 @@ const categories = ['inuse', 'hold', 'booting', 'unknown', 'idle'] as const;
 type Category = (typeof categories)[number];
 /** From a fast answer to the longest deadline. */
 const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const attemptOutcomes = ['complete', 'retried', 'lost', 'late'] as const;
+const claimKinds = ['result', 'loss', 'process'] as const;
 const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
@@ -51,6 +53,8 @@ export class Metrics {
   readonly #queueToStart: Summary;
   readonly #runProbe: Summary;
   readonly #violations: Counter;
+  readonly #attemptsEnded: Counter;
+  readonly #claimsRefused: Counter;
 
   constructor(sources: MetricSources) {
     this.#bootOutcomes = this.#counter('boot_outcomes', 'How boots ended.', ['outcome']);
@@ -106,6 +110,20 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const invariant of invariantNames) this.#violations.inc({ invariant }, 0);
+    this.#attemptsEnded = new Counter({
+      name: 'longshore_attempts_ended_total',
+      help: 'Attempts of containers, by how they ended: complete, retried, lost, or late after a cancel.',
+      labelNames: ['outcome'],
+      registers: [this.registry],
+    });
+    for (const outcome of attemptOutcomes) this.#attemptsEnded.inc({ outcome }, 0);
+    this.#claimsRefused = new Counter({
+      name: 'longshore_claims_refused_total',
+      help: 'Reports of instances about containers that are placed elsewhere or in another attempt.',
+      labelNames: ['what'],
+      registers: [this.registry],
+    });
+    for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
     this.#addPoolGauges(sources);
     this.#addScheduleGauges(sources);
     this.#addRoleGauges(sources);
@@ -150,6 +168,14 @@ export class Metrics {
 
   invariantViolated(invariant: Invariant): void {
     this.#violations.inc({ invariant });
+  }
+
+  attemptEnded(outcome: (typeof attemptOutcomes)[number]): void {
+    this.#attemptsEnded.inc({ outcome });
+  }
+
+  claimRefused(what: (typeof claimKinds)[number]): void {
+    this.#claimsRefused.inc({ what });
   }
 
   #addPoolGauges({ clock, workers, atQuota, typeNames }: MetricSources): void {

@@ -11,11 +11,13 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
   const live: string[] = [];
   const stale: string[] = [];
   const ended: string[] = [];
+  const attempts: Record<string, number> = {};
   let broken = false;
   let interruption = '';
   for (const line of stdout.split('\n')) {
     if (line === 'broken') broken = true;
     else if (line.startsWith('interruption ')) interruption = line.slice(13, 13 + longestNotice);
+    else if (line.startsWith(`attempt ${clusterId}`)) Object.assign(attempts, parseAttempt(line));
     else if (line.startsWith(clusterId)) {
       const [uuid = '', word] = line.split(' ');
       if (!isContainerUuid(uuid)) continue;
@@ -24,5 +26,13 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
       else if (word === 'ended') ended.push(uuid);
     }
   }
-  return { live, stale, ended, broken, interruption };
+  const named = Object.keys(attempts).length > 0 ? { attempts } : {};
+  return { live, stale, ended, ...named, broken, interruption };
+}
+
+const attemptLine = /^attempt (\S+) ([1-9]\d{0,8})$/;
+
+function parseAttempt(line: string): Record<string, number> {
+  const [, uuid = '', number] = attemptLine.exec(line) ?? [];
+  return isContainerUuid(uuid) ? { [uuid]: Number(number) } : {};
 }

@@ -26,6 +26,11 @@ export interface Fetch {
   applied?(): void;
 }
 
+/** What the owner of a cache may change of a container. */
+export type CacheChange = Partial<
+  Pick<Container, 'state' | 'priority' | 'scheduling' | 'instanceId' | 'attempt'>
+>;
+
 export interface QueueCacheOptions {
   /** Reads anew; a rejection, also of its batches, drops the whole update. */
   fetch(known: ReadonlyMap<string, QueueEntry>): Fetch | Promise<Fetch>;
@@ -128,7 +133,7 @@ export class QueueCache {
   }
 
   /** The owner changed the container: nothing read earlier overrides that. */
-  changed(uuid: string, change: Partial<Pick<Container, 'state' | 'priority' | 'scheduling'>>): void {
+  changed(uuid: string, change: CacheChange): void {
     this.#touch(uuid);
     const known = this.#entries.get(uuid);
     if (!known) return;

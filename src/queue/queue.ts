@@ -1,4 +1,4 @@
-import type { Container, ResourceNeeds } from '../domain/container.js';
+import type { AttemptOrigin, Container, ContainerState, ResourceNeeds } from '../domain/container.js';
 import type { InstanceType } from '../domain/instance-type.js';
 
 /** A container the dispatcher deals with (Q-2). */
@@ -31,6 +31,33 @@ export interface ContainerResult {
   timedOut?: boolean;
   stdout: string;
   stderr: string;
+}
+
+/**
+ * What the queue did with a result. `taken`: it is durable, and the container is now in `state`. `known`: the result of
+ * that attempt was taken before. `refused`: it is of another attempt or instance than the queue names, or of an attempt
+ * that was given up; nothing changed.
+ */
+export type ResultVerdict =
+  | { kind: 'taken'; state: ContainerState; attempt: number | undefined }
+  | { kind: 'known' }
+  | { kind: 'refused'; because: string };
+
+/** A report of an instance about a container that the queue places elsewhere, or in another attempt. */
+export interface RefusedClaim extends AttemptOrigin {
+  uuid: string;
+  what: 'result' | 'loss' | 'process';
+  because: string;
+}
+
+/** An attempt of which it is known that nothing of the container ran. */
+export interface RevertedStart {
+  /** Where it was to run. */
+  instanceId: string;
+  /** What went wrong, for people. */
+  reason: string;
+  /** The next attempt begins no sooner. */
+  pauseMs?: number;
 }
 
 /** Where a container runs, and at what price. */
@@ -70,10 +97,10 @@ export interface Queue {
   cancel(uuid: string, reason: string): Promise<void>;
   /**
    * The process ended without leaving a result, or its instance is gone: Queued again while attempts remain,
-   * Cancelled otherwise. A queue whose server retries by itself cancels. `instanceId`: where that process was, if it is
-   * known; nothing changes then for a container that runs on another one by now.
+   * Cancelled otherwise. A queue whose server retries by itself cancels. `origin`: the attempt that is lost, if it is
+   * known; nothing changes then for a container whose last attempt is another one, or was given to another instance.
    */
-  lost(uuid: string, reason: string, instanceId?: string): Promise<void>;
+  lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void>;
   /** Drops an entry that is final, or Queued with priority 0; otherwise does nothing (Q-7). */
   forget(uuid: string): void;
   /** Calls back after changes, many at once as one, never inside the change (Q-8). Returns the end of it. */
@@ -84,11 +111,21 @@ export interface Queue {
   work(uuid: string): Promise<ContainerWork | undefined>;
   /**
    * Locked to Running, durable before the start command is sent: from then on the container may run on that instance,
-   * and is never given to another one while that is unknown. Without effect on a queue whose runner does this itself.
+   * and is never given to another one while that is unknown. Resolves to the number of the attempt that begins, never
+   * used before for the container. Without effect on a queue whose runner does this itself: resolves to `undefined`.
    */
-  started(uuid: string, where: Placement, at: number): Promise<void>;
-  /** Running or Locked to Complete, with its result. Without effect when it is final already. */
-  complete(uuid: string, result: ContainerResult): Promise<void>;
+  started(uuid: string, where: Placement, at: number): Promise<number | undefined>;
+  /**
+   * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
+   * Cancelled when too many failed in this way. Nothing changes for a container that is not Running on that instance.
+   * Without effect on a queue whose runner records starts itself.
+   */
+  revertStart(uuid: string, start: RevertedStart): Promise<void>;
+  /**
+   * Records the result of the attempt that `origin` names: Running to Complete, or Queued for the next attempt when the
+   * retry policy says so. Of a Cancelled container, the result of its last attempt is kept.
+   */
+  complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict>;
   /** When its server last said that it is overloaded, epoch ms; 0: never. Not given: there is no server to say so. */
   last503At?(): number;
   stop(): Promise<void>;

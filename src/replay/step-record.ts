@@ -1,6 +1,6 @@
 import type { EventObject } from 'xstate';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import { secretFingerprint } from '../domain/ids.js';
+import { isSecretFingerprint, secretFingerprint } from '../domain/ids.js';
 import { isSameState } from '../domain/state-value.js';
 import type { WorkerContext, WorkerInput } from '../machines/worker-model.js';
 
@@ -172,7 +172,7 @@ export function plain<T>(value: T): T {
   return (copy ?? value) as T;
 }
 
-/** Dispatchers before this one put the secret itself into the tag. */
+/** Dispatchers before this one put the secret itself into the tag, and so does `plainSecretTag`. */
 function isBareSecret(key: string, value: unknown): value is string {
-  return key.endsWith('InstanceSecret') && typeof value === 'string' && !value.startsWith('sha256:');
+  return key.endsWith('InstanceSecret') && typeof value === 'string' && !isSecretFingerprint(value);
 }

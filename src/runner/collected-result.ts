@@ -11,6 +11,8 @@ const header = z.object({
   timedOut: z.boolean(),
   truncated: z.boolean(),
   lost: z.boolean().default(false),
+  /** Runner programs before 0.2 record none. */
+  attempt: z.int().min(1).optional(),
   note: z.string(),
 });
 
@@ -18,6 +20,8 @@ const header = z.object({
 export interface CollectedResult extends ContainerResult {
   /** The program that watched over the container died first: nobody knows how it ended, and the exit code means nothing. */
   isLost: boolean;
+  /** The attempt that the start command named; not given: the runner program recorded none. */
+  attempt?: number;
 }
 
 /** What `--collect` printed is not a result. */
@@ -44,6 +48,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     throw new CollectError('the runner program printed the result of another container');
   const { exitCode, startedAt, finishedAt, note, timedOut, truncated, lost, stdoutBytes, stderrBytes } =
     parsed.data;
+  const { attempt } = parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
@@ -53,6 +58,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     stdout: decode(stdout, stdoutBytes),
     stderr: decode(stderr, stderrBytes),
     isLost: lost,
+    ...(attempt === undefined ? {} : { attempt }),
     ...(timedOut ? { timedOut } : {}),
   };
 }

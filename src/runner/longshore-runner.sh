@@ -27,10 +27,11 @@ die() { say "longshore-runner: $1"; exit "${2:-1}"; }
 usage() {
   cat <<EOT
 usage: longshore-runner --list [--stdin-prices]
-       longshore-runner --detach --stdin-config [--runtime-engine=NAME] UUID
+       longshore-runner --detach --stdin-config [--runtime-engine=NAME] [--attempt=NUMBER] UUID
        longshore-runner --kill SIGNAL UUID
        longshore-runner --watch
-       longshore-runner --collect UUID | --discard UUID | --tail UUID [--follow] [stdout|stderr]
+       longshore-runner --collect UUID | --discard UUID [ATTEMPT]
+       longshore-runner --tail UUID [--follow] [stdout|stderr]
        longshore-runner --help | --version
 LONGSHORE_LOCK_DIR and LONGSHORE_STATE_DIR say where it keeps its files.
 EOT
@@ -48,6 +49,13 @@ set_uuid() {
   home=$state_dir/c/$uuid
 }
 check_uuid() { set_uuid "$1" || die "\"$1\" is no container id" 2; }
+
+# Sets `attempt` to the number that the start command named; empty when it named none.
+read_attempt() {
+  attempt=
+  [ -r "$home/attempt" ] && read -r attempt <"$home/attempt"
+  case $attempt in *[!0-9]*) attempt= ;; esac
+}
 
 # Sets `now` to the time in ms.
 read_clock() {
@@ -205,6 +213,10 @@ detach() {
   trash=
   if [ -d "$home" ]; then trash=$state_dir/trash.$$; mv "$home" "$trash"; fi
   mkdir "$home" || { rm -f "$lock"; die "cannot make $home: is the disk full?"; }
+  if [ -n "$attempt" ] && ! printf '%s\n' "$attempt" >"$home/attempt"; then
+    rm -f "$lock"
+    die "cannot write to $home: is the disk full?"
+  fi
   drop_dir_lock
   session=
   command -v setsid >/dev/null 2>&1 && session=setsid
@@ -234,6 +246,7 @@ supervise() {
   exec >/dev/null
   read_clock
   started=$now
+  read_attempt
   image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
   [ -r "$incoming" ] || finish 1 'the configuration is gone'
   # shellcheck disable=SC1090
@@ -241,7 +254,7 @@ supervise() {
   rm -f "$incoming"
   [ -n "$complete" ] || finish 1 'the configuration is damaged'
   printf '%s\n' "$started" >"$home/started"
-  tell_watchers "started $uuid"
+  tell_watchers "started $uuid${attempt:+ $attempt}"
   [ -z "$image" ] || choose_engine
   make_pipes || finish 1 'cannot make pipes'
   # Descriptors are closed by `exec`: closed at a function or group, the shell keeps a copy of them meanwhile.
@@ -496,7 +509,8 @@ finish() {
   # shellcheck disable=SC2086
   [ -z "$told" ] || wait $told
   exec 8>&-
-  tell_watchers "ended $uuid"
+  read_attempt
+  tell_watchers "ended $uuid${attempt:+ $attempt}"
   for helper in "$timer" "$killer" "$watcher"; do see_helper_gone "$helper"; done
   exit 0
 }
@@ -606,17 +620,23 @@ list_containers() {
     file=${file##*/crunch-run-}
     set_uuid "${file%.lock}" || continue
     if ! is_held; then rm -f "$lock"; continue; fi
-    if is_supervised; then printf '%s\n' "$uuid"
+    if is_supervised; then list_attempt; printf '%s\n' "$uuid"
     elif [ "$pid" = 0 ]; then say "the lock file of $uuid cannot be read"
     elif [ ! -e "$home/result" ]; then printf '%s stale\n' "$uuid"; fi
   done
   each_container list_ended
 }
 
+# A line of its own: readers that know only the container's line pass over it.
+list_attempt() {
+  read_attempt
+  [ -z "$attempt" ] || printf 'attempt %s %s\n' "$uuid" "$attempt"
+}
+
 # With a result it ended, whoever holds its lock: called stale, it would be taken for lost and run again.
 list_ended() {
   if is_held && { [ ! -e "$home/result" ] || is_supervised; }; then return; fi
-  if is_orphaned; then printf '%s stale\n' "$uuid"; else printf '%s ended\n' "$uuid"; fi
+  if is_orphaned; then printf '%s stale\n' "$uuid"; else list_attempt; printf '%s ended\n' "$uuid"; fi
 }
 
 keep_prices() {
@@ -679,10 +699,11 @@ EOT
     case $number in '' | *[!0-9]*) die "the result of container $uuid is damaged" ;; esac
   done
   truncated=false
+  read_attempt
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,"note":"%s"}\n' \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
     "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
-    "$timed_out" "$truncated" "$lost" "$note"
+    "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
 }
@@ -698,9 +719,15 @@ encode() {
   echo
 }
 
+# Without effect when another attempt took the place of the one that is named.
 discard() {
   make_dirs
   take_dir_lock
+  read_attempt
+  if [ -n "$1" ] && [ -n "$attempt" ] && [ "$1" != "$attempt" ]; then
+    say "container $uuid is here with attempt $attempt"
+    return 0
+  fi
   has_ended || die "container $uuid is still running" 3
   for trash in "$state_dir"/trash.*; do [ ! -d "$trash" ] || rm -rf "$trash"; done
   trash=$state_dir/trash.$$
@@ -750,9 +777,10 @@ watch() {
 }
 
 tell_present() {
-  if [ -e "$home/result" ]; then printf 'ended %s\n' "$uuid"
-  elif is_held; then printf 'started %s\n' "$uuid"
-  elif ! is_orphaned; then printf 'ended %s\n' "$uuid"; fi
+  read_attempt
+  if [ -e "$home/result" ]; then printf 'ended %s\n' "$uuid${attempt:+ $attempt}"
+  elif is_held; then printf 'started %s\n' "$uuid${attempt:+ $attempt}"
+  elif ! is_orphaned; then printf 'ended %s\n' "$uuid${attempt:+ $attempt}"; fi
 }
 
 # A word now and then: it fails when nobody listens any more, which ends the watcher; and what no supervisor tells.
@@ -772,13 +800,14 @@ tell_lost() {
   if [ -e "$home/result" ] || is_supervised || is_orphaned; then return; fi
   case $told_lost in *"$uuid"*) return ;; esac
   suspects="$suspects $uuid"
-  case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
+  read_attempt
+  case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid${attempt:+ $attempt}" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
 }
 
 # --- words ------------------------------------------------------------------------------------------------------
 
 [ $# -gt 0 ] || { usage >&2; exit 2; }
-mode='' engine='' follow_words='' target='' told='' pid=0 incoming=''
+mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming=''
 case $1 in
   --help | -h | -help) usage; exit 0 ;;
   --version | -version) echo "$version"; exit 0 ;;
@@ -809,10 +838,16 @@ case $1 in
     kill_container
     exit
     ;;
-  --collect | --discard)
+  --collect)
     [ $# -eq 2 ] || die 'give one container id' 2
     check_uuid "$2"
-    "${1#--}"
+    collect
+    exit
+    ;;
+  --discard)
+    [ $# -eq 2 ] || [ $# -eq 3 ] || die 'give one container id, and the number of its attempt' 2
+    check_uuid "$2"
+    discard "${3:-}"
     exit
     ;;
   --tail)
@@ -828,6 +863,7 @@ for word in "$@"; do
     --detach | -detach) mode=detach ;;
     --stdin-config | -stdin-config) follow_words=config ;;
     --runtime-engine=* | -runtime-engine=*) engine=${word#*=} ;;
+    --attempt=*) attempt=${word#*=} ;;
     -*) ;;
     *) [ -z "$target" ] || die 'give one container id' 2; target=$word ;;
   esac
@@ -835,5 +871,6 @@ done
 if [ "$mode" != detach ] || [ "$follow_words" != config ]; then usage >&2; exit 2; fi
 [ -n "$target" ] || die 'give one container id' 2
 case $engine in '' | docker | podman | singularity) ;; *) engine='' ;; esac
+case $attempt in *[!0-9]*) die "\"$attempt\" is no number of an attempt" 2 ;; esac
 check_uuid "$target"
 detach

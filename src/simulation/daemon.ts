@@ -58,6 +58,8 @@ const unmeasured: ReportedMetrics = {
   queueToStart: () => {},
   runProbe: () => {},
   invariantViolated: () => {},
+  attemptEnded: () => {},
+  claimRefused: () => {},
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */

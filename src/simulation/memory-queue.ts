@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.js';
-import type { Container, ContainerState } from '../domain/container.js';
+import type { AttemptOrigin, Container, ContainerState } from '../domain/container.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue/queue-cache.js';
 import {
@@ -8,7 +8,9 @@ import {
   type ContainerWork,
   type Placement,
   type Queue,
+  type RevertedStart,
   type QueueSnapshot,
+  type ResultVerdict,
 } from '../queue/queue.js';
 import { containerOf, recordOf, type ContainerRow } from '../queue/store/container-rows.js';
 import {
@@ -17,6 +19,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -105,29 +108,39 @@ export class MemoryQueue implements Queue {
     return this.#cache.get(uuid)?.container;
   }
 
-  lock(uuid: string): Promise<void> {
-    return this.#change(uuid, lockRow);
+  async lock(uuid: string): Promise<void> {
+    await this.#change(uuid, lockRow);
   }
 
-  unlock(uuid: string): Promise<void> {
+  async unlock(uuid: string): Promise<void> {
     const { maxDispatchAttempts, clock } = this.#options;
-    return this.#change(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+    await this.#change(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
   }
 
-  cancel(uuid: string, reason: string): Promise<void> {
-    return this.#change(uuid, (row) => cancelRow(row, reason, this.#options.clock.now()));
+  async cancel(uuid: string, reason: string): Promise<void> {
+    await this.#change(uuid, (row) => cancelRow(row, reason, this.#options.clock.now()));
   }
 
-  lost(uuid: string, reason: string, instanceId?: string): Promise<void> {
-    return this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), instanceId));
+  async lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void> {
+    await this.#change(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), origin));
   }
 
-  started(uuid: string, where: Placement, at: number): Promise<void> {
-    return this.#change(uuid, (row) => startRow(row, where, at));
+  async started(uuid: string, where: Placement, at: number): Promise<number> {
+    return (await this.#change(uuid, (row) => startRow(row, where, at))).attempts;
   }
 
-  complete(uuid: string, result: ContainerResult): Promise<void> {
-    return this.#change(uuid, (row) => completeRow(row, result, this.#options.clock.now()));
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.#change(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
+  }
+
+  async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
+    let verdict: ResultVerdict = { kind: 'known' };
+    await this.#change(uuid, (row) => {
+      const judged = completeRow(row, result, origin, this.#options.clock.now());
+      verdict = judged.verdict;
+      return judged.change;
+    });
+    return verdict;
   }
 
   forget(uuid: string): void {
@@ -150,12 +163,14 @@ export class MemoryQueue implements Queue {
     return { entries, threshold: threshold === 0 ? 0 : this.#options.clock.now() };
   }
 
-  async #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
+  async #change(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<ContainerRow> {
     const row = await this.#call(() => {
       if (this.#options.isSuperseded()) throw new QueueError('superseded', 'another daemon leads');
       return this.#options.rows.revise(uuid, decide);
     });
-    this.#cache.changed(uuid, { state: row.state as ContainerState });
+    const { instance_id: instanceId, attempts: attempt } = row;
+    this.#cache.changed(uuid, { state: row.state as ContainerState, instanceId, attempt });
+    return row;
   }
 
   #call<T>(effect: () => T): Promise<T> {

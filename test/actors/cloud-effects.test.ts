@@ -42,6 +42,13 @@ describe('creating an instance', () => {
     expect(JSON.stringify(tags)).not.toContain(secret);
   });
 
+  it('tags it with the secret itself where the old dispatcher is to verify it (X-6)', async () => {
+    const driver = new ScriptedDriver();
+    await runEffect(createInstance(driver, { plainSecretTag: true }), wish);
+    expect(specOf(driver).tags['LongshoreInstanceSecret']).toBe(secret);
+    expect(specOf(driver).initCommand).toContain(`echo -n "${secret}"`);
+  });
+
   it('has the secret written by the init command, before the configured one (L-6, T-8)', async () => {
     const driver = new ScriptedDriver();
     await runEffect(createInstance(driver), wish);

@@ -65,7 +65,9 @@ describe('collecting a result', () => {
       stdout: 'done\n',
       stderr: '',
     };
-    expect(world.queue.completed).toEqual([{ uuid: uuid1, result }]);
+    expect(world.queue.completed).toEqual([
+      { uuid: uuid1, result, origin: { instanceId: 'i-1', attempt: undefined } },
+    ]);
   });
 
   it('tells the queue that a container is lost whose supervisor was killed', async () => {
@@ -75,10 +77,25 @@ describe('collecting a result', () => {
     expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
     expect([world.queue.completed, world.queue.lostContainers]).toEqual([
       [],
-      [{ uuid: uuid1, reason: 'gone' }],
+      [{ uuid: uuid1, reason: 'gone', origin: { instanceId: 'i-1', attempt: undefined } }],
     ]);
     expect(world.host.sent(/--discard/)).toHaveLength(1);
   });
+
+  it.each([
+    ['taken', { kind: 'taken', state: 'Complete', attempt: 3 }],
+    ['refused as that of another attempt', { kind: 'refused', because: 'it is of attempt 3' }],
+  ] as const)(
+    'names instance and attempt, and removes only that attempt when it is %s',
+    async (_, verdict) => {
+      const world = ready();
+      world.queue.verdict = verdict;
+      world.host.on(/--collect/, { stdout: printed('', uuid1, { attempt: 3 }) });
+      expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+      expect(world.queue.completed).toMatchObject([{ origin: { instanceId: 'i-1', attempt: 3 } }]);
+      expect(world.host.only(/--discard/).command).toMatch(new RegExp(`--discard ${uuid1} 3$`));
+    },
+  );
 
   it('does nothing for a runner that reports its results itself', async () => {
     const world = ready();

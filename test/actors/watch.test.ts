@@ -145,6 +145,14 @@ describe('a line of the watch', () => {
     expect(parseWatchLine(line, 'zzzzz')).toBeUndefined();
   });
 
+  it('may name the attempt of the container', () => {
+    const uuid = 'zzzzz-dz642-000000000000001';
+    expect(parseWatchLine(`started ${uuid} 3`, 'zzzzz')).toEqual({ type: 'watch.started', uuid, attempt: 3 });
+    expect(parseWatchLine(`ended ${uuid} 12`, 'zzzzz')).toEqual({ type: 'watch.ended', uuid, attempt: 12 });
+    for (const odd of ['0', 'x', '-1', '1 2', '1'.repeat(30)])
+      expect(parseWatchLine(`ended ${uuid} ${odd}`, 'zzzzz')).toBeUndefined();
+  });
+
   it('has its notice cut to a length a page can show', () => {
     const event = parseWatchLine(`interruption ${'x'.repeat(5_000)}`, 'zzzzz');
     expect(event).toEqual({ type: 'watch.interruption', notice: 'x'.repeat(300) });

@@ -32,6 +32,7 @@ describe('the configuration', () => {
       timeoutIdleMs: 60_000,
       timeoutBootingMs: 600_000,
       timeoutProbeMs: 600_000,
+      timeoutCollectMs: 600_000,
       timeoutShutdownMs: 10_000,
       timeoutTermMs: 120_000,
       timeoutSignalMs: 5_000,
@@ -105,17 +106,19 @@ describe('the configuration', () => {
   });
 
   it('fetches the secrets among the parameters of a driver from where they are', () => {
-    const text = `${base}driverParameters: { clientSecret: env:AZ, region: env:AZ }\n`;
+    const text = `${base}driver: ec2\ndriverParameters: { region: us-east-1, accessKeyId: AKIA, secretAccessKey: env:AZ, adminUsername: env:AZ }\n`;
     const options = { path: '/nowhere/c.yaml', env: { AZ: 'topsecret' } };
     expect(parseConfig(text, options).driverParameters).toEqual({
-      clientSecret: 'topsecret',
-      region: 'env:AZ',
+      region: 'us-east-1',
+      accessKeyId: 'AKIA',
+      secretAccessKey: 'topsecret',
+      adminUsername: 'env:AZ',
     });
     expect(problems(text)[0]).toContain(
-      'driverParameters.clientSecret: the environment variable AZ is not set',
+      'driverParameters.secretAccessKey: the environment variable AZ is not set',
     );
     expect(parseConfig(text, { ...options, env: {}, secrets: [] }).driverParameters).toMatchObject({
-      clientSecret: 'env:AZ',
+      secretAccessKey: 'env:AZ',
     });
   });
 

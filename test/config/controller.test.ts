@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readCaFile, readClusterConfig } from '../../src/config/cluster-files.js';
+import { stringify } from 'yaml';
+import { parseClusterYaml } from '../../src/config/cluster-yaml.js';
+import { checkClusterFiles, readCaFile, readClusterConfig } from '../../src/config/cluster-files.js';
 import { ConfigError, type ConfigProblem } from '../../src/config/config-error.js';
 import { parseConfig } from '../../src/config/load.js';
 
@@ -11,6 +13,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const path = join(folder, 'longshore.yaml');
 const parse = (text: string) => parseConfig(`clusterId: zzzzz\n${text}`, { path, env: {} });
+/** What the cluster's programs merge into a file as people write it, as far as runners need it. */
+const mergedDefaults = {
+  Collections: { BlobSigning: true, BlobSigningTTL: '336h' },
+  Containers: { LocalKeepBlobBuffersPerVCPU: 1, LocalKeepLogsToContainerLog: 'none' },
+  SystemLogs: { Format: 'json', LogLevel: 'info' },
+};
 const whole = `systemRootToken: v2/zzzzz-gj3su-077z32aux8dg2s1/abc
 runner: { deploy: '' }
 scheduler: { localKeepBlobBuffersPerVcpu: 0 }
@@ -36,7 +44,7 @@ describe('a controller in the configuration', () => {
       caFile: '',
       insecure: true,
       requestTimeoutMs: 60_000,
-      lookAhead: 100,
+      lookAhead: 1_000,
       clusterConfigFile: '',
     });
     expect(runner).toMatchObject({ apiHost: 'c.example:8000', apiHostInsecure: true });
@@ -78,10 +86,11 @@ describe('a controller in the configuration', () => {
       `${whole}controller: { url: https://c.example, caFile: cluster.yml, clusterConfigFile: cluster.yml }\n`,
     );
     expect(() => readClusterConfig(config)).toThrow('controller.clusterConfigFile: cannot be read (ENOENT)');
-    write('Clusters: { zzzzz: { SystemRootToken: hush }, other: {} }');
-    expect(readClusterConfig(config)).toEqual({ SystemRootToken: 'hush' });
-    write('{ "SystemRootToken": "hush" }');
-    expect(readClusterConfig(config)).toEqual({ SystemRootToken: 'hush' });
+    const part = { SystemRootToken: 'hush', ...mergedDefaults };
+    write(stringify({ Clusters: { zzzzz: part, other: {} } }));
+    expect(readClusterConfig(config)).toEqual(part);
+    write(JSON.stringify(part));
+    expect(readClusterConfig(config)).toEqual(part);
     write('Clusters: { other: {} }');
     expect(() => readClusterConfig(config)).toThrow('knows no cluster zzzzz');
     write('a: [hush');
@@ -91,6 +100,38 @@ describe('a controller in the configuration', () => {
     expect(() => readCaFile(config)).toThrow('controller.caFile: holds no certificate: give a PEM file');
     write('-----BEGIN CERTIFICATE-----\n');
     expect(readCaFile(config)).toContain('BEGIN');
+  });
+
+  it('refuses a file without the merged defaults, naming them and the remedy', () => {
+    const config = parse(`${whole}controller: { url: https://c.example, clusterConfigFile: raw.yml }\n`);
+    const write = (cluster: object): void =>
+      writeFileSync(join(folder, 'raw.yml'), stringify({ Clusters: { zzzzz: cluster } }));
+    write({ SystemRootToken: 'hush', Containers: { CloudVMs: { Enable: true } } });
+    expect(() => checkClusterFiles(config)).toThrow(
+      'lacks Collections.BlobSigning, Collections.BlobSigningTTL, Containers.LocalKeepBlobBuffersPerVCPU, ' +
+        'Containers.LocalKeepLogsToContainerLog, SystemLogs.Format, SystemLogs.LogLevel, which runners need: ' +
+        'give the output of "arvados-server config-dump"',
+    );
+    write({ ...mergedDefaults, Collections: { BlobSigning: false, BlobSigningTTL: '' } });
+    expect(() => checkClusterFiles(config)).toThrow(/lacks Collections\.BlobSigningTTL, which/);
+    write(mergedDefaults);
+    expect(() => checkClusterFiles(config)).not.toThrow();
+  });
+
+  it('reads the file of a cluster as its own programs do, which is YAML 1.1', () => {
+    const text =
+      'a: yes\nb: 0644\nc: off\nd: 1:30\ne: 2026-01-01\nf: 336h\ng: "yes"\nh: &x { i: 1 }\nj: { <<: *x }\n';
+    expect(parseClusterYaml(text)).toEqual({
+      a: true,
+      b: 0o644,
+      c: false,
+      d: '1:30',
+      e: '2026-01-01',
+      f: '336h',
+      g: 'yes',
+      h: { i: 1 },
+      j: { i: 1 },
+    });
   });
 
   it('is not there without its address', () => {

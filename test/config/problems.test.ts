@@ -110,7 +110,7 @@ describe('a problem of the configuration', () => {
       'did you mean vcpus?',
     ],
     ['instanceTypes: [a]', 'instanceTypes', 2, 16, 'give a map from names to values, not a list'],
-    ['driver: ec2', 'instanceTypes', 1, 1, 'give at least one instance type: a map'],
+    ['driver: simulated', 'instanceTypes', 1, 1, 'give at least one instance type: a map'],
     ['logLevel: loud', 'logLevel', 2, 11, 'give one of "trace", "debug"'],
     ['store: postgres://u:hush@h/d', 'store', 2, 8, 'give it as storePassword'],
     ['store: mysql://h/d', 'store', 2, 8, 'give a path, a file: URL or postgres:'],

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { controllerToken, tokenUuid } from '../support/fake-controller.js';
+import { controllerToken, tokenUuid, uuidOf } from '../support/fake-controller.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { controllerWorld, states } from './world.js';
 
@@ -86,6 +86,21 @@ describe('the connection to a controller', () => {
     controller.tokenUuid = 7 as unknown as string;
     await expect(queue.update()).rejects.toThrow(
       "controller.url: the controller's answer cannot be used: token.uuid",
+    );
+  });
+
+  it('names itself and each request, and an error quotes the id that the controller logs', async () => {
+    const { controller, queue } = await controllerWorld();
+    controller.add(1);
+    await queue.update();
+    controller.fault = ({ method }) => (method === 'POST' ? 422 : undefined);
+    const error = await queue.lock(uuidOf(1)).catch((cause: unknown) => cause);
+    const ids = controller.requests.map(({ headers }) => String(headers['x-request-id']));
+    expect(ids.every((id) => /^req-[0-9a-z]{20}$/.test(id))).toBe(true);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(String(error)).toContain(`(${ids.at(-1)!})`);
+    expect(controller.requests.map(({ headers }) => headers['user-agent'])).toEqual(
+      ids.map(() => 'longshore/test'),
     );
   });
 

@@ -220,7 +220,7 @@ describe('reading the containers of a controller', () => {
     for (let n = 2; n <= 40; n++) controller.add(n);
     controller.fault = (request) => (isMounts(request) ? 'slow' : undefined);
     const updating = queue.update();
-    await expect.poll(() => controller.held).toBe(16);
+    await expect.poll(() => controller.held).toBe(4);
     await queue.lock(uuidOf(1));
     expect(states(queue)).toEqual({ 1: 'Locked' });
     controller.fault = () => undefined;
@@ -228,6 +228,52 @@ describe('reading the containers of a controller', () => {
     await updating;
     expect(Object.keys(states(queue))).toHaveLength(40);
     expect(queue.get(uuidOf(1))?.state).toBe('Locked');
+  });
+
+  it('reads fewer mounts at once after a 503, and more again once there is none (Q-20, SC-20)', async () => {
+    const { controller, queue } = await controllerWorld();
+    const readsAtOnce = async (from: number, atOnce: number): Promise<void> => {
+      for (let n = from; n < from + 8; n++) controller.add(n);
+      controller.fault = (request) => (isMounts(request) ? 'slow' : undefined);
+      const updating = queue.update();
+      await expect.poll(() => controller.held).toBe(atOnce);
+      // Another call goes there and back, and no further one has come before it.
+      await queue.find(uuidOf(1));
+      expect(controller.held).toBe(atOnce);
+      controller.fault = () => undefined;
+      controller.release();
+      await updating;
+    };
+    controller.add(1);
+    controller.fault = (request) => (isMounts(request) ? 503 : undefined);
+    await queue.update();
+    expect(states(queue)).toEqual({});
+    await readsAtOnce(2, 2);
+    await readsAtOnce(10, 3);
+    expect(Object.keys(states(queue))).toHaveLength(17);
+  });
+
+  it('keeps a container that runs, whether its mounts can be read or not: its process would be ended', async () => {
+    const { controller, queue, told } = await controllerWorld();
+    controller.add(1, { state: 'Running', locked_by_uuid: tokenUuid });
+    controller.fault = (request) => (isMounts(request) ? 500 : undefined);
+    await queue.update();
+    expect(states(queue)).toEqual({ 1: 'Running' });
+    expect(told.faults.map(([uuid]) => uuid)).toEqual([uuidOf(1)]);
+  });
+
+  it('is not known at all while the mounts of a locked container cannot be read (Q-12)', async () => {
+    const { controller, queue } = await controllerWorld();
+    controller.add(1, { state: 'Locked', locked_by_uuid: tokenUuid });
+    controller.add(2);
+    controller.fault = (request) => (isMounts(request) && request.path.includes(uuidOf(1)) ? 500 : undefined);
+    await expect(queue.update()).rejects.toThrow(
+      `the mounts of ${uuidOf(1)} cannot be read, which is locked`,
+    );
+    expect(states(queue)).toEqual({});
+    controller.fault = () => undefined;
+    await queue.update();
+    expect(states(queue)).toEqual({ 1: 'Locked', 2: 'Queued' });
   });
 
   it('passes over a record that makes no sense, and keeps what it knew of it (SY-1)', async () => {

@@ -37,6 +37,7 @@ export async function controllerWorld({ client = {}, clusterId, lookAhead, tls }
       isInsecure: false,
       timeoutMs: 10_000,
       clock: systemClock,
+      userAgent: 'longshore/test',
       ...client,
     }),
     clock: systemClock,

@@ -89,20 +89,26 @@ describe('an instance of this set that never answers', () => {
     expect(world.destroyed).toEqual(['ours', 'theirs']);
   });
 
-  it('is not taken for an orphan when this daemon asked for it and never heard the answer', async () => {
-    const world = new PoolWorld({ types: [t1], recorded: new Map() });
-    world.probe = silent;
-    world.answer = ({ secret }) => {
-      world.add('late', t1, { tags: tags(secretFingerprint(secret)) });
-      const error = { code: 'unavailable' as const, message: 'not answered within 300000 ms' };
-      return Promise.resolve({ ok: false, error });
-    };
-    await world.start();
-    world.pool.create(t1, 'wanted');
-    await world.sync();
-    expect(world.pool.instance('late')?.workerState).toBe('unknown');
-    await world.clock.advance(60_000);
-    await world.visit('late');
-    expect(world.destroyed).toEqual(['late']);
-  });
+  it.each([
+    ['the fingerprint of its secret', secretFingerprint],
+    ['its secret itself', (secret: string) => secret],
+  ])(
+    'is not taken for an orphan when its tag holds %s and the answer was never heard',
+    async (_what, tagOf) => {
+      const world = new PoolWorld({ types: [t1], recorded: new Map() });
+      world.probe = silent;
+      world.answer = ({ secret }) => {
+        world.add('late', t1, { tags: tags(tagOf(secret)) });
+        const error = { code: 'unavailable' as const, message: 'not answered within 300000 ms' };
+        return Promise.resolve({ ok: false, error });
+      };
+      await world.start();
+      world.pool.create(t1, 'wanted');
+      await world.sync();
+      expect(world.pool.instance('late')?.workerState).toBe('unknown');
+      await world.clock.advance(60_000);
+      await world.visit('late');
+      expect(world.destroyed).toEqual(['late']);
+    },
+  );
 });

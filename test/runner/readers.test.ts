@@ -38,11 +38,16 @@ describe('the listing of a runner program', () => {
       'broken ',
       '',
       'interruption {"action":"stop"}',
+      `attempt ${uuid} 2`,
+      `attempt ${uuid} x`,
+      'attempt aaaaa-dz642-000000000000005 2',
+      'attempt zzzzz-nonsense 2',
     ];
     expect(parseRunnerListing(lines.join('\n'), 'zzzzz')).toEqual({
       live: [uuid],
       stale: ['zzzzz-dz642-000000000000002'],
       ended: ['zzzzz-dz642-000000000000003'],
+      attempts: { [uuid]: 2 },
       broken: true,
       interruption: '{"action":"stop"}',
     });

@@ -214,6 +214,7 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
     stuck.kill('SIGSTOP');
     await host.start(uuid, { command: ['sleep', '100'] });
     await expect.poll(() => lines, patient).toContain(`started ${uuid}`);
+    await expect.poll(() => existsSync(join(host.home(uuid), 'main')), patient).toBe(true);
     const group = -Number(readFileSync(join(host.home(uuid), 'main'), 'utf8').split(' ')[0]);
     process.kill(await host.pidOf(uuid), 'SIGKILL');
     process.kill(group, 'SIGKILL');

@@ -46,6 +46,31 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     expect(await host.list()).toEqual([]);
   });
 
+  it('names the attempt in list, watch and result, and keeps it when another attempt is to be discarded', async () => {
+    const watch = host.spawn('--watch');
+    const heard: string[] = [];
+    createInterface({ input: watch.stdout! }).on('line', (line) => heard.push(line));
+    await expect.poll(() => heard).toContain('attached');
+    await host.start(uuid, { command: ['sleep', '100'] }, 1_000, undefined, 7);
+    expect(await host.list()).toEqual([`attempt ${uuid} 7`, uuid]);
+    expect((await host.run(['--kill', '15', uuid])).code).toBe(0);
+    expect(await host.list()).toEqual([`attempt ${uuid} 7`, `${uuid} ended`]);
+    await expect.poll(() => heard).toEqual(['attached', `started ${uuid} 7`, `ended ${uuid} 7`]);
+    expect(await collect()).toMatchObject({ exitCode: 143, attempt: 7 });
+    const other = await host.run(['--discard', uuid, '6']);
+    expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('with attempt 7')]);
+    expect((await collect()).attempt).toBe(7);
+    expect((await host.run(['--discard', uuid, '7'])).code).toBe(0);
+    expect(await host.list()).toEqual([]);
+  });
+
+  it('takes no attempt for a start or a result of a daemon that names none', async () => {
+    await host.start(uuid);
+    expect((await collect()).attempt).toBeUndefined();
+    expect(await host.list()).toEqual([`${uuid} ended`]);
+    expect((await host.run(['--detach', '--stdin-config', '--attempt=x', uuid])).code).toBe(2);
+  });
+
   it('keeps output, exit code and times', async () => {
     await host.start(uuid, { command: ['sh', '-c', 'echo out; echo err >&2; exit 7'] });
     const result = await collect();

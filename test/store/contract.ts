@@ -29,6 +29,8 @@ export const request: ContainerRequest = {
 const needs = { vcpus: 1, ramBytes: 0, scratchBytes: 0, gpus: 0, gpuVramBytes: 0 };
 export const placement = { instanceId: 'i-1', instanceTypeName: 'small', pricePerHour: 3.6 };
 const result = { exitCode: 0, startedAt: 1_000, finishedAt: 11_000, note: '', stdout: 'o', stderr: 'e' };
+/** A report of the first attempt, or of a later one. */
+const from = (attempt = 1, instanceId = placement.instanceId) => ({ instanceId, attempt });
 
 /** Where the suite gets empty databases from. */
 export interface StoreSource {
@@ -143,7 +145,7 @@ export function storeContract(name: string, source: StoreSource): void {
       for (const uuid of [running, locked, complete]) await store.lock(uuid);
       for (const uuid of [running, complete]) await store.started(uuid, placement, 1);
       const result = { exitCode: 0, startedAt: 1, finishedAt: 2, note: '', stdout: '', stderr: '' };
-      await store.complete(complete, result);
+      await store.complete(complete, result, from());
       await store.cancel(cancelled, 'x');
       for (const uuid of [running, locked, queued, idle, complete, cancelled]) store.forget(uuid);
       expect([...store.entries().entries.keys()].sort()).toEqual([running, locked, queued].sort());
@@ -162,9 +164,9 @@ export function storeContract(name: string, source: StoreSource): void {
       const uuid = await submit();
       await store.lock(uuid);
       await store.started(uuid, placement, 1);
-      await store.lost(uuid, 'its supervisor was killed', `not ${placement.instanceId}`);
+      await store.lost(uuid, 'its supervisor was killed', from(1, `not ${placement.instanceId}`));
       expect((await store.find(uuid))?.state).toBe('Running');
-      await store.lost(uuid, 'its supervisor was killed', placement.instanceId);
+      await store.lost(uuid, 'its supervisor was killed', from());
       expect((await store.find(uuid))?.state).toBe('Queued');
     });
 
@@ -178,14 +180,75 @@ export function storeContract(name: string, source: StoreSource): void {
       }
     });
 
+    it('takes back an attempt that ran nothing: it is not charged, and costs nothing', async () => {
+      const uuid = await submit({ maxAttempts: 1 });
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.revertStart(uuid, { instanceId: `not ${placement.instanceId}`, reason: 'disk full' });
+      expect((await store.find(uuid))?.state).toBe('Running');
+      await store.revertStart(uuid, { instanceId: placement.instanceId, reason: 'disk full' });
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Queued',
+        attempts: 0,
+        lockCount: 0,
+        startedAt: undefined,
+        cost: undefined,
+        error: `it could not be started on ${placement.instanceId}: disk full`,
+      });
+      await store.lock(uuid);
+      await store.started(uuid, { ...placement, instanceId: 'i-2' }, 2);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Running', attempts: 1, instanceId: 'i-2' });
+      await store.lost(uuid, 'its instance is gone');
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Cancelled',
+        error: 'its instance is gone; attempt 1 of 1',
+      });
+    });
+
+    it('never uses the number of an attempt that ran nothing again', async () => {
+      const uuid = await submit();
+      const numbers: unknown[] = [];
+      for (const reason of ['disk full', 'no inodes', 'gone']) {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        const { attempts } = await db
+          .selectFrom('containers')
+          .select('attempts')
+          .where('uuid', '=', uuid)
+          .executeTakeFirstOrThrow();
+        numbers.push(Number(attempts));
+        await store.revertStart(uuid, { instanceId: placement.instanceId, reason });
+      }
+      expect(numbers).toEqual([1, 2, 3]);
+    });
+
+    it('pauses longer between starts that fail, and cancels the container after ten of them', async () => {
+      const uuid = await submit();
+      const pauses: number[] = [];
+      for (let failed = 1; failed <= 10; failed++) {
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1);
+        const before = Date.now();
+        await store.revertStart(uuid, { instanceId: placement.instanceId, reason: `failure ${failed}` });
+        const { notBeforeAt = before } = (await store.find(uuid))!.scheduling;
+        pauses.push(Math.floor((notBeforeAt - before) / 5_000));
+      }
+      expect(pauses.slice(0, 9)).toEqual([0, 0, 1, 2, 4, 8, 16, 32, 60]);
+      expect(await store.find(uuid)).toMatchObject({
+        state: 'Cancelled',
+        error: `it could not be started on ${placement.instanceId}: failure 10; 10 starts failed`,
+      });
+      expect((await store.find(uuid))!.cost).toBeUndefined();
+    });
+
     it('tries exit codes again that its policy names, after growing pauses, while attempts remain', async () => {
       const retry = { exitCodes: [75], delayMs: 60_000 };
       const uuid = await submit({ maxAttempts: 3, scheduling: { ...request.scheduling, retry } });
       const attempt = async (exitCode: number): Promise<[string | undefined, number]> => {
         const before = Date.now();
         await store.lock(uuid);
-        await store.started(uuid, placement, 1);
-        await store.complete(uuid, { ...result, exitCode });
+        const number = await store.started(uuid, placement, 1);
+        await store.complete(uuid, { ...result, exitCode }, from(number));
         const { notBeforeAt = before } = store.get(uuid)!.scheduling;
         return [(await store.find(uuid))?.state, Math.round((notBeforeAt - before) / 60_000)];
       };
@@ -202,7 +265,7 @@ export function storeContract(name: string, source: StoreSource): void {
         const uuid = await submit({ scheduling: { ...request.scheduling, retry } });
         await store.lock(uuid);
         await store.started(uuid, placement, 1);
-        await store.complete(uuid, { ...result, ...change });
+        await store.complete(uuid, { ...result, ...change }, from());
         return (await store.find(uuid))!.state;
       };
       expect(await end('any', { exitCode: 1 })).toBe('Queued');
@@ -220,7 +283,7 @@ export function storeContract(name: string, source: StoreSource): void {
       ];
       for (const uuid of [locked, running, complete]) await store.lock(uuid);
       for (const uuid of [running, complete]) await store.started(uuid, placement, 1);
-      await store.complete(complete, result);
+      await store.complete(complete, result, from());
       for (const uuid of [queued, locked, running]) {
         await store.cancel(uuid, 'not wanted');
         expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', error: 'not wanted' });
@@ -238,12 +301,83 @@ export function storeContract(name: string, source: StoreSource): void {
       await store.started(uuid, placement, 1);
       await store.lost(uuid, 'its instance is gone');
       const result = { exitCode: 1, startedAt: 1, finishedAt: 2, note: '', stdout: 'first', stderr: '' };
-      await store.complete(uuid, result);
+      await store.complete(uuid, result, from());
       expect(await store.find(uuid)).toMatchObject({ state: 'Queued', exitCode: undefined });
       await store.lock(uuid);
       await store.started(uuid, placement, 3);
-      await store.complete(uuid, { ...result, exitCode: 0, stdout: 'second' });
+      await store.complete(uuid, { ...result, exitCode: 0, stdout: 'second' }, from(2));
       expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 0 });
+    });
+
+    it('numbers attempts from 1, in the cache too, and never uses a number twice', async () => {
+      const uuid = await submit({ maxAttempts: 3 });
+      expect(store.get(uuid)).toMatchObject({ attempt: 0, instanceId: '' });
+      for (const number of [1, 2, 3]) {
+        await store.lock(uuid);
+        expect(await store.started(uuid, placement, 1)).toBe(number);
+        expect(store.get(uuid)).toMatchObject({ attempt: number, instanceId: placement.instanceId });
+        await store.lost(uuid, 'its instance is gone');
+      }
+      expect(store.get(uuid)).toMatchObject({ attempt: 3, state: 'Cancelled' });
+    });
+
+    it('refuses the result of a killed attempt for the next one, also under a new id of its instance', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.lost(uuid, 'its instance is gone');
+      const killed = { ...result, exitCode: 143, stdout: 'killed' };
+      const late = await store.complete(uuid, killed, from(1));
+      expect(late).toEqual({ kind: 'refused', because: 'attempt 1 is over, and another one follows' });
+      await store.lock(uuid);
+      const locked = await store.complete(uuid, killed, from(1));
+      expect([locked.kind, (await store.find(uuid))?.state]).toEqual(['refused', 'Locked']);
+      await store.started(uuid, { ...placement, instanceId: 'i-2' }, 3);
+      for (const origin of [from(1), from(1, 'i-2'), from(2), from(3, 'i-2')]) {
+        const verdict = await store.complete(uuid, killed, origin);
+        expect([origin, verdict.kind]).toEqual([origin, 'refused']);
+        await store.lost(uuid, 'its supervisor was killed', origin);
+      }
+      expect(await store.find(uuid)).toMatchObject({ state: 'Running', exitCode: undefined });
+      const own = await store.complete(uuid, result, from(2, 'i-2'));
+      expect(own).toEqual({ kind: 'taken', state: 'Complete', attempt: 2 });
+      expect(await store.output(uuid)).toMatchObject({ stdout: 'o' });
+      expect(await store.complete(uuid, result, from(2, 'i-2'))).toEqual({ kind: 'known' });
+      expect((await store.complete(uuid, killed, from(1))).kind).toBe('refused');
+    });
+
+    it('takes a result without an attempt number only from the instance that has the container', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      const of = (instanceId: string) => ({ instanceId, attempt: undefined });
+      expect(await store.complete(uuid, result, of('i-2'))).toMatchObject({ kind: 'refused' });
+      expect((await store.find(uuid))?.state).toBe('Running');
+      expect(await store.complete(uuid, result, of('i-1'))).toMatchObject({ kind: 'taken' });
+    });
+
+    it('refuses the result of a container that was never started', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      const verdict = await store.complete(uuid, result, from(1));
+      expect(verdict).toEqual({ kind: 'refused', because: 'the container was never started' });
+      await store.cancel(uuid, 'not wanted');
+      expect((await store.complete(uuid, result, from(1))).kind).toBe('refused');
+      expect((await store.find(uuid))?.exitCode).toBeUndefined();
+    });
+
+    it('keeps the late result of the last attempt of a cancelled container, and of no other', async () => {
+      const uuid = await submit();
+      await store.lock(uuid);
+      await store.started(uuid, placement, 1);
+      await store.lost(uuid, 'its instance is gone');
+      await store.lock(uuid);
+      await store.started(uuid, placement, 2);
+      await store.cancel(uuid, 'not wanted');
+      expect((await store.complete(uuid, { ...result, exitCode: 1 }, from(1))).kind).toBe('refused');
+      const verdict = await store.complete(uuid, { ...result, exitCode: 2 }, from(2));
+      expect(verdict).toEqual({ kind: 'taken', state: 'Cancelled', attempt: 2 });
+      expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', exitCode: 2 });
     });
 
     it('adds up what all attempts cost, those that were lost, tried again or cancelled included', async () => {
@@ -260,22 +394,26 @@ export function storeContract(name: string, source: StoreSource): void {
       const result = { exitCode: 75, startedAt: now - 60 * second, note: '', stdout: '', stderr: '' };
       expect(await cents()).toBe(-100);
       await begin(now - 60 * second);
-      await store.complete(uuid, { ...result, finishedAt: now - 50 * second });
+      await store.complete(uuid, { ...result, finishedAt: now - 50 * second }, from(1));
       expect(await cents()).toBe(1);
       await begin(now);
       await store.lost(uuid, 'its instance is gone');
       const lost = await cents();
       expect(lost).toBeGreaterThanOrEqual(1);
       // Its result, come too late, is of what was counted.
-      await store.complete(uuid, { ...result, startedAt: now, finishedAt: now + 500 * second });
+      await store.complete(uuid, { ...result, startedAt: now, finishedAt: now + 500 * second }, from(2));
       expect(await cents()).toBe(lost);
       await begin(now - 40 * second);
       await store.cancel(uuid, 'not wanted');
       expect(await cents()).toBeGreaterThanOrEqual(lost + 4);
       // When it really ended takes the place of when it was cancelled.
-      await store.complete(uuid, { ...result, startedAt: now - 40 * second, finishedAt: now - 20 * second });
+      await store.complete(
+        uuid,
+        { ...result, startedAt: now - 40 * second, finishedAt: now - 20 * second },
+        from(3),
+      );
       expect(await cents()).toBeCloseTo(lost + 2, 2);
-      await store.complete(uuid, { ...result, startedAt: now - 40 * second, finishedAt: now });
+      await store.complete(uuid, { ...result, startedAt: now - 40 * second, finishedAt: now }, from(3));
       expect(await cents()).toBeCloseTo(lost + 2, 2);
     });
 
@@ -291,8 +429,8 @@ export function storeContract(name: string, source: StoreSource): void {
         stdout: 'o',
         stderr: 'e',
       };
-      await store.complete(uuid, result);
-      await store.complete(uuid, { ...result, exitCode: 9 });
+      await store.complete(uuid, result, from());
+      await store.complete(uuid, { ...result, exitCode: 9 }, from());
       expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 3, cost: 0.01 });
       expect(await store.output(uuid)).toEqual({ stdout: 'o', stderr: 'e' });
     });
@@ -392,7 +530,7 @@ export function storeContract(name: string, source: StoreSource): void {
       const whole = uuids.map(async (uuid, index) => {
         await store.lock(uuid);
         await store.started(uuid, placement, 1);
-        await store.complete(uuid, { ...result, exitCode: index });
+        await store.complete(uuid, { ...result, exitCode: index }, from());
       });
       await Promise.all(whole);
       await db.destroy();
@@ -430,7 +568,11 @@ export function storeContract(name: string, source: StoreSource): void {
       const uuid = await submit({ env: { A: '\ud800' } });
       await store.lock(uuid);
       await store.started(uuid, placement, 1);
-      await store.complete(uuid, { ...result, note: 'a\0b\ud800', stdout: 'x\0y', stderr: 'z\udc00' });
+      await store.complete(
+        uuid,
+        { ...result, note: 'a\0b\ud800', stdout: 'x\0y', stderr: 'z\udc00' },
+        from(),
+      );
       expect(await store.output(uuid)).toEqual({ stdout: 'x\0y', stderr: 'z\ufffd' });
       expect((await store.find(uuid))?.error).toBe('a\ufffdb\ufffd');
     });
@@ -452,7 +594,7 @@ export function storeContract(name: string, source: StoreSource): void {
         const uuid = await submit();
         await store.lock(uuid);
         await store.started(uuid, placement, 1);
-        await store.complete(uuid, { ...result, finishedAt });
+        await store.complete(uuid, { ...result, finishedAt }, from());
         return uuid;
       };
       const [old, young] = [await ended(39_999), await ended(40_000)];

@@ -57,7 +57,7 @@ describe('an embedded store whose disk is full', () => {
     await limit(await pages());
     const stdout = 'x'.repeat(200_000);
     const result = { exitCode: 0, startedAt: 1, finishedAt: 2, note: '', stdout, stderr: '' };
-    const completing = store.complete(uuid, result);
+    const completing = store.complete(uuid, result, { instanceId: 'i', attempt: 1 });
     await expect.poll(async () => (await store.find(uuid))?.state).toBe('Running');
     await limit(1_000_000);
     await completing;

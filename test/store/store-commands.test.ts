@@ -49,7 +49,7 @@ describe('the store commands', () => {
     const { uuid } = records[0]!;
     await store.lock(uuid);
     await store.started(uuid, placement, 1);
-    await store.complete(uuid, result);
+    await store.complete(uuid, result, { instanceId: placement.instanceId, attempt: 1 });
     const journal = new StoreJournal({
       db,
       clock: systemClock,

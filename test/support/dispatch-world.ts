@@ -1,6 +1,6 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
-import type { Queue, QueueEntry, QueueSnapshot } from '../../src/queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot, ResultVerdict } from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld, type PoolWorldOptions } from './pool-world.js';
@@ -128,12 +128,16 @@ export class DispatchWorld extends PoolWorld implements Queue {
     return Promise.resolve(undefined);
   }
 
-  started(): Promise<void> {
+  started(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  revertStart(): Promise<void> {
     return Promise.resolve();
   }
 
-  complete(): Promise<void> {
-    return Promise.resolve();
+  complete(): Promise<ResultVerdict> {
+    return Promise.resolve({ kind: 'known' });
   }
 
   /** Somebody else changed it. */

@@ -1,5 +1,6 @@
 import {
   createServer as createHttp,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -29,6 +30,7 @@ export interface FakeRequest {
   path: string;
   query: Record<string, string>;
   body: unknown;
+  headers: IncomingHttpHeaders;
 }
 
 /**
@@ -162,6 +164,7 @@ export class FakeController {
       path: url.pathname.replace('/arvados/v1/', ''),
       query: Object.fromEntries(url.searchParams),
       body: text === '' ? undefined : JSON.parse(text),
+      headers: incoming.headers,
     };
     this.requests.push(request);
     this.onRequest(request);

@@ -113,6 +113,7 @@ export class RunnerHost {
     work: Partial<ContainerWork> = {},
     logLimitBytes = 1_000_000,
     spotNotices?: SpotNotices,
+    attempt?: number,
   ): Promise<Ran> {
     const document = buildStartDocument({
       env: {},
@@ -131,7 +132,8 @@ export class RunnerHost {
         ...work,
       },
     });
-    return this.run(['--detach', '--stdin-config', uuid], document);
+    const named = attempt === undefined ? [] : [`--attempt=${attempt}`];
+    return this.run(['--detach', '--stdin-config', ...named, uuid], document);
   }
 
   /** Holds a container's lock by a process that is no supervisor, until the returned function is called. */

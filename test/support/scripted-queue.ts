@@ -1,10 +1,12 @@
-import { noConstraints, type Container } from '../../src/domain/container.js';
+import { noConstraints, type AttemptOrigin, type Container } from '../../src/domain/container.js';
 import type {
   ContainerResult,
   ContainerWork,
   Placement,
   Queue,
   QueueSnapshot,
+  ResultVerdict,
+  RevertedStart,
 } from '../../src/queue/queue.js';
 
 export interface StartedRecord {
@@ -32,8 +34,13 @@ export class ScriptedQueue implements Queue {
   readonly containers = new Map<string, Container>();
   readonly works = new Map<string, ContainerWork>();
   readonly startedContainers: StartedRecord[] = [];
-  readonly lostContainers: { uuid: string; reason: string }[] = [];
-  readonly completed: { uuid: string; result: ContainerResult }[] = [];
+  readonly reverted: ({ uuid: string } & RevertedStart)[] = [];
+  onRevert: () => Promise<void> = () => Promise.resolve();
+  readonly lostContainers: { uuid: string; reason: string; origin?: AttemptOrigin | undefined }[] = [];
+  readonly completed: { uuid: string; result: ContainerResult; origin: AttemptOrigin }[] = [];
+  /** What `started` resolves to. */
+  attempt: number | undefined;
+  verdict: ResultVerdict = { kind: 'known' };
   onWork: () => Promise<void> = () => Promise.resolve();
   onStarted: () => Promise<void> = () => Promise.resolve();
   onComplete: () => Promise<void> = () => Promise.resolve();
@@ -43,14 +50,21 @@ export class ScriptedQueue implements Queue {
     return this.works.get(uuid);
   }
 
-  async started(uuid: string, where: Placement, at: number): Promise<void> {
+  async started(uuid: string, where: Placement, at: number): Promise<number | undefined> {
     await this.onStarted();
     this.startedContainers.push({ uuid, where, at });
+    return this.attempt;
   }
 
-  async complete(uuid: string, result: ContainerResult): Promise<void> {
+  async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
     await this.onComplete();
-    this.completed.push({ uuid, result });
+    this.completed.push({ uuid, result, origin });
+    return this.verdict;
+  }
+
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.onRevert();
+    this.reverted.push({ uuid, ...start });
   }
 
   get(uuid: string): Container | undefined {
@@ -65,8 +79,8 @@ export class ScriptedQueue implements Queue {
   async lock(): Promise<void> {}
   async unlock(): Promise<void> {}
   async cancel(): Promise<void> {}
-  async lost(uuid: string, reason: string): Promise<void> {
-    this.lostContainers.push({ uuid, reason });
+  async lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void> {
+    this.lostContainers.push({ uuid, reason, origin });
   }
   forget(): void {}
   subscribe(): () => void {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parseDuration } from '../../domain/duration.js';
 import { DriverError } from '../driver.js';
+import { secret } from '../secret-parameter.js';
 import { azureEnvironments, type AzureEnvironment } from './environments.js';
 
 const text = z.string().default('');
@@ -24,14 +25,14 @@ const duration = (usual: string) =>
     });
 const clouds = Object.keys(azureEnvironments) as (keyof typeof azureEnvironments)[];
 
-const schema = z
+export const azureSchema = z
   .strictObject({
     subscriptionId: needed('the id of the subscription that pays'),
     /** With clientSecret: the service principal's. */
     tenantId: text,
     /** Of the service principal, or of a user-assigned managed identity. */
     clientId: text,
-    clientSecret: text,
+    clientSecret: secret(z.string().default('')),
     /** Sign in as the identity of the machine the daemon runs on. */
     managedIdentity: z.boolean().default(false),
     cloudEnvironment: z.enum(clouds).default('AzurePublicCloud'),
@@ -86,13 +87,17 @@ const schema = z
   }));
 
 /** What the operator says about Azure (DC-40..DC-47). */
-export type AzureParameters = z.output<typeof schema>;
+export type AzureParameters = z.output<typeof azureSchema>;
 
-const retired = ['storageAccount', 'blobContainer'];
+const noUnmanagedDisks = 'Azure has ended unmanaged disks, use a managed image';
+export const retiredAzureParameters: Readonly<Record<string, string>> = {
+  storageAccount: noUnmanagedDisks,
+  blobContainer: noUnmanagedDisks,
+};
 
 /** Throws {@link DriverError} `invalid` naming each field that is wrong, never its value. */
 export function parseAzureParameters(parameters: unknown): AzureParameters {
-  const parsed = schema.safeParse(parameters ?? {});
+  const parsed = azureSchema.safeParse(parameters ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => {
     const path = ['driverParameters', ...issue.path].join('.');
@@ -105,8 +110,8 @@ export function parseAzureParameters(parameters: unknown): AzureParameters {
 }
 
 function unknownKeys(keys: readonly string[]): string {
-  const old = keys.filter((key) => retired.includes(key));
-  if (old.length > 0) return `${old.join(' and ')}: Azure has ended unmanaged disks, use a managed image`;
+  const old = keys.filter((key) => Object.hasOwn(retiredAzureParameters, key));
+  if (old.length > 0) return `${old.join(' and ')}: ${noUnmanagedDisks}`;
   return `${keys.join(', ')} is not a parameter`;
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parseDuration } from '../../domain/duration.js';
 import { DriverError } from '../driver.js';
+import { secret } from '../secret-parameter.js';
 
 /** Instance families that share a vCPU quota of AWS, by their letters (DC-28). */
 const defaultQuotaGroups = {
@@ -47,13 +48,13 @@ const listOrKeys = z
 
 const regionRemedy = 'give the region, like us-east-1';
 
-const schema = z
+export const ec2Schema = z
   .strictObject({
     region: z.string({ error: () => regionRemedy }).regex(/^[a-z]{2,3}(-[a-z]+)+-\d+$/, regionRemedy),
     /** Empty, both: the default chain of AWS: environment, profile, role of this host. */
-    accessKeyId: z.string().default(''),
-    secretAccessKey: z.string().default(''),
-    sessionToken: z.string().default(''),
+    accessKeyId: secret(z.string().default('')),
+    secretAccessKey: secret(z.string().default('')),
+    sessionToken: secret(z.string().default('')),
     /** Tried in turn while the error is of the subnet. None: the default of the account. */
     subnetId: oneOrMore,
     securityGroupIds: listOrKeys,
@@ -98,11 +99,11 @@ const schema = z
     message: 'goes with accessKeyId and secretAccessKey',
   });
 
-export type Ec2Parameters = z.output<typeof schema>;
+export type Ec2Parameters = z.output<typeof ec2Schema>;
 
 /** The settings of the driver (DC-20..DC-29). Throws {@link DriverError} `invalid` naming each field that is wrong. */
 export function parseEc2Parameters(parameters: unknown): Ec2Parameters {
-  const parsed = schema.safeParse(parameters ?? {});
+  const parsed = ec2Schema.safeParse(parameters ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
     ({ path, message }) => `${['driverParameters', ...path].join('.')}: ${message}`,

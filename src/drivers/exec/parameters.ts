@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DriverError } from '../driver.js';
 
-const schema = z.strictObject({
+export const execSchema = z.strictObject({
   /** Program and arguments; no shell is between. A path with a slash starts from the folder of the configuration. */
   command: z.array(z.string()).min(1, 'give the program and its arguments as a list'),
   /** Environment beyond what every program needs; secrets as `env:NAME` or `file:///path`. */
@@ -12,11 +12,11 @@ const schema = z.strictObject({
   processes: z.int().min(1).max(64).default(4),
 });
 
-export type ExecParameters = z.output<typeof schema>;
+export type ExecParameters = z.output<typeof execSchema>;
 
 /** Throws {@link DriverError} `invalid` naming each field that is wrong. */
 export function parseExecParameters(value: unknown): ExecParameters {
-  const parsed = schema.safeParse(value ?? {});
+  const parsed = execSchema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path, message }) => {
     return `${['driverParameters', ...path].join('.')}: ${message}`;

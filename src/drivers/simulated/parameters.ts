@@ -6,7 +6,7 @@ const rate = (value: number) => z.number().min(0).max(1).default(value);
 const ms = (value: number) => z.number().min(0).default(value);
 const scope = z.enum(['type', 'group', 'all']);
 
-const schema = z.strictObject({
+export const simulatedSchema = z.strictObject({
   createErrorRate: rate(faultlessCloud.createErrorRate),
   destroyErrorRate: rate(faultlessCloud.destroyErrorRate),
   lostReplyRate: rate(faultlessCloud.lostReplyRate),
@@ -32,11 +32,11 @@ const schema = z.strictObject({
   killDelayMs: ms(faultlessVm.killDelayMs),
 });
 
-export type SimulatedParameters = z.output<typeof schema>;
+export type SimulatedParameters = z.output<typeof simulatedSchema>;
 
 /** Throws {@link DriverError} `invalid` naming each field that is wrong. */
 export function parseSimulatedParameters(parameters: unknown): SimulatedParameters {
-  const parsed = schema.safeParse(parameters ?? {});
+  const parsed = simulatedSchema.safeParse(parameters ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
     ({ path, message }) => `${['driverParameters', ...path].join('.')}: ${message}`,

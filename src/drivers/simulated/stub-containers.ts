@@ -32,6 +32,8 @@ interface StubContainer {
   /** There is a result: to be had as soon as it is over, and not discarded. */
   hasResult: boolean;
   isDiscarded: boolean;
+  /** As the start command named it. */
+  attempt: number | undefined;
   execution: StubExecution;
   startedAt: number;
   finishedAt: number;
@@ -53,7 +55,7 @@ export class StubContainers {
   }
 
   /** False: one of that id is there and holds its lock. */
-  start(uuid: string, document: string): boolean {
+  start(uuid: string, document: string, attempt?: number): boolean {
     const { clock, random, knobs, execute } = this.#options;
     const known = this.#containers.get(uuid);
     if (known && known.phase !== 'over') return false;
@@ -65,6 +67,7 @@ export class StubContainers {
       phase: 'live',
       hasResult: false,
       isDiscarded: false,
+      attempt,
       execution,
       startedAt,
       finishedAt: 0,
@@ -76,7 +79,7 @@ export class StubContainers {
     this.#containers.set(uuid, container);
     if (!isEarly) {
       this.#options.onStarted?.(uuid);
-      this.#options.tell(`started ${uuid}`);
+      this.#options.tell(`started ${named(uuid, container)}`);
     }
     const runsMs = isCrash ? execution.durationMs * random() : execution.durationMs;
     const end = isCrash
@@ -102,18 +105,20 @@ export class StubContainers {
 
   /** As the runner program lists them. */
   listing(): string[] {
-    return [...this.#containers].flatMap(([uuid, { phase, hasResult }]) => {
-      if (phase === 'live') return [uuid];
+    return [...this.#containers].flatMap(([uuid, { phase, hasResult, attempt }]) => {
+      const number = attempt === undefined ? [] : [`attempt ${uuid} ${attempt}`];
+      if (phase === 'live') return [...number, uuid];
       if (phase === 'held' && !(hasResult && this.#options.knobs.keepsResults)) return [`${uuid} stale`];
-      return this.#options.knobs.keepsResults ? [`${uuid} ended`] : [];
+      return this.#options.knobs.keepsResults ? [...number, `${uuid} ended`] : [];
     });
   }
 
   /** As a new watcher is told. */
   present(): string[] {
-    return [...this.#containers].flatMap(([uuid, { phase, hasResult }]) => {
+    return [...this.#containers].flatMap(([uuid, container]) => {
+      const { phase, hasResult } = container;
       if (phase === 'held' && !hasResult) return [];
-      return [phase === 'live' ? `started ${uuid}` : `ended ${uuid}`];
+      return [`${phase === 'live' ? 'started' : 'ended'} ${named(uuid, container)}`];
     });
   }
 
@@ -123,7 +128,7 @@ export class StubContainers {
     if (!container) return 'unknown';
     if (container.phase === 'held' && container.isDiscarded) return 'unknown';
     if (container.phase === 'live' || (container.phase === 'held' && !container.hasResult)) return 'running';
-    const { execution, startedAt, finishedAt, exitCode, isCrash, note } = container;
+    const { execution, startedAt, finishedAt, exitCode, isCrash, note, attempt } = container;
     const { stdout, stderr } = execution;
     const header = {
       uuid,
@@ -135,16 +140,19 @@ export class StubContainers {
       timedOut: note === timedOutNote,
       truncated: false,
       lost: isCrash,
+      ...(attempt === undefined ? {} : { attempt }),
       note,
     };
     const encode = (text: string): string => Buffer.from(text).toString('base64');
     return `${JSON.stringify(header)}\n${encode(stdout)}\n${encode(stderr)}\n`;
   }
 
-  /** False while it runs. */
-  discard(uuid: string): boolean {
+  /** False while it runs. Without effect when another attempt took the place of the one that is named. */
+  discard(uuid: string, attempt?: number): boolean {
     const container = this.#containers.get(uuid);
     if (!container) return true;
+    if (attempt !== undefined && container.attempt !== undefined && container.attempt !== attempt)
+      return true;
     if (container.phase === 'live' || (container.phase === 'held' && !container.hasResult)) return false;
     if (container.phase === 'over') this.#containers.delete(uuid);
     else Object.assign(container, { hasResult: false, isDiscarded: true });
@@ -176,16 +184,21 @@ export class StubContainers {
     const { clock, random, knobs } = this.#options;
     const hasResult = !isCrash;
     Object.assign(container, { phase: 'held', hasResult, exitCode, isCrash, note, finishedAt: clock.now() });
-    if (hasResult && knobs.keepsResults) this.#options.tell(`ended ${uuid}`);
+    if (hasResult && knobs.keepsResults) this.#options.tell(`ended ${named(uuid, container)}`);
     this.#options.onEnded?.(uuid, { exitCode, isCrash });
     if (random() < knobs.deadlockRate) return;
     const release = (): void => {
       container.phase = 'over';
       if (container.isDiscarded) this.#containers.delete(uuid);
-      else if (!hasResult || !knobs.keepsResults) this.#options.tell(`ended ${uuid}`);
+      else if (!hasResult || !knobs.keepsResults) this.#options.tell(`ended ${named(uuid, container)}`);
     };
     const lagMs = knobs.lockLagMs * random();
     if (lagMs === 0) release();
     else container.timer = clock.setTimeout(release, lagMs);
   }
+}
+
+/** As a watch line names it. */
+function named(uuid: string, { attempt }: StubContainer): string {
+  return attempt === undefined ? uuid : `${uuid} ${attempt}`;
 }

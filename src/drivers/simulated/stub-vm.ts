@@ -75,7 +75,7 @@ export class StubVm {
     const { reportBrokenAfterMs, brokenAfterMs, runnerMissing } = this.#options.knobs;
     if (this.#isGone || this.#notice !== '' || runnerMissing) return false;
     if (reportBrokenAfterMs !== undefined || brokenAfterMs !== undefined) return false;
-    const listing = this.#containers.listing();
+    const listing = this.#containers.listing().filter((line) => !line.startsWith('attempt '));
     return listing.length === uuids.length && listing.every((line) => uuids.includes(line));
   }
 
@@ -133,7 +133,7 @@ export class StubVm {
         return secret === undefined ? failed(1, 'no such file') : ok(secret);
       }
       case 'start':
-        return this.#start(command.uuid, stdin);
+        return this.#start(command, stdin);
       case 'kill':
         return this.#containers.kill(command.uuid) ? ok() : failed(1, `${command.uuid} is still alive`);
       case 'collect': {
@@ -142,7 +142,7 @@ export class StubVm {
         return result === 'running' ? failed(3, 'still running') : ok(result);
       }
       case 'discard':
-        return this.#containers.discard(command.uuid) ? ok() : failed(3, 'still running');
+        return this.#containers.discard(command.uuid, command.attempt) ? ok() : failed(3, 'still running');
       case 'tail': {
         const stdout = this.#containers.stdoutOf(command.uuid);
         return stdout === undefined ? failed(4, 'not known here') : ok(stdout);
@@ -171,11 +171,12 @@ export class StubVm {
     return lines.map((line) => `${line}\n`).join('');
   }
 
-  #start(uuid: string, stdin: Uint8Array | string): StubAnswer {
+  #start({ uuid, attempt }: { uuid: string; attempt?: number }, stdin: Uint8Array | string): StubAnswer {
     const document = Buffer.from(stdin).toString('utf8');
     if (!isContainerUuid(uuid)) return failed(2, `"${uuid}" is no container id`);
     if (!isJsonObject(document)) return failed(1, 'the configuration on standard input cannot be read');
-    if (!this.#containers.start(uuid, document)) return failed(1, `${uuid} is already supervised here`);
+    if (!this.#containers.start(uuid, document, attempt))
+      return failed(1, `${uuid} is already supervised here`);
     return ok(`${JSON.stringify({ UUID: uuid, PID: 1 })}\n`);
   }
 

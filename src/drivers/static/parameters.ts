@@ -28,31 +28,39 @@ const host = z.strictObject({
   hostKey: z.union([hostKey.transform((key) => [key]), z.array(hostKey).min(1)], { error: () => keyRemedy }),
 });
 
-const schema = z.strictObject({
-  hosts: z.array(host).min(1, 'give at least one host'),
+/** Two entries of one address would be one host with two owners. */
+function refuseTwins(hosts: readonly { address: string }[], { addIssue }: z.RefinementCtx): void {
+  const seen = new Set<string>();
+  for (const [index, { address }] of hosts.entries()) {
+    if (seen.has(address)) {
+      addIssue({
+        code: 'custom',
+        path: [index, 'address'],
+        message: `${address} is there twice: remove one`,
+      });
+    }
+    seen.add(address);
+  }
+}
+
+export const staticSchema = z.strictObject({
+  hosts: z.array(host).min(1, 'give at least one host').superRefine(refuseTwins),
   /** Run as root on a host that is released; must end all containers. Default: ends those of runner programs. */
   releaseCommand: z.string().optional(),
 });
 
 /** One host of the inventory. */
 export type StaticHost = z.output<typeof host>;
-export type StaticParameters = z.output<typeof schema>;
+export type StaticParameters = z.output<typeof staticSchema>;
 
 /** Throws {@link DriverError} `invalid` naming each field that is wrong. */
 export function parseStaticParameters(value: unknown): StaticParameters {
-  const parsed = schema.safeParse(value ?? {});
+  const parsed = staticSchema.safeParse(value ?? {});
   if (!parsed.success) {
     const issues = parsed.error.issues.map(({ path, message }) => {
       return `driverParameters.${path.join('.')}: ${message}`;
     });
     throw new DriverError('invalid', issues.join('; '));
-  }
-  const seen = new Set<string>();
-  for (const { address } of parsed.data.hosts) {
-    if (seen.has(address)) {
-      throw new DriverError('invalid', `driverParameters.hosts: ${address} is there twice: remove one`);
-    }
-    seen.add(address);
   }
   return parsed.data;
 }

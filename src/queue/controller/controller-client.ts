@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Clock } from '../../domain/clock.js';
 import { QueueError } from '../queue.js';
-import { networkError, replyError, untimelyError } from './controller-errors.js';
+import { networkError, quoting, replyError, untimelyError } from './controller-errors.js';
 
 export interface ControllerClientOptions {
   /** `http(s)://HOST[:PORT]`. */
@@ -15,11 +16,14 @@ export interface ControllerClientOptions {
   /** Of each call, from its beginning to the last byte of the answer. */
   timeoutMs: number;
   clock: Clock;
+  /** Names this program and its version to the controller. */
+  userAgent: string;
 }
 
 export type Method = 'GET' | 'POST' | 'PUT';
 
-const connections = 32;
+/** Half of what a small server answers at a time: its other clients want something of it, too. */
+const connections = 8;
 const longestReply = 64 * 2 ** 20;
 
 /**
@@ -31,6 +35,7 @@ export class ControllerClient {
   readonly #base: URL;
   readonly #agent: HttpAgent;
   #last503At = 0;
+  #overloads = 0;
 
   constructor(options: ControllerClientOptions) {
     this.#options = options;
@@ -48,6 +53,11 @@ export class ControllerClient {
     return this.#last503At;
   }
 
+  /** How many calls were answered with 503. */
+  get overloads(): number {
+    return this.#overloads;
+  }
+
   /** The answer's JSON. `query` and `body` as the API wants them: what is not text is sent as JSON. */
   async call(
     method: Method,
@@ -58,15 +68,19 @@ export class ControllerClient {
     for (const [name, value] of Object.entries(query)) {
       url.searchParams.set(name, typeof value === 'string' ? value : JSON.stringify(value));
     }
-    const { status, text } = await this.#exchange(method, url, body);
+    const requestId = newRequestId();
+    const { status, text } = await this.#exchange(method, url, { body, requestId });
     const what = `${method} ${path}`;
-    if (status === 503) this.#last503At = this.#options.clock.now();
-    if (status < 200 || status > 299) throw replyError(what, status, text);
+    if (status === 503) {
+      this.#last503At = this.#options.clock.now();
+      this.#overloads++;
+    }
+    if (status < 200 || status > 299) throw quoting(requestId, replyError(what, status, text));
     try {
       return JSON.parse(withWholePriorities(text));
     } catch (cause) {
       const message = `controller.url: the answer to ${what} is no JSON: is this the controller's address?`;
-      throw new QueueError('unavailable', message, { cause });
+      throw quoting(requestId, new QueueError('unavailable', message, { cause }));
     }
   }
 
@@ -75,8 +89,12 @@ export class ControllerClient {
     this.#agent.destroy();
   }
 
-  async #exchange(method: Method, url: URL, body: unknown): Promise<{ status: number; text: string }> {
-    const { clock, timeoutMs, token } = this.#options;
+  async #exchange(
+    method: Method,
+    url: URL,
+    { body, requestId }: { body: unknown; requestId: string },
+  ): Promise<{ status: number; text: string }> {
+    const { clock, timeoutMs, token, userAgent } = this.#options;
     const abort = new AbortController();
     const timer = clock.setTimeout(() => abort.abort(), timeoutMs);
     const payload = body === undefined ? '' : JSON.stringify(body);
@@ -90,6 +108,8 @@ export class ControllerClient {
           headers: {
             authorization: `Bearer ${token}`,
             accept: 'application/json',
+            'user-agent': userAgent,
+            'x-request-id': requestId,
             ...(method === 'GET' ? {} : { 'content-length': Buffer.byteLength(payload) }),
             ...(payload === '' ? {} : { 'content-type': 'application/json' }),
           },
@@ -102,11 +122,20 @@ export class ControllerClient {
       });
     } catch (cause) {
       const what = `${method} ${url.pathname}`;
-      throw abort.signal.aborted ? untimelyError(what, timeoutMs) : networkError(this.#options.url, cause);
+      const isLate = abort.signal.aborted;
+      throw quoting(
+        requestId,
+        isLate ? untimelyError(what, timeoutMs) : networkError(this.#options.url, cause),
+      );
     } finally {
       clock.clearTimeout(timer);
     }
   }
+}
+
+/** As the cluster's programs make them: its logs are searched for it. */
+function newRequestId(): string {
+  return `req-${randomBytes(10).toString('hex')}`;
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

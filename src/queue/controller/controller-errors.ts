@@ -2,6 +2,11 @@ import { QueueError, type QueueErrorCode } from '../queue.js';
 
 const longestMessage = 300;
 
+/** The same error with the id under which the controller's logs have the request. */
+export function quoting(requestId: string, error: QueueError): QueueError {
+  return new QueueError(error.code, `${error.message} (${requestId})`, { cause: error.cause });
+}
+
 /** The controller could not be reached, or the connection broke. */
 export function networkError(url: string, cause: unknown): QueueError {
   const { code = '', message = String(cause) } = cause as NodeJS.ErrnoException;

@@ -2,11 +2,18 @@ import type { Clock } from '../../domain/clock.js';
 import { isFinal, type Container } from '../../domain/container.js';
 import { MandateError, type Mandate } from '../../domain/mandate.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
-import { QueueError, type ContainerWork, type Queue, type QueueSnapshot } from '../queue.js';
+import {
+  QueueError,
+  type ContainerWork,
+  type Queue,
+  type QueueSnapshot,
+  type ResultVerdict,
+} from '../queue.js';
 import { eventLoopTurn } from '../store/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { fetchContainers } from './fetch-containers.js';
+import { MountReads } from './mount-reads.js';
 
 export interface ControllerQueueOptions {
   client: ControllerClient;
@@ -39,11 +46,13 @@ export class ControllerQueue implements Queue {
   /** Why the mounts of containers that are new in the update under way cannot be read. */
   readonly #badMounts = new Map<string, string>();
   readonly #cancelling = new Map<string, Promise<void>>();
+  readonly #mountReads: MountReads;
   #mandate: Mandate | undefined;
   #tokenUuid: string | undefined;
 
   constructor(options: ControllerQueueOptions) {
-    const { clock, observer } = options;
+    const { client, clock, observer } = options;
+    this.#mountReads = new MountReads({ clock, overloads: () => client.overloads });
     this.#options = options;
     this.#cache = new QueueCache({
       fetch: (known) => this.#fetch(known),
@@ -131,10 +140,17 @@ export class ControllerQueue implements Queue {
   }
 
   /** The runner says so itself, before anything of the container runs. */
-  async started(): Promise<void> {}
+  async started(): Promise<undefined> {
+    return undefined;
+  }
+
+  /** The container is Locked still, and the dispatcher unlocks it. */
+  async revertStart(): Promise<void> {}
 
   /** The runner tells the controller. */
-  async complete(): Promise<void> {}
+  async complete(): Promise<ResultVerdict> {
+    return { kind: 'known' };
+  }
 
   last503At(): number {
     return this.#options.client.last503At;
@@ -152,6 +168,7 @@ export class ControllerQueue implements Queue {
     this.#badMounts.clear();
     const batches = fetchContainers({
       client,
+      mountReads: this.#mountReads,
       tokenUuid: this.#tokenUuid,
       known,
       lookAhead,

@@ -2,9 +2,11 @@ import { isFinal, type Container } from '../../domain/container.js';
 import { QueueError, type QueueEntry } from '../queue.js';
 import { containerFields, containerOf, itemsOf, ReplyError, tmpMountBytesOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
+import type { MountReads } from './mount-reads.js';
 
 export interface FetchOptions {
   client: ControllerClient;
+  mountReads: MountReads;
   /** Of the token this dispatcher locks with. */
   tokenUuid: string;
   known: ReadonlyMap<string, QueueEntry>;
@@ -25,7 +27,6 @@ interface Item {
 const pageSize = 1_000;
 /** How many are asked for by their ids at a time. */
 const lookupSize = 20;
-const concurrentMountReads = 16;
 
 /**
  * The containers this dispatcher has locked, those it could lock, and what became of the other known ones (Q-30..Q-37).
@@ -125,26 +126,51 @@ async function containersOf(options: FetchOptions, items: readonly Item[]): Prom
   return [...containers, ...(await withMounts(options, strangers))];
 }
 
-/** Several at a time, and beside what others do with the queue (Q-20, W-1). */
+/** Of those that wait, as many as there is time for; of those that may have a process, all (Q-20, W-1). */
 async function withMounts(options: FetchOptions, containers: readonly Container[]): Promise<Container[]> {
-  const { client, onBadMounts, onFault } = options;
   const ready: Container[] = [];
+  const isWaiting = ({ state }: Container): boolean => state === 'Queued';
+  const failed = new Map<string, unknown>();
   const read = async (container: Container): Promise<void> => {
-    const { uuid } = container;
-    try {
-      const reply = await client.call('GET', `containers/${uuid}`, { query: { select: ['mounts'] } });
-      ready.push({ ...container, tmpMountBytes: tmpMountBytesOf(reply) });
-    } catch (error) {
-      if (error instanceof ReplyError) {
-        onBadMounts(uuid, error.message);
-        ready.push(container);
-      } else onFault(uuid, error);
-    }
+    const found = await readMounts(options, container, failed);
+    if (found) ready.push(found);
   };
-  const left = [...containers];
-  const work = async (): Promise<void> => {
-    for (let next = left.shift(); next; next = left.shift()) await read(next);
-  };
-  await Promise.all(Array.from({ length: concurrentMountReads }, work));
+  const held = containers.filter((each) => !isWaiting(each));
+  await options.mountReads.each(held, read, true);
+  ready.push(...withoutMounts(held, failed));
+  await options.mountReads.each(containers.filter(isWaiting), read, false);
+  for (const [uuid, error] of failed) options.onFault(uuid, error);
   return ready;
+}
+
+async function readMounts(
+  { client, onBadMounts }: FetchOptions,
+  container: Container,
+  failed: Map<string, unknown>,
+): Promise<Container | undefined> {
+  const { uuid } = container;
+  try {
+    const reply = await client.call('GET', `containers/${uuid}`, { query: { select: ['mounts'] } });
+    return { ...container, tmpMountBytes: tmpMountBytesOf(reply) };
+  } catch (error) {
+    if (error instanceof ReplyError) {
+      onBadMounts(uuid, error.message);
+      return container;
+    }
+    failed.set(uuid, error);
+    return undefined;
+  }
+}
+
+/**
+ * Left out, a container's process would be ended. One that runs has its place already, whatever its mounts are; one that
+ * is only locked needs its size, so the whole update fails and is made again.
+ */
+function withoutMounts(held: readonly Container[], failed: ReadonlyMap<string, unknown>): Container[] {
+  const unread = held.filter(({ uuid }) => failed.has(uuid));
+  const locked = unread.find(({ state }) => state === 'Locked');
+  if (!locked) return unread;
+  const cause = failed.get(locked.uuid);
+  const text = `the mounts of ${locked.uuid} cannot be read, which is locked: ${(cause as Error).message}`;
+  throw new QueueError('unavailable', text, { cause });
 }

@@ -17,6 +17,7 @@ export const queueColumns = [
   'tmp_mount_bytes',
   'created_at',
   'instance_id',
+  'attempts',
 ] as const;
 
 export type QueueRow = Pick<ContainerRow, (typeof queueColumns)[number]>;
@@ -62,6 +63,8 @@ export function rowOf(
     created_at: createdAt,
     idempotency_key: request.idempotencyKey === '' ? null : request.idempotencyKey,
     attempts: 0,
+    uncharged_attempts: 0,
+    attempt_instance: '',
     max_attempts: request.maxAttempts,
     lock_count: 0,
     instance_id: '',
@@ -73,6 +76,11 @@ export function rowOf(
     error: '',
     cost: null,
   };
+}
+
+/** How many attempts ran, or may have: those that count. */
+export function chargedAttempts(row: Pick<ContainerRow, 'attempts' | 'uncharged_attempts'>): number {
+  return row.attempts - row.uncharged_attempts;
 }
 
 /** Throws {@link RowFault}. */
@@ -87,6 +95,7 @@ export function containerOf(row: QueueRow): Container {
     tmpMountBytes: readNumber(row.uuid, 'tmp_mount_bytes', row.tmp_mount_bytes),
     createdAt: readNumber(row.uuid, 'created_at', row.created_at),
     instanceId: row.instance_id,
+    attempt: readNumber(row.uuid, 'attempts', row.attempts),
   };
 }
 
@@ -102,7 +111,7 @@ export function recordOf(row: ContainerRow): ContainerRecord {
     vcpus: container.constraints.vcpus,
     ramBytes: container.constraints.ramBytes,
     maxRunTimeMs: container.scheduling.maxRunTimeMs,
-    attempts: row.attempts,
+    attempts: chargedAttempts(row),
     maxAttempts: row.max_attempts,
     lockCount: row.lock_count,
     instanceId: row.instance_id,

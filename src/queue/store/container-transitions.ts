@@ -1,6 +1,13 @@
-import type { ContainerState, SchedulingParameters } from '../../domain/container.js';
-import { QueueError, type ContainerResult, type Placement } from '../queue.js';
-import { encodePriority, type ContainerRow } from './container-rows.js';
+import type { AttemptOrigin, ContainerState, SchedulingParameters } from '../../domain/container.js';
+import {
+  QueueError,
+  type ContainerResult,
+  type Placement,
+  type ResultVerdict,
+  type RevertedStart,
+} from '../queue.js';
+import { foreignBecause } from './attempt-identity.js';
+import { chargedAttempts, encodePriority, type ContainerRow } from './container-rows.js';
 
 /** What becomes of a row; `undefined`: it stays as it is. */
 export type RowChange = Partial<Omit<ContainerRow, 'uuid' | 'revision'>> | undefined;
@@ -8,6 +15,12 @@ export type RowChange = Partial<Omit<ContainerRow, 'uuid' | 'revision'>> | undef
 const hourMs = 3_600_000;
 /** Before the next attempt. */
 const longestPauseMs = 86_400_000;
+/** A container that failed to start so often, for whatever reason, is not tried again. */
+const mostUnchargedAttempts = 10;
+/** The first starts that failed are followed by the next one at once, on another instance. */
+const unchargedWithoutPause = 2;
+const firstStartPauseMs = 5_000;
+const longestStartPauseMs = 300_000;
 
 /** CR-13, CR-14. */
 export function lockRow(row: ContainerRow): RowChange {
@@ -41,26 +54,81 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
     price_per_hour: where.pricePerHour,
     started_at: at,
     attempts: row.attempts + 1,
+    attempt_instance: where.instanceId,
   };
 }
 
-export function loseRow(row: ContainerRow, reason: string, now: number, instanceId?: string): RowChange {
+/**
+ * Takes back an attempt that ran nothing of the container: it is not charged, and its number is not used again. Pauses
+ * grow, and after ten of them the container is cancelled: the fault is then its own, or everywhere.
+ */
+export function revertRow(row: ContainerRow, start: RevertedStart, now: number): RowChange {
+  const { instanceId, reason, pauseMs = 0 } = start;
+  if (row.state !== 'Running' || row.instance_id !== instanceId) return undefined;
+  const uncharged = row.uncharged_attempts + 1;
+  const counts = { uncharged_attempts: uncharged, lock_count: Math.max(0, row.lock_count - 1) };
+  const text = `it could not be started on ${instanceId}: ${reason}`;
+  // Nothing ran, so that nothing is paid for.
+  const { cost } = row;
+  if (uncharged >= mostUnchargedAttempts) {
+    return {
+      ...cancelRow(row, `${text}; ${uncharged} starts failed`, now),
+      ...counts,
+      cost,
+      started_at: null,
+    };
+  }
+  const doublings = uncharged - unchargedWithoutPause - 1;
+  const ownPauseMs = doublings < 0 ? 0 : Math.min(longestStartPauseMs, firstStartPauseMs * 2 ** doublings);
+  return { ...queuedAgain(row, text, now, Math.max(pauseMs, ownPauseMs)), ...counts, cost };
+}
+
+export function loseRow(row: ContainerRow, reason: string, now: number, origin?: AttemptOrigin): RowChange {
   if (row.state !== 'Running') return undefined;
-  if (instanceId !== undefined && row.instance_id !== instanceId) return undefined;
-  const { attempts, max_attempts: most } = row;
+  if (origin && foreignBecause(row, origin) !== undefined) return undefined;
+  const { max_attempts: most } = row;
+  const attempts = chargedAttempts(row);
   if (attempts >= most) return cancelRow(row, `${reason}; attempt ${attempts} of ${most}`, now);
   return againRow(row, `attempt ${attempts} was lost: ${reason}`, now);
 }
 
+/** What a result does to a row, and what its sender is to know of that. */
+export interface JudgedResult {
+  change: RowChange;
+  verdict: ResultVerdict;
+}
+
 /**
- * Of a container that was given up meanwhile, only one that was cancelled and has no result yet still gets it. One
- * whose retry policy names its exit code is queued again while attempts remain.
+ * Only the result of the attempt that the row names counts. Of a container that was given up meanwhile, only one that
+ * was cancelled and has no result yet still gets it. One whose retry policy names its exit code is queued again while
+ * attempts remain.
  */
-export function completeRow(row: ContainerRow, result: ContainerResult, now: number): RowChange {
-  const isOpen = row.state === 'Locked' || row.state === 'Running';
-  if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null)) return undefined;
-  if (isOpen && row.attempts < row.max_attempts && isRetried(row, result)) {
-    const text = `attempt ${row.attempts} of ${row.max_attempts} exited with ${result.exitCode}`;
+export function completeRow(
+  row: ContainerRow,
+  result: ContainerResult,
+  origin: AttemptOrigin,
+  now: number,
+): JudgedResult {
+  const attempt = row.attempts;
+  const because = foreignBecause(row, origin);
+  if (because !== undefined) return { change: undefined, verdict: { kind: 'refused', because } };
+  if (row.state === 'Queued' || row.state === 'Locked') {
+    const because = `attempt ${attempt} is over, and another one follows`;
+    return { change: undefined, verdict: { kind: 'refused', because } };
+  }
+  const isOpen = row.state === 'Running';
+  if (!isOpen && (row.state !== 'Cancelled' || row.exit_code !== null))
+    return { change: undefined, verdict: { kind: 'known' } };
+  const change = resultChange(row, result, now);
+  const state = (change.state ?? row.state) as ContainerState;
+  return { change, verdict: { kind: 'taken', state, attempt } };
+}
+
+function resultChange(row: ContainerRow, result: ContainerResult, now: number): NonNullable<RowChange> {
+  const isOpen = row.state === 'Running';
+  const attempts = chargedAttempts(row);
+  if (isOpen && attempts < row.max_attempts && isRetried(row, result)) {
+    const text = `attempt ${attempts} of ${row.max_attempts} exited with ${result.exitCode}`;
     return { ...againRow(row, text, now), cost: costWith(row, result.finishedAt, result.startedAt) };
   }
   return {
@@ -73,10 +141,15 @@ export function completeRow(row: ContainerRow, result: ContainerResult, now: num
 }
 
 /** Queued for its next attempt, after the pause its policy asks for. */
-function againRow(row: ContainerRow, text: string, now: number): RowChange {
+function againRow(row: ContainerRow, text: string, now: number): NonNullable<RowChange> {
+  const { retry } = JSON.parse(row.scheduling) as SchedulingParameters;
+  const { delayMs = 0 } = retry ?? {};
+  const pauseMs = Math.min(longestPauseMs, delayMs * 2 ** Math.max(0, chargedAttempts(row) - 1));
+  return queuedAgain(row, text, now, pauseMs);
+}
+
+function queuedAgain(row: ContainerRow, text: string, now: number, pauseMs: number): NonNullable<RowChange> {
   const scheduling = JSON.parse(row.scheduling) as SchedulingParameters;
-  const { delayMs = 0 } = scheduling.retry ?? {};
-  const pauseMs = Math.min(longestPauseMs, delayMs * 2 ** Math.max(0, row.attempts - 1));
   return {
     state: 'Queued',
     instance_id: '',

@@ -124,12 +124,35 @@ const fourth: Migration = {
   },
 };
 
+/** Attempts that ran nothing of their container. */
+const unchargedAttempts: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('uncharged_attempts', 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+  },
+};
+
+/** The instance that the last attempt was given to: what another one reports does not count. */
+const attemptInstance: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .alterTable('containers')
+      .addColumn('attempt_instance', 'text', (column) => column.notNull().defaultTo(''))
+      .execute();
+    await sql`update containers set attempt_instance = instance_id`.execute(db);
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-pages': second,
   '0003-leadership': third,
   '0004-driver-records': fourth,
+  '0005-uncharged-attempts': unchargedAttempts,
+  '0006-attempt-instance': attemptInstance,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

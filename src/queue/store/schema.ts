@@ -18,7 +18,12 @@ export interface ContainerTable {
   tmp_mount_bytes: number;
   created_at: number;
   idempotency_key: string | null;
+  /** How often it was begun: the number of its latest attempt, never used again. */
   attempts: number;
+  /** Those of them that ran nothing of it, and that do not count against `max_attempts`. */
+  uncharged_attempts: number;
+  /** The instance that the latest attempt was given to; stays when the attempt is over. */
+  attempt_instance: string;
   max_attempts: number;
   lock_count: number;
   instance_id: string;

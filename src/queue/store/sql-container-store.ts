@@ -1,5 +1,5 @@
 import type { Clock } from '../../domain/clock.js';
-import type { Container, ContainerState } from '../../domain/container.js';
+import type { AttemptOrigin, Container, ContainerState } from '../../domain/container.js';
 import type {
   ContainerFilter,
   ContainerPage,
@@ -13,7 +13,9 @@ import {
   type ContainerResult,
   type ContainerWork,
   type Placement,
+  type RevertedStart,
   type QueueSnapshot,
+  type ResultVerdict,
 } from '../queue.js';
 import { ContainerChanges, type WantedChange } from './container-changes.js';
 import { containerRow, countByState, readOutput, readPage } from './container-reads.js';
@@ -24,6 +26,7 @@ import {
   lockRow,
   loseRow,
   prioritiseRow,
+  revertRow,
   startRow,
   unlockRow,
   type RowChange,
@@ -185,32 +188,42 @@ export class SqlContainerStore implements ContainerStore {
     return this.#cache.get(uuid)?.container;
   }
 
-  lock(uuid: string): Promise<void> {
-    return this.#lead(uuid, lockRow);
+  async lock(uuid: string): Promise<void> {
+    await this.#lead(uuid, lockRow);
   }
 
-  unlock(uuid: string): Promise<void> {
+  async unlock(uuid: string): Promise<void> {
     const { maxDispatchAttempts, clock } = this.#options;
-    return this.#lead(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+    await this.#lead(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
   }
 
   /** Also an owner's wish: it holds whoever leads. */
-  cancel(uuid: string, reason: string): Promise<void> {
+  async cancel(uuid: string, reason: string): Promise<void> {
     const decide = (row: ContainerRow): RowChange => cancelRow(row, reason, this.#options.clock.now());
-    return this.#change({ uuid, decide, epoch: undefined });
+    await this.#change({ uuid, decide, epoch: undefined });
   }
 
-  started(uuid: string, where: Placement, at: number): Promise<void> {
-    return this.#lead(uuid, (row) => startRow(row, where, at));
+  async started(uuid: string, where: Placement, at: number): Promise<number> {
+    return (await this.#lead(uuid, (row) => startRow(row, where, at))).attempts;
   }
 
-  lost(uuid: string, reason: string, instanceId?: string): Promise<void> {
-    return this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), instanceId));
+  async lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void> {
+    await this.#lead(uuid, (row) => loseRow(row, reason, this.#options.clock.now(), origin));
   }
 
-  complete(uuid: string, result: ContainerResult): Promise<void> {
-    const decide = (row: ContainerRow): RowChange => completeRow(row, result, this.#options.clock.now());
-    return this.#change({ uuid, decide, output: result, epoch: this.#role.epoch });
+  async revertStart(uuid: string, start: RevertedStart): Promise<void> {
+    await this.#lead(uuid, (row) => revertRow(row, start, this.#options.clock.now()));
+  }
+
+  async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
+    let verdict: ResultVerdict = { kind: 'known' };
+    const decide = (row: ContainerRow): RowChange => {
+      const judged = completeRow(row, result, origin, this.#options.clock.now());
+      verdict = judged.verdict;
+      return judged.change;
+    };
+    await this.#change({ uuid, decide, output: result, epoch: this.#role.epoch });
+    return verdict;
   }
 
   forget(uuid: string): void {
@@ -234,21 +247,25 @@ export class SqlContainerStore implements ContainerStore {
   }
 
   /** A change that only the leader may make. */
-  #lead(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<void> {
+  #lead(uuid: string, decide: (row: ContainerRow) => RowChange): Promise<ContainerRow> {
     return this.#change({ uuid, decide, epoch: this.#role.epoch });
   }
 
-  #change(wanted: WantedChange): Promise<void> {
-    return this.#inTurn(wanted.uuid, async () => this.#moved(await this.#changes.change(wanted)));
+  #change(wanted: WantedChange): Promise<ContainerRow> {
+    return this.#inTurn(wanted.uuid, async () => {
+      const row = await this.#changes.change(wanted);
+      this.#moved(row);
+      return row;
+    });
   }
 
   /** Changes of one container reach the cache in the order in which they reached the database. */
-  async #inTurn(uuid: string, change: () => Promise<void>): Promise<void> {
+  async #inTurn<T>(uuid: string, change: () => Promise<T>): Promise<T> {
     const mine = (this.#changing.get(uuid) ?? Promise.resolve()).then(change);
     const ended = mine.catch(() => {});
     this.#changing.set(uuid, ended);
     try {
-      await mine;
+      return await mine;
     } finally {
       if (this.#changing.get(uuid) === ended) this.#changing.delete(uuid);
     }
@@ -258,7 +275,8 @@ export class SqlContainerStore implements ContainerStore {
     const state = row.state as ContainerState;
     // Only a pause before the next attempt ever changes it.
     const { scheduling } = row.scheduling.includes('notBeforeAt') ? readContainer(row) : {};
-    this.#cache.changed(row.uuid, { state, ...(scheduling && { scheduling }) });
+    const { instance_id: instanceId, attempts: attempt } = row;
+    this.#cache.changed(row.uuid, { state, instanceId, attempt, ...(scheduling && { scheduling }) });
   }
 
   /** After a change of the configuration they may be all. */

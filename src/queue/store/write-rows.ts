@@ -35,6 +35,8 @@ const changing = {
   finished_at: 'bigint',
   exit_code: 'integer',
   attempts: 'integer',
+  uncharged_attempts: 'integer',
+  attempt_instance: 'text',
   error: 'text',
   scheduling: 'text',
   cost: 'double precision',

@@ -40,6 +40,8 @@ export function recordingReporter(clock: Clock, note: (record: string) => void):
       runProbe: metric('run-probe'),
       driverOperation: metric('driver-operation') as never,
       invariantViolated: metric('violated'),
+      attemptEnded: metric('attemptEnded'),
+      claimRefused: metric('claimRefused'),
     },
   });
 }
