@@ -1,5 +1,6 @@
 import type { BootOutcome } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { CreateWish } from './create-limits.js';
 import type { HoldOffs } from './hold-offs.js';
 
 export interface BootGuardOptions {
@@ -16,19 +17,16 @@ export interface BootGuardOptions {
 const allBoots = 'boot: all';
 const longestHoldMs = 86_400_000;
 
-interface Series {
-  failures: number;
-  trips: number;
-}
-
 /**
  * Notices that instances do not come into service, so that a broken image, network or init command cannot go on
  * burning money: after too many failed boots in a row nothing is asked for, then one instance at a time is tried. One
- * breaker for each instance type, and one for the fleet that every good boot closes.
+ * breaker for each instance type, and one for the fleet. Every good boot closes both, also one begun before: what came
+ * into service now shows that instances do, and takes no place from another.
  */
 export class BootGuard {
   readonly #options: BootGuardOptions;
-  readonly #series = new Map<string, Series>();
+  /** Failed boots in a row. */
+  readonly #failures = new Map<string, number>();
 
   constructor(options: BootGuardOptions) {
     this.#options = options;
@@ -57,46 +55,47 @@ export class BootGuard {
   }
 
   /** An instance of this type is about to be asked for. */
-  tried(type: InstanceType): void {
-    for (const key of [allBoots, keyOf(type)]) this.#options.holdOffs.tell(key, 'tried');
+  tried(call: CreateWish): void {
+    for (const key of keysOf(call)) this.#options.holdOffs.tell(key, 'tried', call.launchId);
   }
 
   /** The provider refused the instance, so that nothing is known of its boot. */
-  refused(type: InstanceType): void {
-    for (const key of [allBoots, keyOf(type)]) this.#options.holdOffs.tell(key, 'abandoned');
+  refused(call: CreateWish): void {
+    for (const key of keysOf(call)) this.#options.holdOffs.tell(key, 'abandoned', call.launchId);
   }
 
   /** A boot that was asked for ended; one that was called off says nothing. */
-  decided(type: InstanceType, outcome: BootOutcome): void {
-    for (const key of [allBoots, keyOf(type)]) {
-      if (outcome === 'aborted') this.#options.holdOffs.tell(key, 'abandoned');
+  decided(call: CreateWish, outcome: BootOutcome): void {
+    const { name } = call.instanceType;
+    for (const key of keysOf(call)) {
+      if (outcome === 'aborted') this.#options.holdOffs.tell(key, 'abandoned', call.launchId);
       else if (outcome === 'success') this.#succeeded(key);
-      else this.#failed(key, key === allBoots ? 'instances' : `instances of type ${type.name}`);
+      else this.#failed(key, call.launchId, key === allBoots ? 'instances' : `instances of type ${name}`);
     }
   }
 
   /** An operator's word, given to the hold-off: the count begins anew. */
   forget(key: string): void {
-    this.#series.delete(key);
+    this.#failures.delete(key);
   }
 
   #succeeded(key: string): void {
-    this.#series.delete(key);
+    this.#failures.delete(key);
     this.#options.holdOffs.reset(key);
   }
 
-  #failed(key: string, what: string): void {
+  #failed(key: string, call: string, what: string): void {
     const { holdOffs, limit, holdMs, trialTimeoutMs } = this.#options;
-    const series = this.#series.get(key) ?? { failures: 0, trips: 0 };
-    this.#series.set(key, series);
-    series.failures++;
-    if (limit === 0 || series.failures < limit) return;
-    // Those that were under way when it tripped add nothing to the pause.
-    if (holdOffs.stateOf(key) !== 'held') series.trips++;
-    const forMs = Math.min(longestHoldMs, holdMs * 2 ** (series.trips - 1));
-    const because = `${series.failures} ${what} in a row did not come into service: see what "explain" says of the last one`;
-    holdOffs.refuse(key, { forMs, because, trialTimeoutMs });
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    if (limit === 0 || (failures < limit && holdOffs.stateOf(key) === 'open')) return;
+    const because = `${failures} ${what} in a row did not come into service: see what "explain" says of the last one`;
+    holdOffs.refuse(key, { call, forMs: holdMs, longestMs: longestHoldMs, because, trialTimeoutMs });
   }
+}
+
+function keysOf({ instanceType }: CreateWish): string[] {
+  return [allBoots, keyOf(instanceType)];
 }
 
 function keyOf(type: InstanceType): string {

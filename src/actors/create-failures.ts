@@ -1,5 +1,6 @@
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
+import type { CreateWish } from './create-limits.js';
 import type { HoldOffs } from './hold-offs.js';
 
 /** Failures in a row of one type after which it is not asked for at once again. */
@@ -31,25 +32,32 @@ export class CreateFailures {
     return this.#holdOffs.isHalfOpen(keyOf(type));
   }
 
-  tried(type: InstanceType): void {
-    this.#holdOffs.tell(keyOf(type), 'tried');
+  tried({ launchId, instanceType }: CreateWish): void {
+    this.#holdOffs.tell(keyOf(instanceType), 'tried', launchId);
   }
 
-  succeeded(type: InstanceType): void {
-    this.#failures.delete(keyOf(type));
-    this.#holdOffs.tell(keyOf(type), 'succeeded');
+  /** The provider took the call as a good one. Of one that is held only the trial's success counts. */
+  succeeded({ launchId, instanceType }: CreateWish): void {
+    const key = keyOf(instanceType);
+    this.#holdOffs.tell(key, 'succeeded', launchId);
+    if (this.#holdOffs.stateOf(key) === 'open') this.#failures.delete(key);
   }
 
-  /** Each failure in a row makes the pause twice as long. */
-  refused(type: InstanceType, { code, message }: CloudFailure): void {
-    const key = keyOf(type);
-    if (elsewhere.has(code)) return this.#holdOffs.tell(key, 'abandoned');
-    if (code === 'capacity') return this.succeeded(type);
+  /** Each failed trial makes the pause twice as long. */
+  refused(call: CreateWish, { code, message }: CloudFailure): void {
+    const key = keyOf(call.instanceType);
+    if (elsewhere.has(code)) return this.#holdOffs.tell(key, 'abandoned', call.launchId);
+    if (code === 'capacity') return this.succeeded(call);
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    if (failures < failuresToHold) return;
-    const forMs = Math.min(longestHoldMs, firstHoldMs * 2 ** (failures - failuresToHold));
-    this.#holdOffs.refuse(key, { forMs, because: message, trialTimeoutMs: this.#trialTimeoutMs });
+    if (failures < failuresToHold && this.#holdOffs.stateOf(key) === 'open') return;
+    this.#holdOffs.refuse(key, {
+      call: call.launchId,
+      forMs: firstHoldMs,
+      longestMs: longestHoldMs,
+      because: message,
+      trialTimeoutMs: this.#trialTimeoutMs,
+    });
   }
 
   /** An operator's word, given to the hold-off: the count begins anew. */

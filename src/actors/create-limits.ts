@@ -5,6 +5,7 @@ import type { CloudFailure } from '../machines/cloud-effects.js';
 import { BootGuard } from './boot-guard.js';
 import { CreateFailures } from './create-failures.js';
 import { HoldOffs, type HoldOffView } from './hold-offs.js';
+import { QuotaBound } from './quota-bound.js';
 
 export interface CreateLimitsOptions {
   clock: Clock;
@@ -25,7 +26,12 @@ export interface CreateLimitsOptions {
   bootTrialTimeoutMs: number;
   /** A hold-off ended. */
   onOpened(): void;
+  /** Default: a new one. */
+  quotaBound?: QuotaBound | undefined;
 }
+
+/** Up to this the holds of quota and capacity double with each refused trial. */
+const longestHoldMs = 1_800_000;
 
 /** How many instances count against the quota. */
 export interface InstanceCounts {
@@ -36,8 +42,9 @@ export interface InstanceCounts {
   inFlight: number;
 }
 
-/** What was asked for, and where. */
+/** What was asked for, where, and by which call. */
 export interface CreateWish {
+  launchId: string;
   instanceType: InstanceType;
   /** Not given or `''`: the provider chooses. */
   zone?: string;
@@ -49,8 +56,9 @@ export class CreateLimits {
   readonly #holdOffs: HoldOffs;
   readonly #boots: BootGuard;
   readonly #failures: CreateFailures;
-  /** At quota until there are fewer instances than this; 0: no such limit (L-12). */
-  #untilFewer = 0;
+  readonly #bound: QuotaBound;
+  /** Until then no instance is given up for another at quota, as the last one was given up in vain. */
+  #roomHeldUntil = 0;
 
   constructor(options: CreateLimitsOptions) {
     this.#options = options;
@@ -61,6 +69,7 @@ export class CreateLimits {
       holdMs: options.bootFailureHoldOffMs,
       trialTimeoutMs: options.bootTrialTimeoutMs,
     });
+    this.#bound = options.quotaBound ?? new QuotaBound();
     this.#failures = new CreateFailures(this.#holdOffs, options.trialTimeoutMs);
   }
 
@@ -68,6 +77,14 @@ export class CreateLimits {
     const { maxInstances } = this.#options;
     const isFull = maxInstances > 0 && counts.workers + counts.pending >= maxInstances;
     return isFull || this.#holdOffs.isBlocked('quota');
+  }
+
+  /**
+   * Whether an instance may be given up at quota so that another can take its place. Not for a while after a trial that
+   * the provider refused: then there is less room than it seems.
+   */
+  mayMakeRoom(): boolean {
+    return this.#options.clock.now() >= this.#roomHeldUntil;
   }
 
   /** True also when instances of the type do not boot, or cannot be asked for: others may. */
@@ -126,37 +143,41 @@ export class CreateLimits {
 
   /** A create call is about to be made. */
   tried(wish: CreateWish): void {
-    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'tried');
-    this.#boots.tried(wish.instanceType);
-    this.#failures.tried(wish.instanceType);
+    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'tried', wish.launchId);
+    this.#boots.tried(wish);
+    this.#failures.tried(wish);
   }
 
   succeeded(wish: CreateWish): void {
-    this.#untilFewer = 0;
-    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'succeeded');
-    this.#failures.succeeded(wish.instanceType);
+    for (const key of this.#createKeys(wish)) this.#holdOffs.tell(key, 'succeeded', wish.launchId);
+    const isClosed = this.#holdOffs.stateOf('quota') === 'open';
+    if (isClosed) this.#roomHeldUntil = 0;
+    this.#bound.accepted(isClosed);
+    this.#failures.succeeded(wish);
   }
 
-  /** A create call failed; `counts` without that call (L-12, L-15, L-19). */
+  /** A create call failed; `counts` without that call (L-12, L-15, L-19). What it says nothing of stays undecided. */
   createRefused(wish: CreateWish, error: CloudFailure, counts: InstanceCounts): void {
-    const { clock, quotaHoldOffMs, quotaRetryMs, capacityHoldOffMs, trialTimeoutMs } = this.#options;
-    const refused = new Map<string, number>();
-    if (error.code === 'rate-limited') refused.set('create pace', (error.retryAt ?? 0) - clock.now());
-    if (error.code === 'capacity') refused.set(this.#capacityKey(wish, error.scope), capacityHoldOffMs);
-    if (error.code === 'quota') refused.set('quota', this.#noteQuota(counts) ? quotaRetryMs : quotaHoldOffMs);
+    const { trialTimeoutMs } = this.#options;
+    const call = wish.launchId;
+    const refused = this.#refusedKeys(wish, error, counts);
     for (const key of this.#createKeys(wish)) {
-      if (!refused.has(key)) this.#holdOffs.tell(key, 'succeeded');
+      if (refused.has(key)) continue;
+      const isAccepted = key === 'create pace' && !unanswered.has(error.code);
+      this.#holdOffs.tell(key, isAccepted ? 'succeeded' : 'abandoned', call);
     }
-    for (const [key, forMs] of refused) {
-      this.#holdOffs.refuse(key, { forMs, because: error.message, trialTimeoutMs });
+    const before = this.#holdOffs.refusedTrialsOf('quota');
+    for (const [key, { forMs, longestMs }] of refused) {
+      this.#holdOffs.refuse(key, { call, forMs, longestMs, because: error.message, trialTimeoutMs });
     }
-    this.#boots.refused(wish.instanceType);
-    this.#failures.refused(wish.instanceType, error);
+    this.#noteVainRoom(before);
+    this.#boots.refused(wish);
+    this.#failures.refused(wish, error);
   }
 
-  /** An instance that was asked for came into service, or did not. */
-  bootDecided(type: InstanceType, outcome: BootOutcome): void {
-    this.#boots.decided(type, outcome);
+  /** An instance that was asked for by this call came into service, or did not. */
+  bootDecided(wish: CreateWish, outcome: BootOutcome): void {
+    this.#boots.decided(wish, outcome);
   }
 
   listRefused(error: CloudFailure): void {
@@ -166,14 +187,20 @@ export class CreateLimits {
     this.#holdOffs.refuse('list pace', { forMs, because: error.message, trialTimeoutMs });
   }
 
-  /** The list is known anew: fewer instances than at the last quota error end the wait (L-14). */
+  /** The list is known anew: with fewer instances than at the last quota error one call may ask again (L-14). */
   synced(counts: InstanceCounts): void {
-    if (this.#untilFewer > counts.workers + counts.pending) this.reset('quota');
+    if (this.#holdOffs.isHalfOpen('list pace')) this.#holdOffs.reset('list pace');
+    if (!this.#bound.isMetBy(counts.workers + counts.pending)) return;
+    this.#bound.clear();
+    this.#holdOffs.ease('quota');
   }
 
   /** An operator's word. False: no such hold-off. */
   reset(key: string): boolean {
-    if (key === 'quota') this.#untilFewer = 0;
+    if (key === 'quota') {
+      this.#bound.clear();
+      this.#roomHeldUntil = 0;
+    }
     this.#boots.forget(key);
     this.#failures.forget(key);
     return this.#holdOffs.reset(key);
@@ -187,15 +214,35 @@ export class CreateLimits {
     this.#holdOffs.stop();
   }
 
-  /** True when freeing instances may help, so that the wait is for fewer of them (L-12, L-13). */
-  #noteQuota(counts: InstanceCounts): boolean {
-    const present = counts.workers + counts.pending;
-    if (present < 1) {
-      this.#untilFewer = 0;
-      return false;
+  /** What the error holds, and for how long (L-12, L-13, L-15, L-19). */
+  #refusedKeys(
+    wish: CreateWish,
+    error: CloudFailure,
+    { workers, pending }: InstanceCounts,
+  ): Map<string, { forMs: number; longestMs: number }> {
+    const { clock, quotaHoldOffMs, quotaRetryMs, capacityHoldOffMs } = this.#options;
+    switch (error.code) {
+      case 'rate-limited':
+        return new Map([['create pace', { forMs: (error.retryAt ?? 0) - clock.now(), longestMs: 0 }]]);
+      case 'capacity': {
+        const hold = { forMs: capacityHoldOffMs, longestMs: longestHoldMs };
+        return new Map([[this.#capacityKey(wish, error.scope), hold]]);
+      }
+      case 'quota': {
+        const forMs = this.#bound.refused(workers + pending) ? quotaRetryMs : quotaHoldOffMs;
+        return new Map([['quota', { forMs, longestMs: longestHoldMs }]]);
+      }
+      default:
+        return new Map();
     }
-    this.#untilFewer = this.#untilFewer === 0 ? present : Math.min(this.#untilFewer, present);
-    return true;
+  }
+
+  #noteVainRoom(refusedBefore: number): void {
+    const { clock, quotaHoldOffMs } = this.#options;
+    const refused = this.#holdOffs.refusedTrialsOf('quota');
+    if (refused <= refusedBefore) return;
+    const forMs = Math.max(quotaHoldOffMs, Math.min(longestHoldMs, quotaHoldOffMs * 2 ** (refused - 1)));
+    this.#roomHeldUntil = clock.now() + forMs;
   }
 
   #isBlocked(keys: readonly string[]): boolean {
@@ -206,17 +253,23 @@ export class CreateLimits {
     return `capacity: group ${this.#options.quotaGroup(type)}`;
   }
 
-  #capacityKey({ instanceType, zone = '' }: CreateWish, scope: CloudFailure['scope'] = 'all'): string {
+  #capacityKey(
+    { instanceType, zone = '' }: Pick<CreateWish, 'instanceType' | 'zone'>,
+    scope: CloudFailure['scope'] = 'all',
+  ): string {
     if (scope === 'all' || (scope === 'zone' && zone === '')) return 'capacity: all';
     if (scope === 'zone') return zoneKey(zone);
     return scope === 'group' ? this.#groupKey(instanceType) : typeKey(instanceType, zone);
   }
 
-  #createKeys(wish: CreateWish): string[] {
+  #createKeys(wish: Pick<CreateWish, 'instanceType' | 'zone'>): string[] {
     const scopes = ['all', 'group', 'zone', 'type'] as const;
     return ['quota', 'create pace', ...new Set(scopes.map((scope) => this.#capacityKey(wish, scope)))];
   }
 }
+
+/** Failures of calls that the provider may never have seen. */
+const unanswered: ReadonlySet<string> = new Set(['unavailable', 'aborted', 'rate-limited']);
 
 function typeKey({ providerType, preemptible }: InstanceType, zone: string): string {
   return `capacity: type ${providerType}${preemptible ? '-preemptible' : ''}${zone === '' ? '' : ` in ${zone}`}`;

@@ -1,6 +1,6 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
-import { holdOffMachine } from '../machines/hold-off.js';
+import { holdOffMachine, type HoldOffRefusal } from '../machines/hold-off.js';
 
 /** One hold-off, for people. */
 export interface HoldOffView {
@@ -18,9 +18,9 @@ export interface HoldOffsOptions {
   onOpened(): void;
 }
 
-export interface Refusal {
-  forMs: number;
-  because: string;
+export interface Refusal extends HoldOffRefusal {
+  /** The call that was refused; not given: one that is never the trial. */
+  call?: string;
   /** How long a trial may stay without an answer. */
   trialTimeoutMs: number;
 }
@@ -60,15 +60,30 @@ export class HoldOffs {
     return this.#actors.get(key)?.getSnapshot().context.because ?? '';
   }
 
-  /** The provider said no; a time of 0 or less is no refusal. */
-  refuse(key: string, { forMs, because, trialTimeoutMs }: Refusal): void {
-    if (forMs <= 0) return;
-    this.#until.set(key, this.#options.clock.now() + forMs);
-    this.#actor(key, trialTimeoutMs).send({ type: 'refused', forMs, because });
+  /** Trials of the key that were refused in a row. */
+  refusedTrialsOf(key: string): number {
+    return this.#actors.get(key)?.getSnapshot().context.refusedTrials ?? 0;
   }
 
-  tell(key: string, type: 'tried' | 'succeeded' | 'abandoned'): void {
-    this.#actors.get(key)?.send({ type });
+  /** The provider said no; with a time of 0 or less it may be asked again at once. */
+  refuse(key: string, { call = '', trialTimeoutMs, ...refusal }: Refusal): void {
+    if (refusal.forMs <= 0) return this.tell(key, 'abandoned', call);
+    const { clock } = this.#options;
+    // Of two times the provider named, the later one counts; answers may have overtaken each other.
+    if (!refusal.longestMs && clock.now() + refusal.forMs < (this.untilOf(key) ?? 0)) return;
+    const actor = this.#actor(key, trialTimeoutMs);
+    actor.send({ type: 'refused', call, ...refusal });
+    const { value, context } = actor.getSnapshot();
+    if (value === 'held') this.#until.set(key, clock.now() + context.heldForMs);
+  }
+
+  tell(key: string, type: 'tried' | 'succeeded' | 'abandoned', call: string): void {
+    this.#actors.get(key)?.send({ type, call });
+  }
+
+  /** What it is held for may be over: one call may ask again. */
+  ease(key: string): void {
+    this.#actors.get(key)?.send({ type: 'eased' });
   }
 
   /** Opens it at once. False: there is none of that key. */

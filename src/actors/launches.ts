@@ -69,7 +69,8 @@ export class Launches {
     const { openIntents, recorded } = this.#options;
     for (const launch of this.#pending.values()) {
       if (launch.fingerprint !== fingerprint) continue;
-      return { expected: true, recorded: true, createdAt: launch.startedAt, launch };
+      const { launchId, startedAt } = launch;
+      return { expected: true, recorded: true, launchId, createdAt: startedAt, launch };
     }
     const expected = openIntents.has(fingerprint);
     const createdAt = recorded?.get(fingerprint) ?? this.#asked.get(fingerprint);

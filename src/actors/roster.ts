@@ -20,6 +20,8 @@ export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
 export interface InstanceOrigin {
   /** False: nothing says that it was asked for. */
   recorded: boolean;
+  /** The create call of this process; not given: none is known. */
+  launchId?: string | undefined;
   /** Epoch ms. */
   createdAt?: number | undefined;
 }

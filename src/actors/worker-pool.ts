@@ -140,8 +140,9 @@ export class WorkerPool implements Pool, Roster {
     const { roster, limits, observer } = this.#options;
     const { outcome } = output;
     if (outcome.ok) {
-      const launch = this.#launches.get(output.launchId);
-      roster.see(outcome.instance, true, { recorded: true, createdAt: launch?.startedAt });
+      const { launchId } = output;
+      const createdAt = this.#launches.get(launchId)?.startedAt;
+      roster.see(outcome.instance, true, { recorded: true, launchId, createdAt });
     }
     this.#launches.end(output.launchId);
     if (outcome.ok) limits.succeeded(output);
@@ -271,8 +272,10 @@ export class WorkerPool implements Pool, Roster {
 
   /** An instance this process asked for came into service, or did not. */
   bootDecided(instanceId: string, outcome: BootOutcome): void {
-    const context = this.snapshot(instanceId)?.context;
-    if (context?.expected) this.#options.limits.bootDecided(context.instanceType, outcome);
+    const entry = this.#options.roster.get(instanceId);
+    if (!entry?.actor.getSnapshot().context.expected) return;
+    const { instanceType, origin } = entry;
+    this.#options.limits.bootDecided({ launchId: origin?.launchId ?? '', instanceType }, outcome);
   }
 
   creatable(): number {

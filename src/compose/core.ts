@@ -1,6 +1,7 @@
 import type { EventObject } from 'xstate';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
+import type { QuotaBound } from '../actors/quota-bound.js';
 import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
@@ -46,6 +47,8 @@ export interface CoreOptions {
   inspection?: WorkerInspection | undefined;
   /** In place of the worker's chart: a changed one shows whether a check finds the change. */
   worker?: typeof workerMachine;
+  /** In place of the bound of the quota's hold: likewise. */
+  quotaBound?: QuotaBound | undefined;
   /** Default: every visit is made. */
   shortcut?: VisitShortcut | undefined;
   /** So long a watch may say nothing; default: three beats of the runner program's. */

@@ -121,7 +121,10 @@ export function assembleFleet(
   return { pool, roster, pacing };
 }
 
-function createLimits({ config, clock, driver }: CoreOptions, onOpened: () => void): CreateLimits {
+function createLimits(
+  { config, clock, driver, quotaBound }: CoreOptions,
+  onOpened: () => void,
+): CreateLimits {
   const { pool } = config;
   return new CreateLimits({
     clock,
@@ -137,6 +140,7 @@ function createLimits({ config, clock, driver }: CoreOptions, onOpened: () => vo
     bootFailureHoldOffMs: pool.bootFailureHoldOffMs,
     bootTrialTimeoutMs: pool.cloudCallTimeoutMs + 2 * pool.timeoutBootingMs,
     onOpened,
+    quotaBound,
   });
 }
 

@@ -480,7 +480,7 @@ describe('what the pool makes of a rate-limit error', () => {
     const counts = { workers: 0, pending: 0, inFlight: 0 };
     const until = clock.now() + 5_000;
     const error = new DriverError('rate-limited', 'slow down', { retryAt: until });
-    limits.createRefused({ instanceType: type('small') }, cloudFailure(error), counts);
+    limits.createRefused({ launchId: 'l', instanceType: type('small') }, cloudFailure(error), counts);
     expect([limits.createHeldUntil(), limits.creatable(counts), limits.listHoldMs()]).toEqual([until, 0, 0]);
     await clock.advance(4_999);
     expect([limits.creatable(counts), opened]).toEqual([0, 0]);
@@ -510,7 +510,7 @@ describe('what the pool makes of a rate-limit error', () => {
     const counts = { workers: 0, pending: 0, inFlight: 0 };
     const fail = (): void =>
       limits.createRefused(
-        { instanceType: type('small') },
+        { launchId: 'l', instanceType: type('small') },
         cloudFailure(new DriverError('invalid', 'no such image')),
         counts,
       );
@@ -527,9 +527,9 @@ describe('what the pool makes of a rate-limit error', () => {
       expect(limits.atCapacity(type('small'))).toBe(true);
       await clock.advance(1);
       expect(limits.atCapacity(type('small'))).toBe(false);
-      limits.tried({ instanceType: type('small') });
+      limits.tried({ launchId: 'l', instanceType: type('small') });
     }
-    limits.succeeded({ instanceType: type('small') });
+    limits.succeeded({ launchId: 'l', instanceType: type('small') });
     fail();
     expect(limits.views()).toEqual([]);
     limits.stop();

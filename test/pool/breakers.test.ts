@@ -96,6 +96,77 @@ describe('breakers of capacity', () => {
   });
 });
 
+describe('calls that overlap', () => {
+  const quota: CreateOutcome = { ok: false, error: { code: 'quota', message: 'too many' } };
+
+  /** Create calls that wait until the test answers them. */
+  async function overlapping(): Promise<{ world: PoolWorld; answers: ((outcome: CreateOutcome) => void)[] }> {
+    const world = await new PoolWorld({ types: [t1] }).start();
+    const answers: ((outcome: CreateOutcome) => void)[] = [];
+    world.answer = () => new Promise((resolve) => answers.push(resolve));
+    return { world, answers };
+  }
+
+  it('grow the fleet as soon as an instance is gone, though one was accepted after a quota error (L-12, L-14)', async () => {
+    const { world, answers } = await overlapping();
+    const [late, refused] = [world.pool.create(t1, because), world.pool.create(t1, because)];
+    expect([typeof late, typeof refused]).toEqual(['object', 'object']);
+    await settle();
+    answers[1]!(quota);
+    await settle();
+    answers[0]!({ ok: true, instance: world.add('i-late', t1) });
+    await settle();
+    expect(world.pool.atQuota()).toBe(true);
+    world.pool.killInstance('i-late', because);
+    await settle();
+    await world.sync();
+    expect([world.pool.instances(), world.pool.atQuota(), world.pool.creatable()]).toEqual([[], false, 1]);
+  });
+
+  it('leave quota undecided when the trial fails for another reason (K-10)', async () => {
+    const { world, answers } = await overlapping();
+    await create(world, t1);
+    answers[0]!(quota);
+    await settle();
+    await world.clock.advance(60_000);
+    await create(world, t1);
+    answers[1]!({ ok: false, error: { code: 'unavailable', message: 'no answer' } });
+    await settle();
+    expect(world.pool.holdOffs()).toMatchObject([{ key: 'quota', state: 'halfOpen' }]);
+    expect(world.pool.creatable()).toBe(1);
+  });
+
+  it('begin the next trial at once when the first is told of a time that has passed (L-19)', async () => {
+    const { world, answers } = await overlapping();
+    const paced = (inMs: number): CreateOutcome => {
+      const retryAt = world.clock.now() + inMs;
+      return { ok: false, error: { code: 'rate-limited', message: 'slow down', retryAt } };
+    };
+    await create(world, t1);
+    answers[0]!(paced(5_000));
+    await settle();
+    await world.clock.advance(5_000);
+    await create(world, t1);
+    answers[1]!(paced(-1));
+    await settle();
+    expect(world.pool.creatable()).toBe(1);
+  });
+
+  it('double the pause with each refused trial, up to half an hour (K-10)', async () => {
+    const { world, answers } = await overlapping();
+    const pauses: number[] = [];
+    for (let each = 0; each < 7; each++) {
+      expect(await create(world, t1)).toBe('asked');
+      answers.pop()!({ ok: false, error: { code: 'capacity', message: 'none', scope: 'all' } });
+      await settle();
+      const { until } = world.pool.holdOffs()[0]!;
+      pauses.push((until! - world.clock.now()) / 60_000);
+      await world.clock.advance(until! - world.clock.now());
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30]);
+  });
+});
+
 describe('protected mode', () => {
   it('asks for nothing after too many failed boots in a row, then tries one, with longer and longer pauses', async () => {
     const world = await new PoolWorld({ types: [t1], bootFailureLimit: 3 }).start();

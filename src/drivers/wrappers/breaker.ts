@@ -1,6 +1,6 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../../domain/clock.js';
-import { holdOffMachine } from '../../machines/hold-off.js';
+import { holdOffMachine, type HoldOffRefusal } from '../../machines/hold-off.js';
 import { DriverError, type Driver } from '../driver.js';
 import { delegate } from './delegate.js';
 
@@ -34,8 +34,8 @@ export class Breakers {
   readonly #clock: Clock;
   readonly #breakers = new Map<string, Breaker>();
   #failures = 0;
+  #calls = 0;
   #isStopped = false;
-  #holdMs = firstHoldMs;
 
   /** `trialTimeoutMs`: how long the deciding call may take. */
   constructor({ clock, trialTimeoutMs }: { clock: Clock; trialTimeoutMs: number }) {
@@ -50,13 +50,14 @@ export class Breakers {
     if (this.#isStopped) return call();
     const keys = isOrder ? [providerKey, ordersKey] : [providerKey];
     for (const key of keys) this.#refuseWhileHeld(key);
-    this.#tell(keys, 'tried');
+    const id = String(++this.#calls);
+    this.#tell(keys, 'tried', id);
     try {
       const result = await call();
-      this.#answered(keys);
+      this.#answered(keys, id);
       return result;
     } catch (error) {
-      this.#failed(keys, DriverError.from(error));
+      this.#failed(keys, id, DriverError.from(error));
       throw error;
     }
   }
@@ -75,7 +76,6 @@ export class Breakers {
     if (!breaker) return false;
     breaker.actor.send({ type: 'reset' });
     this.#failures = 0;
-    this.#holdMs = firstHoldMs;
     return true;
   }
 
@@ -93,41 +93,49 @@ export class Breakers {
     });
   }
 
-  #answered(keys: readonly string[]): void {
+  #answered(keys: readonly string[], call: string): void {
+    this.#tell(keys, 'succeeded', call);
+    // Of calls that were under way when the hold began, the answer says little of now.
+    if (this.#stateOf(providerKey) !== 'open') return;
     this.#failures = 0;
-    this.#holdMs = firstHoldMs;
-    this.#tell(keys, 'succeeded');
   }
 
-  #failed(keys: readonly string[], { code, message, retryAt }: DriverError): void {
+  #failed(keys: readonly string[], call: string, { code, message, retryAt }: DriverError): void {
     // A call given up decides nothing: the next one is the trial.
-    if (code === 'aborted') return this.#tell(keys, 'abandoned');
-    if (code === 'unavailable') return this.#unanswered(message);
-    this.#answered(code === 'rate-limited' ? [providerKey] : keys);
-    if (code === 'rate-limited' && keys.includes(ordersKey)) {
-      this.#hold(ordersKey, Math.max(0, (retryAt ?? 0) - this.#clock.now()), message);
-    }
+    if (code === 'aborted') return this.#tell(keys, 'abandoned', call);
+    if (code === 'unavailable') return this.#unanswered(keys, call, message);
+    const isPaced = code === 'rate-limited' && keys.includes(ordersKey);
+    this.#answered(isPaced ? [providerKey] : keys, call);
+    if (!isPaced) return;
+    const forMs = Math.max(0, (retryAt ?? 0) - this.#clock.now());
+    this.#hold(ordersKey, { call, forMs, because: message });
   }
 
-  #unanswered(message: string): void {
+  #unanswered(keys: readonly string[], call: string, message: string): void {
+    this.#tell(
+      keys.filter((key) => key !== providerKey),
+      'abandoned',
+      call,
+    );
     // Of calls that were under way when the hold began.
     if (this.#stateOf(providerKey) === 'held') return;
     this.#failures++;
     if (this.#failures < failuresToHold && this.#stateOf(providerKey) === 'open') return;
-    this.#hold(providerKey, this.#holdMs, `it failed ${this.#failures} times in a row: ${message}`);
-    this.#holdMs = Math.min(longestHoldMs, this.#holdMs * 2);
+    const because = `it failed ${this.#failures} times in a row: ${message}`;
+    this.#hold(providerKey, { call, forMs: firstHoldMs, longestMs: longestHoldMs, because });
   }
 
-  #tell(keys: readonly string[], type: 'tried' | 'succeeded' | 'abandoned'): void {
+  #tell(keys: readonly string[], type: 'tried' | 'succeeded' | 'abandoned', call: string): void {
     if (this.#isStopped) return;
-    for (const key of keys) this.#of(key).actor.send({ type });
+    for (const key of keys) this.#of(key).actor.send({ type, call });
   }
 
-  #hold(key: string, forMs: number, because: string): void {
+  #hold(key: string, refusal: HoldOffRefusal & { call: string }): void {
     if (this.#isStopped) return;
     const breaker = this.#of(key);
-    breaker.until = this.#clock.now() + forMs;
-    breaker.actor.send({ type: 'refused', forMs, because });
+    breaker.actor.send({ type: 'refused', ...refusal });
+    const { value, context } = breaker.actor.getSnapshot();
+    if (value === 'held') breaker.until = this.#clock.now() + context.heldForMs;
   }
 
   #stateOf(key: string): 'open' | 'held' | 'halfOpen' | 'trying' {

@@ -6,6 +6,9 @@ import { ModelClock, timerNames } from '../exploring/model-clock.js';
 import type { Build, Reference, Subject, World } from '../exploring/world.js';
 
 const trialTimeoutMs = 5_000;
+const longestQuotaMs = 7_000;
+/** Two that overlap; either may be the trial. */
+const calls = ['a', 'b'];
 const machineOf = oncePerBuild((build) => buildMachine(build, 'hold-off', holdOffMachine, {}));
 
 /** A breaker, and what those who ask it learn: whether to ask the provider, and why not. */
@@ -22,15 +25,21 @@ class HoldOffWorld implements World {
   }
 
   options(): string[] {
-    const events = ['refused 3000 quota', 'refused 8000 pace', 'tried', 'succeeded', 'abandoned', 'reset'];
-    return [...this.#clock.nextStep(), 'pause 100', ...events];
+    const ofCalls = calls.flatMap((call) => [
+      `tried ${call}`,
+      `succeeded ${call}`,
+      `abandoned ${call}`,
+      `refused ${call} 3000 quota`,
+      `refused ${call} 8000 pace`,
+    ]);
+    return [...this.#clock.nextStep(), 'pause 100', ...ofCalls, 'eased', 'reset'];
   }
 
   apply(step: string): void {
-    const [word = '', ms, because = ''] = step.split(' ');
-    if (word === 'pass' || word === 'pause') return this.#clock.pass(Number(ms));
-    if (word === 'refused') return this.#actor.send({ type: 'refused', forMs: Number(ms), because });
-    this.#actor.send({ type: word } as HoldOffEvent);
+    const [word = '', call = '', ms, because = ''] = step.split(' ');
+    if (word === 'pass' || word === 'pause') return this.#clock.pass(Number(call));
+    if (word === 'refused') return this.#refuse(call, Number(ms), because);
+    this.#actor.send({ type: word, call } as HoldOffEvent);
   }
 
   take(): string[] {
@@ -42,7 +51,22 @@ class HoldOffWorld implements World {
 
   key(): string {
     const { value, context } = this.#actor.getSnapshot();
-    return JSON.stringify([value, context.because, timerNames(this.#actor), this.#clock.waits(2_500)]);
+    const { because, trial, refusedTrials } = context;
+    const decider = value === 'trying' ? trial : '';
+    const waits = this.#clock.waits(2_500);
+    return JSON.stringify([
+      value,
+      because,
+      decider,
+      Math.min(2, refusedTrials),
+      timerNames(this.#actor),
+      waits,
+    ]);
+  }
+
+  #refuse(call: string, forMs: number, because: string): void {
+    const doubling = because === 'quota' ? { longestMs: longestQuotaMs } : {};
+    this.#actor.send({ type: 'refused', call, forMs, because, ...doubling });
   }
 
   end(): void {
@@ -50,40 +74,42 @@ class HoldOffWorld implements World {
   }
 }
 
-/** L-15, L-19, K-10: after a refusal nothing for a time, then one request decides. */
+/**
+ * L-15, L-19, K-10: after a refusal nothing for a time, then one request decides, whatever is answered meanwhile to
+ * those that were begun before.
+ */
 class HoldOffReference implements Reference {
   readonly #deadlines = new Deadlines(0);
   #records: string[] = [];
   #may: 'ask' | 'ask once' | 'no' = 'ask';
-  #isTrying = false;
+  #trial = '';
+  #refusedTrials = 0;
   #because = '';
 
   apply(step: string): void {
-    const [word = '', ms, because = ''] = step.split(' ');
+    const [word = '', call = '', ms, because = ''] = step.split(' ');
+    const isTrial = this.#trial !== '' && this.#trial === call;
     switch (word) {
       case 'pass':
       case 'pause':
-        return this.#deadlines.pass(Number(ms));
+        return this.#deadlines.pass(Number(call));
       case 'refused':
-        this.#isTrying = false;
-        this.#may = 'no';
-        this.#because = because;
-        return this.#deadlines.set('wait', Number(ms), () => this.#open('ask once'));
+        return this.#refused(isTrial, Number(ms), because);
       case 'tried':
         if (this.#may !== 'ask once') return;
         this.#may = 'no';
-        this.#isTrying = true;
-        return this.#deadlines.set('wait', trialTimeoutMs, () => this.#open('ask'));
+        this.#trial = call;
+        return this.#deadlines.set('wait', trialTimeoutMs, () => this.#open('ask once'));
       case 'succeeded':
-        if (this.#isTrying) this.#open('ask');
-        else if (this.#may === 'ask once') this.#may = 'ask';
-        return;
+        return isTrial ? this.#open('ask') : undefined;
       case 'abandoned':
-        if (this.#isTrying) this.#open('ask once');
-        return;
+        return isTrial ? this.#open('ask once') : undefined;
+      case 'eased':
+        return this.#may === 'no' && this.#trial === '' ? this.#open('ask once') : undefined;
       default:
         if (this.#may === 'no') this.#open('ask');
         this.#may = 'ask';
+        this.#refusedTrials = 0;
     }
   }
 
@@ -92,9 +118,21 @@ class HoldOffReference implements Reference {
     return [...this.#records.splice(0), answer];
   }
 
+  #refused(isTrial: boolean, ms: number, because: string): void {
+    this.#because = because;
+    if (this.#trial !== '' && !isTrial) return;
+    if (isTrial) this.#refusedTrials++;
+    this.#trial = '';
+    this.#may = 'no';
+    const doubled = Math.min(longestQuotaMs, ms * 2 ** this.#refusedTrials);
+    const waitMs = because === 'quota' ? doubled : ms;
+    this.#deadlines.set('wait', waitMs, () => this.#open('ask once'));
+  }
+
   #open(may: 'ask' | 'ask once'): void {
     this.#may = may;
-    this.#isTrying = false;
+    this.#trial = '';
+    if (may === 'ask') this.#refusedTrials = 0;
     this.#deadlines.clear('wait');
     this.#records.push('told to look again');
   }
