@@ -1,4 +1,5 @@
 import type { EventObject } from 'xstate';
+import type { QuotaBound } from '../actors/quota-bound.js';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../compose/core.js';
@@ -41,10 +42,16 @@ export interface DaemonOptions {
   number: number;
   runner: RunnerProgram;
   observer: DaemonObserver;
-  /** In place of the worker's chart: only to see whether the rules find a mistake. */
+  planted: PlantedMistakes;
+}
+
+/** What is put in its place to see whether the rules find a mistake. */
+export interface PlantedMistakes {
+  /** The worker's chart. */
   worker: typeof workerMachine | undefined;
-  /** It gives orders without asking whether it still leads: likewise. */
+  /** It gives orders without asking whether it still leads. */
   isHeedless: boolean;
+  quotaBound: (() => QuotaBound) | undefined;
 }
 
 const log = createLog('silent');
@@ -144,7 +151,8 @@ export class SimulatedDaemon {
   }
 
   #coreOptions(): CoreOptions {
-    const { world, runner, observer, worker, isHeedless, number } = this.#options;
+    const { world, runner, observer, number } = this.#options;
+    const { worker, isHeedless, quotaBound } = this.#options.planted;
     const { config, settings } = world;
     const { lifeline, queue } = this;
     const mandate = isHeedless ? soleMandate : this.#hold;
@@ -193,6 +201,7 @@ export class SimulatedDaemon {
         if (!lifeline.isCut) observer.step(event, before, after);
       },
       ...(worker ? { worker } : {}),
+      quotaBound: quotaBound?.(),
     };
   }
 

@@ -9,6 +9,7 @@ const warmAtNight = `[{ instanceType: small, idle: 1, schedule: '* 2-3 * * *', t
 /** Every setting that matters to what the simulation runs, by its path in the configuration file. */
 export const drawnSettings: Readonly<Record<string, Choices>> = {
   'pool.tagKeyPrefix': ['Arvados', 'Fleet'],
+  'pool.plainSecretTag': ['false', 'true'],
   'pool.resourceTags': ['{}', '{ team: blue }'],
   'pool.imageId': [`''`, 'image-1'],
   'pool.instanceInitCommand': [`''`, 'mount -a'],

@@ -7,6 +7,8 @@ import type { World } from './world.js';
 
 /** What every wait may take beyond its hold: passes, calls, a busy queue. */
 const graceMs = 120_000;
+/** Pauses do not double beyond this. */
+const longestHoldMs = 1_800_000;
 /** Waits for the provider. */
 const growthCodes: ReadonlySet<string> = new Set(['cloud-limit', 'types-at-capacity', 'paced', 'protected']);
 /** Facts that show that the fleet is asked to grow, or grows. */
@@ -28,6 +30,8 @@ export class GrowthRule {
   readonly #report: Report;
   /** When an instance was last asked for, or nothing waited that could be served; ms since the start. */
   #freeSinceMs = 0;
+  /** Refusals since the breakers of their kind were last closed: pauses double with those of trials. */
+  readonly #refusals = { quota: 0, capacity: 0 };
   /** Fewest instances the daemon counted at a quota error of the hold that is on; `undefined`: none is on. */
   #countAtRefusal: number | undefined;
   /** Since when it counts fewer than that. */
@@ -41,8 +45,11 @@ export class GrowthRule {
   /** The daemon wrote that down; `core`: as it is right after. */
   entry({ kind, because = '' }: JournalEntry, core: Core | undefined): void {
     if (moves.test(kind)) this.#freeSinceMs = this.#world.elapsedMs;
-    if (kind === 'launch.refused' && because.startsWith('quota') && core)
+    if (kind === 'launch.refused' && because.startsWith('capacity')) this.#refusals.capacity++;
+    if (kind === 'launch.refused' && because.startsWith('quota') && core) {
+      this.#refusals.quota++;
       this.#countAtRefusal = Math.min(this.#countAtRefusal ?? Infinity, countOf(core));
+    }
     if (kind === 'launch.created' && core && !isHeld(core, 'quota')) this.#countAtRefusal = undefined;
   }
 
@@ -74,6 +81,9 @@ export class GrowthRule {
   }
 
   #lookAtQuota(core: Core): void {
+    const keys = core.pool.holdOffs().map(({ key }) => key);
+    if (!keys.includes('quota')) this.#refusals.quota = 0;
+    if (!keys.some((key) => key.startsWith('capacity'))) this.#refusals.capacity = 0;
     if (!isHeld(core, 'quota')) this.#countAtRefusal = undefined;
     if (!this.#countsFewer(core)) this.#fewerSinceMs = undefined;
     else this.#fewerSinceMs ??= this.#world.elapsedMs;
@@ -123,7 +133,7 @@ export class GrowthRule {
     const trialMs = state === 'trying' ? pool.cloudCallTimeoutMs : 0;
     if (key === 'quota') {
       if (this.#countsFewer(core)) return trialMs + pool.quotaHoldOffMs + 2 * pool.syncIntervalMs;
-      return trialMs + Math.max(pool.quotaRetryMs, pool.quotaHoldOffMs);
+      return trialMs + doubled(Math.max(pool.quotaRetryMs, pool.quotaHoldOffMs), this.#refusals.quota);
     }
     // Only what says until when, as the provider or failed boots made it so.
     if (key === 'create pace' || key.startsWith('boot: ') || key.startsWith('failing: ')) {
@@ -132,8 +142,13 @@ export class GrowthRule {
       return trialMs + (key.startsWith('boot: ') ? 2 * pool.timeoutBootingMs : 0);
     }
     if (!key.startsWith('capacity')) return undefined;
-    return trialMs + pool.capacityHoldOffMs;
+    return trialMs + doubled(pool.capacityHoldOffMs, this.#refusals.capacity);
   }
+}
+
+/** A pause that is twice as long after each trial that was refused in a row. */
+function doubled(ms: number, refusals: number): number {
+  return Math.max(ms, Math.min(longestHoldMs, ms * 2 ** Math.max(0, refusals - 1)));
 }
 
 function isAbout(key: string, { name, providerType }: InstanceType): boolean {

@@ -23,6 +23,9 @@ const hindrances: readonly FaultKind[] = [
   'store-outage',
 ];
 
+/** A daemon that has just begun looks what is there. */
+const looksOfStart = 3;
+
 /** Whatever waits, waits for something that can happen: the part of the rules that time breaks. */
 export class LivenessRules {
   readonly #world: World;
@@ -30,6 +33,8 @@ export class LivenessRules {
   readonly #waits: WaitRules;
   readonly #settling: SettlingRule;
   #core: Core | undefined;
+  /** At this daemon process. */
+  #looks = 0;
   /** When it was last looked and nothing was wrong; `undefined`: something was. */
   #calmAtMs: number | undefined;
 
@@ -50,7 +55,8 @@ export class LivenessRules {
     const isAnew = core !== this.#core;
     this.#core = core;
     const isHindered = core === undefined || isAnew || hindrances.some((kind) => trouble.hasAny(kind));
-    if (isHindered || core.pool.mayMiss(undefined) || core.pool.hasUnknownWorkers()) {
+    this.#looks = isAnew ? 0 : this.#looks + 1;
+    if (isHindered || this.#looks < looksOfStart || core.pool.hasUnknownWorkers()) {
       this.#growth.reset(isAnew);
       this.#calmAtMs = undefined;
       return;

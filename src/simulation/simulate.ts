@@ -1,3 +1,4 @@
+import type { QuotaBound } from '../actors/quota-bound.js';
 import { RunnerProgram } from '../actors/runner-program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';
@@ -39,6 +40,8 @@ export interface SimulateOptions {
   worker?: typeof workerMachine;
   /** Let daemons give orders without asking whether they still lead: likewise. Default false. */
   isHeedless?: boolean;
+  /** In place of each daemon's bound of instances at quota: likewise. */
+  quotaBound?: () => QuotaBound;
 }
 
 /** What really happened. Times in ms since the start. */
@@ -71,10 +74,11 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const runner = new RunnerProgram(config.runner);
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
-  const { everyVisit = false, beats = false, isHeedless = false, onEntry } = options;
+  const { everyVisit = false, beats = false, onEntry } = options;
+  const { worker, isHeedless = false, quotaBound } = options;
   const world = new World({ config, settings, seed, onEntry, everyVisit, beats });
   const rules = new Rules(world);
-  const story = new Story({ world, runner, rules, workload, faults, worker: options.worker, isHeedless });
+  const story = new Story({ world, runner, rules, workload, faults, planted: { worker, isHeedless, quotaBound } });
   const untilMs = hours * 3_600_000;
   const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
   const stepMs = Math.max(60_000, untilMs / 100);

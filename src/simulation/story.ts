@@ -1,10 +1,9 @@
 import type { RunnerProgram } from '../actors/runner-program.js';
-import type { workerMachine } from '../machines/worker.js';
 import { containerUuidFrom } from '../domain/ids.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueError } from '../queue/queue.js';
-import { SimulatedDaemon } from './daemon.js';
+import { SimulatedDaemon, type PlantedMistakes } from './daemon.js';
 import type { Fault } from './faults.js';
 import { strike } from './strike.js';
 import type { Rules } from './rules.js';
@@ -17,8 +16,7 @@ export interface StoryOptions {
   rules: Rules;
   workload: Workload;
   faults: readonly Fault[];
-  worker: typeof workerMachine | undefined;
-  isHeedless: boolean;
+  planted: PlantedMistakes;
 }
 
 /** An owner whose request was not taken asks again after so long. */
@@ -198,7 +196,7 @@ export class Story {
   }
 
   #startDaemon(): void {
-    const { world, runner, rules, worker, isHeedless } = this.#options;
+    const { world, runner, rules, planted } = this.#options;
     if (this.#isOver || this.#daemon) return;
     const number = ++this.daemons;
     world.note('simulation.daemon-started', { data: { number } });
@@ -206,8 +204,7 @@ export class Story {
       world,
       number,
       runner,
-      worker,
-      isHeedless,
+      planted,
       observer: {
         asked: (operation, subject) => {
           if (operation !== 'list') rules.order(operation, subject, daemon.isLatest);
