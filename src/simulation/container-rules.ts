@@ -14,6 +14,8 @@ export class ContainerRules {
   /** Processes whose result came home and was not the last: their container is tried again. */
   readonly #settled = new Set<RunLife>();
   readonly #rows = new Map<string, ContainerRow>();
+  /** When the attempt that a row is in, or was in last, was recorded; ms since the start. */
+  readonly #attemptSinceMs = new Map<string, number>();
 
   constructor(world: World, report: Report) {
     this.#world = world;
@@ -26,6 +28,8 @@ export class ContainerRules {
     if (wasFinal && row.state !== before.state) {
       this.#report('what ended stays ended', row.uuid, `it was ${before.state} and became ${row.state}`);
     }
+    if (row.state === 'Running' && before?.state !== 'Running')
+      this.#attemptSinceMs.set(row.uuid, this.#world.elapsedMs);
     if (row.state === 'Complete' && before?.state !== 'Complete') this.#completed(row);
     if (row.state === 'Queued' && before?.state === 'Running') this.#triedAgain(row, before);
     if (row.state === 'Cancelled' && before?.state !== 'Cancelled') this.#cancelled(row);
@@ -81,9 +85,7 @@ export class ContainerRules {
   #triedAgain(row: ContainerRow, before: ContainerRow): void {
     if (!/exited with \d+$/.test(row.error)) return;
     const { scheduling } = containerOf(row);
-    const last = this.#world.ledger.containers.get(row.uuid)?.runs.findLast(
-      (run) => run.instanceId === before.instance_id && run.endedAtMs !== undefined,
-    );
+    const last = this.#endedOf(before);
     if (last) this.#settled.add(last);
     const { exitCode, durationMs } = this.#world.itemOf(row.uuid) ?? { exitCode: 0, durationMs: 0 };
     const codes = scheduling.retry?.exitCodes ?? [];
@@ -94,9 +96,22 @@ export class ContainerRules {
   }
 
   #completed(row: ContainerRow): void {
-    const runs = this.#world.ledger.containers.get(row.uuid)?.runs ?? [];
-    const hasEnded = runs.some(({ ending }) => ending === 'exit' || ending === 'kill' || ending === 'crash');
-    if (!hasEnded) this.#report('only what ran is complete', row.uuid, 'no process of it ever ended');
+    if (this.#endedOf(row)) return;
+    const what = `no process of attempt ${row.attempts} on ${row.instance_id} ended`;
+    this.#report('only what ran is complete', row.uuid, what);
+  }
+
+  /** The process of the row's last attempt, when that ended by itself or was ended. */
+  #endedOf({ uuid, instance_id: instanceId }: ContainerRow): RunLife | undefined {
+    const sinceMs = this.#attemptSinceMs.get(uuid) ?? Infinity;
+    return this.#world.ledger.containers
+      .get(uuid)
+      ?.runs.findLast(
+        (run) =>
+          run.instanceId === instanceId &&
+          run.startedAtMs >= sinceMs &&
+          (run.ending === 'exit' || run.ending === 'kill' || run.ending === 'crash'),
+      );
   }
 
   #cancelled(row: ContainerRow): void {

@@ -12,6 +12,7 @@ import { createLog } from '../log.js';
 import type { workerMachine } from '../machines/worker.js';
 import { sizeContainer } from '../policy/choose-types.js';
 import { Reporter, type ReportedMetrics } from '../reporter.js';
+import type { completeRow } from '../queue/store/container-transitions.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './lifeline.js';
 import { MemoryQueue } from './memory-queue.js';
@@ -52,6 +53,8 @@ export interface PlantedMistakes {
   /** It gives orders without asking whether it still leads. */
   isHeedless: boolean;
   quotaBound: (() => QuotaBound) | undefined;
+  /** What the store makes of a result. */
+  completeRow: typeof completeRow | undefined;
 }
 
 const log = createLog('silent');
@@ -110,6 +113,7 @@ export class SimulatedDaemon {
       maxDispatchAttempts: scheduler.maxDispatchAttempts,
       isDown: () => trouble.isOn('store-outage'),
       isSuperseded: () => !this.isLatest,
+      completeRow: options.planted.completeRow,
     });
   }
 

@@ -3,6 +3,7 @@ import { RunnerProgram } from '../actors/runner-program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
+import type { completeRow } from '../queue/store/container-transitions.js';
 import type { Fault } from './faults.js';
 import { settle } from './heap-clock.js';
 import type { ContainerLife, InstanceLife } from './ledger.js';
@@ -42,6 +43,8 @@ export interface SimulateOptions {
   isHeedless?: boolean;
   /** In place of each daemon's bound of instances at quota: likewise. */
   quotaBound?: () => QuotaBound;
+  /** In place of what the store makes of a result: likewise. */
+  completeRow?: typeof completeRow;
 }
 
 /** What really happened. Times in ms since the start. */
@@ -75,10 +78,11 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
   const { everyVisit = false, beats = false, onEntry } = options;
-  const { worker, isHeedless = false, quotaBound } = options;
+  const { worker, isHeedless = false, quotaBound, completeRow } = options;
   const world = new World({ config, settings, seed, onEntry, everyVisit, beats });
   const rules = new Rules(world);
-  const story = new Story({ world, runner, rules, workload, faults, planted: { worker, isHeedless, quotaBound } });
+  const planted = { worker, isHeedless, quotaBound, completeRow };
+  const story = new Story({ world, runner, rules, workload, faults, planted });
   const untilMs = hours * 3_600_000;
   const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
   const stepMs = Math.max(60_000, untilMs / 100);
