@@ -16,6 +16,7 @@ const hindrances: readonly FaultKind[] = [
   'list-gaps',
   'silence',
   'blackout',
+  'lost-commands',
   'lost-answers',
   'lying-starts',
   'lying-lists',
