@@ -147,7 +147,7 @@ async function report(url) {
 
 async function remain(url) {
   console.log(`\nThe daemon goes on at ${url} until Ctrl-C. Talk to it with:`);
-  console.log(`  LONGSHORE_URL=${url} LONGSHORE_TOKEN=${token} npx longshore instances`);
+  console.log(`  LONGSHORE_URL=${url} LONGSHORE_TOKEN=${token} bin/longshore instances`);
   await new Promise((resolve) => process.once('SIGINT', resolve));
 }
 

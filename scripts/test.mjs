@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { contractTable } from './contract-table.mjs';
 
 const isCi = process.env.CI === 'true';
@@ -22,8 +23,9 @@ for (const check of checks) {
 const folder = mkdtempSync(join(tmpdir(), 'longshore-test-'));
 const report = join(folder, 'report.json');
 const output = mkdtempSync(join(tmpdir(), 'longshore-test-output-'));
-const args = ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-spawnSync('npx', [...args, ...process.argv.slice(2)], {
+const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
+const args = [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+spawnSync(process.execPath, [...args, ...process.argv.slice(2)], {
   stdio: ['ignore', 'inherit', 'inherit'],
   env: { LONGSHORE_TEST_OUTPUT: output, ...process.env },
 });

@@ -15,7 +15,7 @@ import { Orders } from './compose/orders.js';
 import { sshExecutors } from './compose/ssh-executors.js';
 import { storedDriverRecord } from './compose/driver-record.js';
 import { openStorage, type Storage } from './compose/storage.js';
-import { readClusterConfig } from './config/cluster-files.js';
+import { clusterDatabase, readClusterConfig } from './config/cluster-files.js';
 import type { Config } from './config/config.js';
 import { driverSecretsOf } from './config/driver-secrets.js';
 import type { Clock } from './domain/clock.js';
@@ -96,7 +96,14 @@ async function start(
   const metrics: Metrics = metricsOf(options, { containers, journal, orders: () => orders });
   const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
-  const reporter = new Reporter({ config, clock, log, journal: announced(journal, live.note), metrics });
+  const reporter = new Reporter({
+    config,
+    clock,
+    log,
+    journal: announced(journal, live.note),
+    metrics,
+    hasRun: controller && ((uuid) => ['Running', 'Complete'].includes(controller.get(uuid)?.state ?? '')),
+  });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
   const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const executorFactory = options.executorFactory ?? sshExecutors(config, clock);
@@ -110,6 +117,7 @@ async function start(
     log,
     storage,
     instanceSetId,
+    lockDatabase: clusterDatabase(config),
     url: () => url,
     begin: async (mandate) => {
       const record = storedDriverRecord(storage.db, config.driver);
@@ -192,6 +200,7 @@ async function openInspector(
       config.managementToken,
       config.systemRootToken,
       config.storePassword,
+      config.controllerDatabasePassword,
       config.dispatchPrivateKey,
       ...driverSecretsOf(config.driverParameters),
     ],

@@ -19,6 +19,7 @@ const secretNames = [
   'sessionToken',
   'password',
   'storePassword',
+  'controllerDatabasePassword',
   'passphrase',
   'authorization',
   'cookie',

@@ -8,6 +8,7 @@ import { checkClusterFiles } from './config/cluster-files.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
+import { answerHangUp } from './hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './log.js';
 import { machineChart } from './machine-chart.js';
@@ -33,6 +34,8 @@ async function serve(configPath: string, { inspect, inspectPort }: ServeWishes):
   const choice =
     inspect === undefined ? {} : { inspect: parseInspectChoice(inspect, [...config.instanceTypes.keys()]) };
   const log = createLog(config.logLevel);
+  let stop = (): void => process.exit(1);
+  answerHangUp(log, () => stop());
   const daemon = await compose({ config, clock: systemClock, log, ...choice });
   const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
     const fault = await tellServiceManager(word, status, process.env);
@@ -40,13 +43,15 @@ async function serve(configPath: string, { inspect, inspectPort }: ServeWishes):
   };
   await tell('ready', `in service at ${daemon.url}`);
   return new Promise((resolve) => {
-    closeWithGrace({ delay: stopGraceMs, logger: false }, async ({ err, signal }) => {
+    const options = { delay: stopGraceMs, logger: false as const, skip: ['SIGHUP' as const] };
+    const { close } = closeWithGrace(options, async ({ err, signal }) => {
       if (err) log.fatal({ err }, 'a fault nobody caught');
       log.info({ signal }, 'stopping; containers and instances are left as they are');
       await Promise.all([tell('stopping', 'stopping'), daemon.stop()]);
       log.info('stopped');
       resolve(err ? 1 : 0);
     });
+    stop = close;
   });
 }
 

@@ -18,6 +18,7 @@ import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.j
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
+import { AttemptFailures, describeStreak } from './policy/attempt-failures.js';
 import { ClaimBudget } from './policy/claim-budget.js';
 import type { ContainerResult, RefusedClaim } from './queue/queue.js';
 import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
@@ -45,6 +46,8 @@ export interface ReporterOptions {
   log: Logger;
   journal: Pick<Journal, 'append'>;
   metrics: ReportedMetrics;
+  /** Its runner said that it runs, or ran; not given: only results say so. */
+  hasRun?: ((uuid: string) => boolean) | undefined;
 }
 
 /** A visit that finds everything as it was: it begins, and its answer comes. */
@@ -66,10 +69,13 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
   readonly #claims = new ClaimBudget();
+  readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
+    const { clock, hasRun } = options;
+    this.#failures = new AttemptFailures({ now: () => clock.now(), ...(hasRun ? { hasRun } : {}) });
     const { instanceSecret } = tagKeys(options.config.pool.tagKeyPrefix);
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
@@ -280,12 +286,14 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
 
   completed(uuid: string, result: ContainerResult, ended: EndedAttempt): void {
     const { clock, metrics } = this.#options;
+    this.#failures.succeeded();
     metrics.attemptEnded('complete');
     this.#monitor.model.containers.ended(uuid, 'Complete', clock.now());
     this.#note('container.complete', attemptFacts(uuid, result, ended));
   }
 
   attemptEnded(uuid: string, result: ContainerResult, ended: EndedAttempt): void {
+    this.#failures.succeeded();
     this.#options.metrics.attemptEnded(ended.to === 'Queued' ? 'retried' : 'late');
     this.#note('container.attempt-ended', { to: ended.to, ...attemptFacts(uuid, result, ended) });
   }
@@ -324,7 +332,27 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.reverted', { container: uuid, to, because });
   }
 
+  /** What many attempts in a row failed of, for people; `undefined` when they do not. */
+  attemptFault(): string | undefined {
+    const streak = this.#failures.streak();
+    return streak && describeStreak(streak);
+  }
+
+  attemptSucceeded(uuid: string): void {
+    this.#failures.succeeded();
+    this.#failures.forget(uuid);
+  }
+
+  attemptFailed(uuid: string, because: string): void {
+    const streak = this.#failures.failed(uuid, because);
+    if (!streak) return;
+    const { count, reason } = streak;
+    this.#options.log.error({ component: 'dispatch', count, Reason: reason }, 'attempts fail alike');
+    this.#note('attempts.failing', { because: describeStreak(streak), data: { count } });
+  }
+
   decided({ kind, container, instance, because, data }: Decision): void {
+    if (kind === 'start' && container !== undefined) this.#failures.started(container);
     this.#options.log.debug(
       { component: 'dispatch', kind, ContainerUUID: container, Instance: instance, because },
       'decision',

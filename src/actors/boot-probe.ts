@@ -10,11 +10,12 @@ export interface BootProbeDeps {
   timeoutMs: number;
 }
 
-/** Runs the boot probe command as it is configured (P-7). */
+/** Runs the boot probe command as it is configured, in the login shell where that reads it (P-7). */
 export const bootProbeWith = ({ executors, command, timeoutMs }: BootProbeDeps) =>
   fromPromise<RemoteOutcome, OnInstance>(async ({ input, signal }) => {
     try {
-      await executors.of(input.instanceId).executor.run(command || 'true', { timeoutMs, signal });
+      const { executor } = executors.of(input.instanceId);
+      await executor.run(command || 'true', { timeoutMs, signal, shell: 'login' });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);

@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { Queue } from '../queue/queue.js';
 import { parseCollected } from '../runner/collected-result.js';
+import { timesOfRun } from '../runner/result-times.js';
 import { ExecutorError } from '../ssh/executor.js';
 import type { Slots } from '../ssh/slots.js';
 import { bounded } from './bounded.js';
@@ -54,7 +55,8 @@ async function bringHome(
   const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;
   const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-  const { isLost, attempt, ...result } = parseCollected(uuid, stdout);
+  const { isLost, attempt, durationMs, endedAgoMs, hostTimes: _, ...rest } = parseCollected(uuid, stdout);
+  const result = { ...rest, ...timesOfRun({ durationMs, endedAgoMs }, clock.now()) };
   const origin = { instanceId, attempt };
   const report = (): Promise<unknown> =>
     isLost ? queue.lost(uuid, result.note, origin) : queue.complete(uuid, result, origin);

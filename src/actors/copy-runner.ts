@@ -28,7 +28,8 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
         return { ok: true };
       const command = installCommand(loaded, instance.remoteUser);
       const options = { stdin: loaded.content, timeoutMs, signal };
-      await inTurn(uploads, signal, () => executor.run(command, options));
+      const { stdout, stderr } = await inTurn(uploads, signal, () => executor.run(command, options));
+      assertInstalled(loaded, stdout, stderr);
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
@@ -54,14 +55,44 @@ async function isInstalled(
   return false;
 }
 
-/** Written beside, checked, then renamed: the name never stands for half a program. */
+/** What a shell answers when a file cannot be executed, or is not there. */
+const cannotExecute = new Set([126, 127]);
+
+/** Judges what the host says of the file that it has now. Throws {@link ExecutorError}. */
+function assertInstalled({ md5, path }: LoadedRunner, stdout: string, stderr: string): void {
+  const [, sum, status] = /^([0-9a-f]{32}) (\d{1,3})\n$/.exec(stdout) ?? [];
+  if (sum !== md5) {
+    const said = JSON.stringify(stdout.slice(0, 300));
+    const message = `the runner program was not installed as ${path}: its checksum there should be ${md5}, the host said ${said}`;
+    throw new ExecutorError('exit', message, { stdout, stderr, exitCode: 1 });
+  }
+  if (cannotExecute.has(Number(status))) {
+    const message = `${notExecutable(path)} (status ${status})`;
+    throw new ExecutorError('exit', message, { stdout, stderr, exitCode: Number(status) });
+  }
+}
+
+/** With the remedy. */
+export function notExecutable(path: string): string {
+  const folder = path.slice(0, path.lastIndexOf('/'));
+  return (
+    `the runner program ${path} cannot be executed on the instance: is ${folder} mounted noexec? ` +
+    'Set runner.deployDirectory to a folder on a file system that may execute programs'
+  );
+}
+
+/**
+ * Written beside, checked, then renamed: the name never stands for half a program. Prints the checksum of what is there
+ * then, and the status with which it runs.
+ */
 export function installCommand({ md5, path }: LoadedRunner, remoteUser: string): string {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const script = [
     `set -e; dstdir=${doubleQuote(folder)}; dstfile=${doubleQuote(path)}; tmpfile="$dstfile.new.$$"`,
     `mkdir -p "$dstdir"; touch "$tmpfile"; chmod 0755 "$dstdir" "$tmpfile"; cat >"$tmpfile"`,
     `sum=$(md5sum <"$tmpfile"); if [ "\${sum%% *}" != ${md5} ]; then rm -f "$tmpfile"; echo "the copy is damaged" >&2; exit 1; fi`,
-    `mv "$tmpfile" "$dstfile"`,
+    `mv "$tmpfile" "$dstfile"; sum=$(md5sum <"$dstfile"); status=0`,
+    `"$dstfile" --version </dev/null >/dev/null 2>&1 || status=$?; echo "\${sum%% *} $status"`,
   ].join('; ');
   return remoteUser === 'root' ? script : `sudo sh -c ${singleQuote(script)}`;
 }

@@ -28,6 +28,10 @@ export interface DispatchObserver {
   decided(decision: Decision): void;
   failed(operation: string, uuid: string, error: unknown): void;
   fetchFailed(error: unknown): void;
+  /** An attempt ended on its instance without a result. */
+  attemptFailed?(uuid: string, because: string): void;
+  /** The queue has a container as Complete that this dispatcher dealt with. */
+  attemptSucceeded?(uuid: string): void;
 }
 
 export interface DispatchOptions {
@@ -190,9 +194,7 @@ export class Dispatch implements DispatchPort {
     this.#upkeep.run(this.#plan, instances);
     this.#noteSuspects(this.#plan.suspects);
     const { notable } = this.#plan;
-    const hasUnknownWorkers = pool.hasUnknownWorkers();
-    const mayRunUnseen = ({ instanceId }: Container): boolean =>
-      hasUnknownWorkers || pool.mayMiss(instanceId);
+    const mayRunUnseen = (container: Container): boolean => pool.mayRunUnseen(container);
     for (const action of syncActions({ queue: snapshot, running, mayRunUnseen, notable }))
       this.#reconcile(action, running.has(action.uuid));
   }
@@ -283,11 +285,13 @@ export class Dispatch implements DispatchPort {
   }
 
   #reconcile(action: SyncAction, hasProcess: boolean): void {
+    if ('hasFailed' in action) this.#options.observer.attemptFailed?.(action.uuid, action.because);
     const { queue, pool, observer } = this.#options;
     const { uuid } = action;
     switch (action.kind) {
       case 'forget':
         this.#killed.delete(uuid);
+        if (queue.get(uuid)?.state === 'Complete') observer.attemptSucceeded?.(uuid);
         return queue.forget(uuid);
       case 'lost':
         return this.#operate('lost', uuid, action.because, () => queue.lost(uuid, action.because));

@@ -58,10 +58,10 @@ export interface Pool {
   /** What runs on some worker is not known yet; one that is taken for an orphan does not count. */
   hasUnknownWorkers(): boolean;
   /**
-   * That instance may be there though this process does not know it: too few lists arrived since its start. Without an
-   * id: some instance may.
+   * A container without a process here may have one all the same: its instance has not said yet what runs on it, or may
+   * be there though too few lists arrived to show it. Where the instance is not known: any may be the one.
    */
-  mayMiss(instanceId: string | undefined): boolean;
+  mayRunUnseen(container: Pick<Container, 'uuid' | 'instanceId'>): boolean;
   atQuota(): boolean;
   atCapacity(type: InstanceType): boolean;
   /** The provider lacked the type a while ago, and one create call may ask again. */

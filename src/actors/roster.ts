@@ -96,6 +96,8 @@ export class WorkerRoster {
   #listedAt = 0;
   #listsRead = 0;
   #firstListedAt = 0;
+  /** Destroyed and off the list while lists may still leave instances out. */
+  readonly #sawGo = new Set<string>();
 
   constructor(options: WorkerRosterOptions) {
     this.#options = options;
@@ -153,14 +155,21 @@ export class WorkerRoster {
       entry.missed++;
       const { lists, graceMs } = this.#options.missing;
       const isOverdue = entry.missed >= lists && this.#listedAt - entry.missedSince >= graceMs;
+      if (destroyConfirmed) this.#sawGo.add(entry.instance.id);
       if (destroyConfirmed || isOverdue) this.#retire(entry);
     }
+    if (this.isComplete()) this.#sawGo.clear();
   }
 
   /** As many lists arrived, over as much time, as one that is left out of lists is waited for: what is there was seen. */
   isComplete(): boolean {
     const { lists, graceMs } = this.#options.missing;
     return this.#listsRead >= lists && this.#listedAt - this.#firstListedAt >= graceMs;
+  }
+
+  /** Whether that instance may be there though no list of this process shows it, or shows it no more. */
+  mayMiss(instanceId: string): boolean {
+    return !this.isComplete() && !this.#entries.has(instanceId) && !this.#sawGo.has(instanceId);
   }
 
   /** Some instance was not in the last list, and nobody knows yet whether it is gone. */

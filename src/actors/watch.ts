@@ -42,7 +42,7 @@ export const watchWith = (deps: WatchDeps) =>
       heard();
       follow(deps, input.instanceId, abort.signal, { heard, tell }).then(
         () => end(true, 'the watch ended'),
-        (error: unknown) => end(!isUnknownFlag(error), messageOf(error)),
+        (error: unknown) => end(!isForGood(error), messageOf(error)),
       );
     } else {
       queueMicrotask(() => end(false, 'the runner program cannot be watched'));
@@ -86,8 +86,10 @@ export function parseWatchLine(line: string, clusterId: string): WatchEvent | un
   return word === 'ended' ? { type: 'watch.ended', ...named } : undefined;
 }
 
-function isUnknownFlag(error: unknown): boolean {
-  return error instanceof ExecutorError && error.code === 'exit' && error.exitCode === 2;
+/** The program does not know the flag, or the server has no session to spare for it: polling serves alone. */
+function isForGood(error: unknown): boolean {
+  if (!(error instanceof ExecutorError)) return false;
+  return error.code === 'session-limit' || (error.code === 'exit' && error.exitCode === 2);
 }
 
 function messageOf(error: unknown): string {

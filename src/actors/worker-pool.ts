@@ -58,6 +58,8 @@ export class WorkerPool implements Pool, Roster {
   readonly #options: WorkerPoolOptions;
   readonly #launches: Launches;
   readonly #exited = new Map<string, { instanceId: string; at: number }>();
+  /** Where containers were started while lists may leave instances out: not every queue knows it. */
+  readonly #startedOn = new Map<string, string>();
   /** With the exited ones, for as long as neither changes. */
   #running: { live: ReadonlyMap<string, RunningView>; all: ReadonlyMap<string, RunningView> } | undefined;
   readonly #notifier = new Notifier();
@@ -245,9 +247,15 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.roster.views.hasUnknown();
   }
 
-  mayMiss(instanceId: string | undefined): boolean {
+  mayRunUnseen(container: Parameters<Pool['mayRunUnseen']>[0]): boolean {
     const { roster } = this.#options;
-    return !roster.isComplete() && !(instanceId && roster.get(instanceId));
+    const instanceId = container.instanceId || this.#startedOn.get(container.uuid);
+    if (!instanceId) return this.hasUnknownWorkers() || !roster.isComplete();
+    const entry = roster.get(instanceId);
+    if (!entry) return roster.mayMiss(instanceId);
+    const { workerState, isOrphan } = viewOfWorker(entry.actor.getSnapshot());
+    // One of an earlier process whose create call was never heard boots here, and may run what that one started.
+    return (workerState === 'unknown' && !isOrphan) || workerState === 'booting';
   }
 
   gauges(): WorkerGaugeView[] {
@@ -339,6 +347,8 @@ export class WorkerPool implements Pool, Roster {
     if (!entry?.actor.getSnapshot().can(event)) return false;
     this.#exited.delete(uuid);
     this.#running = undefined;
+    if (this.#options.roster.isComplete()) this.#startedOn.clear();
+    else this.#startedOn.set(uuid, instanceId);
     entry.actor.send(event);
     return true;
   }

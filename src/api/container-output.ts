@@ -59,14 +59,21 @@ async function* followStream(
   let pauseMs = lookMs;
   while (!signal.aborted) {
     const record = await store.find(uuid);
-    if (record?.attempts !== attempt) sent = 0;
-    attempt = record?.attempts;
+    // A number of its own for each: one that ran nothing is not charged.
+    const now = record?.attempt ?? record?.attempts;
+    if (now !== attempt) sent = 0;
+    attempt = now;
     if (!record || isFinal(record.state)) {
       const kept = await store.output(uuid);
       if (kept) yield kept[stream].slice(sent);
       return;
     }
-    const view = pool.instances().find(({ containerUuids }) => containerUuids.includes(uuid));
+    const view = pool
+      .instances()
+      .find(
+        ({ instanceId, containerUuids }) =>
+          containerUuids.includes(uuid) && (!record.instanceId || instanceId === record.instanceId),
+      );
     if (view && record.state === 'Running') {
       let read = 0;
       try {
@@ -79,7 +86,8 @@ async function* followStream(
         pauseMs = lookMs;
       } catch (error) {
         // The connection is made anew, or the container is found elsewhere, or what was kept tells the rest.
-        if (!(error instanceof ExecutorError)) throw error;
+        // Who waits for a session that others have gets that told, not silence.
+        if (!(error instanceof ExecutorError) || error.code === 'session-limit') throw error;
         pauseMs = Math.min(longestLookMs, 2 * pauseMs);
       }
     }

@@ -33,6 +33,8 @@ export interface ApiDeps {
   /** Throws `superseded` while another daemon leads, as all do that only a leader can. */
   pool: Pool;
   role(): Role;
+  /** What many attempts in a row failed of; `undefined` when they do not. */
+  attemptFault(): string | undefined;
   /** Throws `superseded`, saying who leads, while another daemon does. */
   assertLeading(): void;
   store: ContainerStore;

@@ -25,6 +25,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     types,
     costPerHour: views.reduce((sum, { instanceType }) => sum + instanceType.price, 0),
     containers: await deps.store.counts(),
+    failed: (await deps.store.failed()) ?? null,
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
     breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),

@@ -5,7 +5,10 @@ export function healthOf({
   role,
   pool,
   journal,
-}: Pick<ApiDeps, 'role' | 'pool' | 'journal'>): string | undefined {
+  attemptFault,
+}: Pick<ApiDeps, 'role' | 'pool' | 'journal' | 'attemptFault'>): string | undefined {
   const { fault, state } = role();
-  return fault ?? (state === 'leading' ? pool.health() : undefined) ?? journal.state().fault;
+  return (
+    fault ?? (state === 'leading' ? (pool.health() ?? attemptFault()) : undefined) ?? journal.state().fault
+  );
 }

@@ -98,6 +98,7 @@ export const instanceRoutes =
         role: { ...role, fault: role.fault ?? null, leader: role.leader ?? null },
         // What a store that does not answer holds is not known.
         containers: await store.counts().catch(() => null),
+        failed: (await store.failed().catch(() => undefined)) ?? null,
         ...(isLeading ? { instances: pool.countWorkers(), atQuota: pool.atQuota() } : {}),
         health: healthOf(deps) ?? 'OK',
       };

@@ -15,6 +15,7 @@ import {
 } from 'fastify-type-provider-zod';
 import type { ApiSettings } from '../config/config.js';
 import { QueueError } from '../queue/queue.js';
+import { ExecutorError } from '../ssh/executor.js';
 import { authenticateWith, tokenTest } from './authenticate.js';
 import { containerRoutes, statusOf } from './container-routes.js';
 import type { ApiDeps } from './deps.js';
@@ -74,6 +75,9 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
       return fail(reply, 400, ...texts);
     }
     if (error instanceof QueueError) return fail(reply, statusOf(error), error.message);
+    if (error instanceof ExecutorError && error.code === 'session-limit') {
+      return fail(reply.type('application/json'), 503, error.message);
+    }
     const status = error.statusCode ?? 500;
     if (status >= 500) deps.log.error({ component: 'api', err: error }, 'request failed');
     return fail(

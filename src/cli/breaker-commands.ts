@@ -1,8 +1,16 @@
 import type { Command } from 'commander';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
+import { forEachId } from './each-id.js';
 import { printJson, printTable } from './output.js';
 import type { Page } from './wire.js';
+
+const breakerColumns = [
+  { head: 'breaker', priority: 4, least: 20 },
+  { head: 'state', priority: 3 },
+  { head: 'until', priority: 1, least: 24 },
+  { head: 'because', priority: 2 },
+];
 
 interface BreakerBody {
   key: string;
@@ -24,7 +32,7 @@ export function addBreakerCommands(program: Command, context: CommandContext): v
       const items = await list(command);
       if (options.json) return printJson(output, items);
       const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
-      printTable(output, ['breaker', 'state', 'until', 'because'], rows);
+      printTable(output, breakerColumns, rows);
     });
   breakers
     .command('reset')
@@ -34,9 +42,10 @@ export function addBreakerCommands(program: Command, context: CommandContext): v
     .action(async (keys: string[], options: { all?: boolean }, command: Command) => {
       if (keys.length === 0 && !options.all) throw new ClientError('give at least one breaker, or --all', 2);
       const wanted = options.all ? (await list(command)).map(({ key }) => key) : keys;
-      for (const key of wanted) {
-        await context.client(command).post('/v1/breakers/reset', { key });
+      const client = context.client(command);
+      await forEachId(wanted, context, async (key) => {
+        await client.post('/v1/breakers/reset', { key });
         output.write(`${key}\treset\n`);
-      }
+      });
     });
 }

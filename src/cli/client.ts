@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { WebSocket } from 'ws';
+import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import { madeManagementToken } from '../config/secrets.js';
 
 /** What went wrong between this command and the daemon; `exitCode` as the help of the program lists them. */
 export class ClientError extends Error {
@@ -28,20 +30,47 @@ export interface ConnectionOptions {
 /** Where the daemon is and how to log in: from options, environment, or its configuration. Throws {@link ClientError}. */
 export function findDaemon(options: ConnectionOptions, env: NodeJS.ProcessEnv): Connection {
   const path = options.config ?? env['LONGSHORE_CONFIG'];
-  const config = path === undefined ? undefined : loadConfig(path, env);
+  const given = options.tokenFile ? tokenIn(options.tokenFile) : env['LONGSHORE_TOKEN'];
+  // Of the daemon's secrets only this one is needed here, and only where it is not given.
+  const secrets = given === undefined ? (['managementToken'] as const) : [];
+  const config = path === undefined ? undefined : loadConfig(path, env, secrets);
+  const token = given ?? (config ? tokenOf(config) : '');
   const url = options.url ?? env['LONGSHORE_URL'] ?? (config && addressOf(config.stateDir, config.api));
   if (url === undefined) {
     throw new ClientError('where is the daemon? give --config FILE, --url URL or LONGSHORE_URL', 2);
   }
-  const token = options.tokenFile
-    ? readFileSync(options.tokenFile, 'utf8').trim()
-    : (env['LONGSHORE_TOKEN'] ?? config?.managementToken ?? '');
   return { url: url.replace(/\/$/, ''), token };
+}
+
+function tokenIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ClientError(`--token-file ${file} cannot be read (${code}): correct its path or its mode`, 2, {
+      cause,
+    });
+  }
+}
+
+/** That of the configuration, or the one that the daemon made for itself. */
+function tokenOf(config: Config): string {
+  return config.makesManagementToken ? madeManagementToken(config) : config.managementToken;
 }
 
 function addressOf(stateDir: string, api: { listen: string; tlsCertFile: string }): string {
   const path = join(stateDir, 'api-address');
-  if (existsSync(path)) return readFileSync(path, 'utf8').trim();
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    // The system chose the port: without the file it is not known.
+    if (code !== 'ENOENT' && api.listen.endsWith(':0')) {
+      throw new ClientError(`${path} cannot be read (${code}): give the daemon’s address with --url`, 2, {
+        cause,
+      });
+    }
+  }
   return `${api.tlsCertFile === '' ? 'http' : 'https'}://${api.listen}`;
 }
 
@@ -98,7 +127,14 @@ export class Client {
 
   async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await this.#fetch(method, path, body, AbortSignal.timeout(replyTimeoutMs));
-    const text = await response.text();
+    let text: string;
+    try {
+      text = await response.text();
+    } catch (cause) {
+      throw new ClientError('the connection to the daemon was lost before its answer was complete', 3, {
+        cause,
+      });
+    }
     return (text === '' ? {} : JSON.parse(text)) as T;
   }
 

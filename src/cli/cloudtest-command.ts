@@ -114,11 +114,19 @@ function lineOf({ step, zone, ok, durationMs, detail }: StepReport): string {
   return `${ok ? 'ok    ' : 'FAILED'} ${seconds(durationMs).padStart(9)}  ${step}${place}${detail === '' ? '' : `: ${detail}`}`;
 }
 
+const reportColumns = [
+  { head: 'step', priority: 5, least: 16 },
+  { head: 'zone', priority: 1 },
+  { head: 'result', priority: 4 },
+  { head: 'time', priority: 2 },
+  { head: 'detail', priority: 3 },
+];
+
 function printReport(output: Output, { ok, driver, instanceType, steps, left }: CloudTestReport): void {
   const rows = steps.map(({ step, zone, ok: isOk, durationMs, detail }) => {
     return [step, zone || '-', isOk ? 'ok' : 'FAILED', seconds(durationMs), detail || '-'];
   });
-  printTable(output, ['step', 'zone', 'result', 'time', 'detail'], rows);
+  printTable(output, reportColumns, rows);
   for (const id of left) output.write(`May still be there: ${id}. Run it again with --destroy-existing.\n`);
   output.write(`${driver}, ${instanceType}: ${ok ? 'all is well' : 'NOT as it should be'}\n`);
 }

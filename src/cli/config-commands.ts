@@ -49,6 +49,7 @@ function withoutSecrets(config: Config): Record<string, unknown> {
     systemRootToken: hide(config.systemRootToken),
     dispatchPrivateKey: hide(config.dispatchPrivateKey),
     storePassword: hide(config.storePassword),
+    controllerDatabasePassword: hide(config.controllerDatabasePassword),
     driverParameters: withoutDriverSecrets(config.driverParameters),
     instanceTypes: Object.fromEntries(config.instanceTypes),
   };

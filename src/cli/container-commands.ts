@@ -2,11 +2,28 @@ import { Option, type Command } from 'commander';
 import { parseDuration } from '../domain/duration.js';
 import { ClientError, type Client } from './client.js';
 import type { CommandContext } from './context.js';
+import { forEachId } from './each-id.js';
 import { printJson, printTable, startProgress, type Output } from './output.js';
-import { isFinished, type ContainerBody, type Page } from './wire.js';
+import { isFinished, outcomeOf, type ContainerBody, type Page } from './wire.js';
 
 const longestPollMs = 1_000;
 const pathOf = (uuid: string): string => `/v1/containers/${encodeURIComponent(uuid)}`;
+
+const queueColumns = [
+  { head: 'container', priority: 9, least: 27 },
+  { head: 'name', priority: 6 },
+  { head: 'state', priority: 8, least: 17 },
+  { head: 'priority', priority: 3 },
+  { head: 'instance', priority: 4, least: 19 },
+  { head: 'status', priority: 7, least: 16 },
+  { head: 'goes on with', priority: 2, least: 24 },
+];
+const endColumns = [
+  { head: 'container', priority: 4, least: 27 },
+  { head: 'state', priority: 3, least: 17 },
+  { head: 'exit code', priority: 1 },
+  { head: 'error', priority: 2 },
+];
 
 /** queue, cancel, logs, wait. */
 export function addContainerCommands(program: Command, context: CommandContext): void {
@@ -25,14 +42,11 @@ export function addContainerCommands(program: Command, context: CommandContext):
         .get<Page<ContainerBody>>(`/v1/containers?${query.toString()}`);
       if (options.json) return printJson(output, page);
       const rows = page.items.map((each) => {
-        const { uuid, name, state, priority, instance, wait } = each;
+        const { uuid, name, priority, instance, wait } = each;
+        const state = outcomeOf(each);
         return [uuid, name, state, priority, instance || '-', statusOf(each), wait?.unblocks ?? '-'];
       });
-      printTable(
-        output,
-        ['container', 'name', 'state', 'priority', 'instance', 'status', 'goes on with'],
-        rows,
-      );
+      printTable(output, queueColumns, rows);
     });
   program
     .command('cancel')
@@ -40,12 +54,11 @@ export function addContainerCommands(program: Command, context: CommandContext):
     .argument('<uuid...>')
     .option('--reason <text>', 'why', '')
     .action(async (uuids: string[], { reason }: { reason: string }, command: Command) => {
-      for (const uuid of uuids) {
-        const { state } = await context
-          .client(command)
-          .post<ContainerBody>(`${pathOf(uuid)}/cancel`, { reason });
+      const client = context.client(command);
+      await forEachId(uuids, context, async (uuid) => {
+        const { state } = await client.post<ContainerBody>(`${pathOf(uuid)}/cancel`, { reason });
         output.write(`${uuid}\t${state}\n`);
-      }
+      });
     });
   program
     .command('logs')
@@ -79,34 +92,53 @@ export function addContainerCommands(program: Command, context: CommandContext):
     .action(async (uuids: string[], { timeout }: { timeout: string }, command: Command) => {
       const timeoutMs = parseDuration(timeout);
       const deadlineAt = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs;
-      const ended = await waitForAll(context.client(command), uuids, deadlineAt, output);
-      const rows = ended.map((each) => [each.uuid, each.state, String(each.exitCode ?? '-'), each.error]);
-      printTable(output, ['container', 'state', 'exit code', 'error'], rows);
+      const { ended, unknown } = await waitForAll(context.client(command), uuids, deadlineAt, output);
+      const rows = ended.map((each) => [
+        each.uuid,
+        outcomeOf(each),
+        String(each.exitCode ?? '-'),
+        each.error,
+      ]);
+      if (rows.length > 0) printTable(output, endColumns, rows);
+      for (const [uuid, message] of unknown) output.error(`${uuid}: ${message}\n`);
       const codes = ended.map(({ state, exitCode }) => (state === 'Complete' ? (exitCode ?? 1) : 1));
+      codes.push(...Array.from(unknown, () => 1));
       context.setExitCode(codes.length === 1 ? codes[0]! : Number(codes.some((code) => code !== 0)));
     });
 }
 
-/** Polls until all have ended. Throws {@link ClientError} after the deadline. */
+interface Waited {
+  /** In the order asked for. */
+  ended: ContainerBody[];
+  /** Those that the daemon does not know, with its message. */
+  unknown: ReadonlyMap<string, string>;
+}
+
+/** Polls until all that the daemon knows have ended. Throws {@link ClientError} after the deadline. */
 async function waitForAll(
   client: Client,
   uuids: readonly string[],
   deadlineAt: number,
   output: Output,
-): Promise<ContainerBody[]> {
+): Promise<Waited> {
   const progress = startProgress(output, 'waiting');
   const ended = new Map<string, ContainerBody>();
+  const unknown = new Map<string, string>();
+  const asked = [...new Set(uuids)];
   try {
     for (let pauseMs = 50; ; pauseMs = Math.min(longestPollMs, pauseMs * 2)) {
-      for (const uuid of uuids) {
-        if (ended.has(uuid)) continue;
-        const body = await client.get<ContainerBody>(pathOf(uuid));
-        if (isFinished(body)) ended.set(uuid, body);
+      for (const uuid of asked) {
+        if (ended.has(uuid) || unknown.has(uuid)) continue;
+        const body = await client.get<ContainerBody>(pathOf(uuid)).catch((error: unknown) => {
+          if (!(error instanceof ClientError) || error.exitCode > 1) throw error;
+          unknown.set(uuid, error.message);
+        });
+        if (body && isFinished(body)) ended.set(uuid, body);
       }
-      const left = new Set(uuids).size - ended.size;
-      if (left === 0) return uuids.map((uuid) => ended.get(uuid)!);
+      const left = asked.length - ended.size - unknown.size;
+      if (left === 0) return { ended: asked.flatMap((uuid) => ended.get(uuid) ?? []), unknown };
       if (Date.now() > deadlineAt) throw new ClientError(`${left} containers have not ended`, 1);
-      progress.text = `${ended.size} of ${uuids.length} containers ended`;
+      progress.text = `${ended.size} of ${asked.length} containers ended`;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   } finally {

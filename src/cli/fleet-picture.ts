@@ -1,5 +1,6 @@
 import { formatDuration } from '../domain/duration.js';
 import type { FleetNow } from './fleet-follower.js';
+import { fitColumns, type TableColumn } from './fit-columns.js';
 import { printable } from './output.js';
 import type { InstanceBody } from './wire.js';
 
@@ -59,7 +60,7 @@ function heading({ fleet, instances }: FleetNow, options: PictureOptions, paint:
       ),
     ),
     cut(`instances   ${counts(fleet.instances)}`),
-    cut(`containers  ${counts(fleet.containers)}`),
+    cut(`containers  ${counts(outcomesOf(fleet))}`),
     ...fleet.waits.slice(0, 3).map(({ count, example }) => cut(`waiting     ${count} × ${example}`)),
     ...fleet.breakers
       .slice(0, 3)
@@ -70,33 +71,50 @@ function heading({ fleet, instances }: FleetNow, options: PictureOptions, paint:
   return lines;
 }
 
-interface Column {
-  head: string;
+/** A container that ended with another exit code than 0 failed; the API counts it among the complete ones. */
+function outcomesOf({ containers, failed }: FleetNow['fleet']): Record<string, number> {
+  const { Complete: complete, ...others } = containers;
+  if (complete === undefined || !failed) return containers;
+  return { ...others, Complete: complete - failed, Failed: failed };
+}
+
+interface Column extends TableColumn {
   of(instance: InstanceBody, nowMs: number): string;
 }
 
 const columnsOf: readonly Column[] = [
-  { head: 'INSTANCE', of: ({ instance, launch }) => instance || `(${launch})` },
-  { head: 'STATE', of: ({ state, bootStage }) => (bootStage === null ? state : `${state} (${bootStage})`) },
-  { head: 'BEHAVIOR', of: ({ idleBehavior }) => idleBehavior },
-  { head: 'TYPE', of: ({ type }) => type },
-  { head: '$/H', of: ({ price }) => price.toFixed(4) },
-  { head: 'AGE', of: ({ appearedAt }, nowMs) => ageOf(appearedAt, nowMs) },
-  { head: 'ADDRESS', of: ({ address }) => address || '-' },
-  { head: 'CONTAINERS', of: ({ containers }) => containers.join(' ') || '-' },
+  { head: 'INSTANCE', priority: 9, least: 32, of: ({ instance, launch }) => instance || `(${launch})` },
+  {
+    head: 'STATE',
+    priority: 8,
+    least: 19,
+    of: ({ state, bootStage }) => (bootStage === null ? state : `${state} (${bootStage})`),
+  },
+  { head: 'BEHAVIOR', priority: 4, of: ({ idleBehavior }) => idleBehavior },
+  { head: 'TYPE', priority: 6, of: ({ type }) => type },
+  { head: '$/H', priority: 3, of: ({ price }) => price.toFixed(4) },
+  { head: 'AGE', priority: 5, of: ({ appearedAt }, nowMs) => ageOf(appearedAt, nowMs) },
+  { head: 'ADDRESS', priority: 1, least: 21, of: ({ address }) => address || '-' },
+  { head: 'CONTAINERS', priority: 7, of: ({ containers }) => containers.join(' ') || '-' },
 ];
+const betweenColumns = 2;
 
+/** Columns of low priority are left out where the terminal is narrow. */
 function table(instances: readonly InstanceBody[], options: PictureOptions, paint: Paint): string[] {
   const cells = instances.map((each) => columnsOf.map(({ of }) => printable(of(each, options.nowMs))));
   const heads = columnsOf.map(({ head }) => head);
-  const widths = heads.map((head, index) =>
+  const natural = heads.map((head, index) =>
     cells.reduce((widest, row) => Math.max(widest, row[index]!.length), head.length),
   );
+  const widths = fitColumns(columnsOf, natural, options.columns + betweenColumns, betweenColumns);
   const line = (row: readonly string[]): string =>
     clipped(
       row
-        .map((text, index) => text.padEnd(widths[index]!))
-        .join('  ')
+        .flatMap((text, index) => {
+          const width = widths[index];
+          return width === undefined ? [] : [clipped(text, width).padEnd(width)];
+        })
+        .join(' '.repeat(betweenColumns))
         .trimEnd(),
       options.columns,
     );

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
+import { forEachId } from './each-id.js';
 import { printable, printJson, printTable } from './output.js';
 import type { InstanceBody, Page } from './wire.js';
 
@@ -10,6 +11,16 @@ const orders = {
   run: 'take containers again',
   kill: 'destroy the instance at once',
 } as const;
+
+const instanceColumns = [
+  { head: 'instance', priority: 9, least: 40 },
+  { head: 'state', priority: 8, least: 20 },
+  { head: 'behavior', priority: 4 },
+  { head: 'type', priority: 6 },
+  { head: '$/h', priority: 3 },
+  { head: 'address', priority: 2, least: 21 },
+  { head: 'containers', priority: 5, least: 27 },
+];
 
 interface ExplanationBody {
   lines: string[];
@@ -29,11 +40,7 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
       const page = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
       const items = options.orphans ? page.items.filter(({ isOrphan }) => isOrphan) : page.items;
       if (options.json) return printJson(output, items);
-      printTable(
-        output,
-        ['instance', 'state', 'behavior', 'type', '$/h', 'address', 'containers'],
-        items.map(rowOf),
-      );
+      printTable(output, instanceColumns, items.map(rowOf));
     });
   for (const [order, description] of Object.entries(orders)) addOrder(program, order, description, context);
   addReferenceWords(program, context);
@@ -100,15 +107,10 @@ function addOrder(program: Command, order: string, description: string, context:
     .option('--reason <text>', 'why', '')
     .action(async (ids: string[], options: { reason: string }, command: Command) => {
       if (ids.length === 0) throw new ClientError('give at least one instance id', 2);
-      for (const id of ids) {
-        try {
-          await context.client(command).post(`/v1/instances/${encodeURIComponent(id)}/${order}`, options);
-          context.output.error(`${id}: 200 OK\n`);
-        } catch (error) {
-          if (!(error instanceof ClientError) || error.exitCode > 1) throw error;
-          context.output.error(`${id}: ${error.message}\n`);
-          context.setExitCode(1);
-        }
-      }
+      const client = context.client(command);
+      await forEachId(ids, context, async (id) => {
+        await client.post(`/v1/instances/${encodeURIComponent(id)}/${order}`, options);
+        context.output.error(`${id}: 200 OK\n`);
+      });
     });
 }

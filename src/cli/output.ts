@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import ora from 'ora';
+import { fitColumns, type TableColumn } from './fit-columns.js';
 
 /** Where a command prints, and how. */
 export interface Output {
@@ -8,23 +9,65 @@ export interface Output {
   error(text: string): void;
   /** A person looks: tables and progress are welcome. */
   isTerminal: boolean;
+  /** Width of the terminal; `undefined`: tables are as wide as what they hold. */
+  readonly columns?: number | undefined;
 }
 
 export const processOutput: Output = {
   write: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY === true,
+  get columns() {
+    // A terminal that does not know its width says 0.
+    return process.stdout.columns || undefined;
+  },
 };
 
-/** A table for people; tab-separated lines for programs that did not ask for JSON. */
-export function printTable(output: Output, head: string[], rows: readonly string[][]): void {
+/** Beside each cell of a table: a line and two blanks; one more line ends the row. */
+const besideCell = 3;
+/** Of East Asian scripts, and emoji: they take two places. */
+const wideCharacter =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/**
+ * A table for people, no wider than the terminal: texts are cut with `…`, and columns of low priority are left out and
+ * named below it. Tab-separated lines with everything for programs that did not ask for JSON.
+ */
+export function printTable(
+  output: Output,
+  columns: readonly (string | TableColumn)[],
+  rows: readonly string[][],
+): void {
+  const named = columns.map((column) => (typeof column === 'string' ? { head: column } : column));
+  const cells = [named.map(({ head }) => head), ...rows].map((row) => row.map(printable));
   if (!output.isTerminal) {
-    for (const row of [head, ...rows]) output.write(`${row.map(printable).join('\t')}\n`);
+    for (const row of cells) output.write(`${row.join('\t')}\n`);
     return;
   }
-  const table = new Table({ head, style: { head: process.env['NO_COLOR'] ? [] : ['bold'], border: [] } });
-  table.push(...rows.map((row) => row.map(printable)));
+  const natural = named.map((_column, index) => widest(cells.map((row) => row[index] ?? '')));
+  const widths =
+    output.columns === undefined ? natural : fitColumns(named, natural, output.columns - 1, besideCell);
+  const shown = [...named.keys()].filter((index) => widths[index] !== undefined);
+  const [head = [], ...body] = cells.map((row) => shown.map((index) => row[index] ?? ''));
+  const table = new Table({
+    head,
+    colWidths: shown.map((index) => widths[index]! + besideCell - 1),
+    style: { head: process.env['NO_COLOR'] ? [] : ['bold'], border: [] },
+  });
+  table.push(...body);
   output.write(`${table.toString()}\n`);
+  const left = named.filter((_column, index) => widths[index] === undefined).map(({ head: name }) => name);
+  if (left.length > 0) output.error(`not shown: ${left.join(', ')}; --wide shows every column\n`);
+}
+
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, widthOf(text)), 0);
+}
+
+function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += wideCharacter.test(character) ? 2 : 1;
+  return width;
 }
 
 export function printJson(output: Output, value: unknown): void {

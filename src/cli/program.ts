@@ -4,6 +4,7 @@ import { Client, ClientError, findDaemon, type ConnectionOptions } from './clien
 import { addCloudTest, type CloudTestDeps } from './cloudtest-command.js';
 import { addConfigCommands } from './config-commands.js';
 import { addContainerCommands } from './container-commands.js';
+import { delimitCommandWords } from './command-words.js';
 import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
@@ -61,11 +62,19 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
     .option('-c, --config <file>', 'the daemon’s configuration')
     .option('--url <url>', 'where the daemon’s API is')
     .option('--token-file <file>', 'file with the management token')
+    .option('--wide', 'tables as wide as what they hold, whatever the terminal’s width')
     .addHelpText('after', notes)
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => output.error(text) });
   const context: CommandContext = {
-    output,
+    output: {
+      write: (text) => output.write(text),
+      error: (text) => output.error(text),
+      isTerminal: output.isTerminal,
+      get columns() {
+        return program.opts<{ wide?: true }>().wide ? undefined : output.columns;
+      },
+    },
     client: (command) => new Client(findDaemon(command.optsWithGlobals<ConnectionOptions>(), deps.env)),
     setExitCode: (code) => (exitCode = code),
   };
@@ -111,7 +120,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
       output.write(`${deps.machineChart(name, options.format)}\n`);
     });
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(delimitCommandWords(program, argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, output);

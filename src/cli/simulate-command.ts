@@ -82,7 +82,11 @@ export function addSimulate(
       if (options.json) printJson(output, withoutSeries(result));
       else {
         const { runs } = result;
-        printTable(output, ['', ...runs.map(({ config }) => config)], tables.summaryRows(runs.map(figures)));
+        const columns = [
+          { head: '', priority: 2, least: 20 },
+          ...runs.map(({ config }) => ({ head: config })),
+        ];
+        printTable(output, columns, tables.summaryRows(runs.map(figures)));
         for (const run of options.byHour ? runs : []) {
           output.write(`\n${run.config}\n`);
           printTable(output, tables.hourHead, tables.hourRows(run.figures));

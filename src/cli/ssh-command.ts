@@ -16,8 +16,8 @@ connection was lost. On a terminal, "~." at the beginning of a line ends the ses
 
 Examples:
   longshore ssh i-0123
-  longshore ssh i-0123 --reason 'disk full?' -- df -h
-  tar c dir | longshore ssh i-0123 -- tar x -C /tmp`;
+  longshore ssh i-0123 --reason 'disk full?' df -h
+  tar c dir | longshore ssh i-0123 tar x -C /tmp`;
 
 /** ssh: a shell, or one command, on an instance. */
 export function addSshCommand(program: Command, context: CommandContext, terminal: LocalTerminal): void {
@@ -25,7 +25,7 @@ export function addSshCommand(program: Command, context: CommandContext, termina
     .command('ssh')
     .description('open a shell on an instance, or run a command there')
     .argument('<instance>')
-    .argument('[command...]', 'in place of a shell; after --')
+    .argument('[command...]', 'in place of a shell; options after its first word are its own')
     .option('-t, --tty', 'on a terminal, also for a command')
     .option('-T, --no-tty', 'without a terminal, also for a shell')
     .option('--reason <text>', 'why, for the journal', '')

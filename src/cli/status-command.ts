@@ -6,6 +6,7 @@ interface StatusBody {
   version: string;
   containers: Record<string, number>;
   instances: Record<string, number>;
+  failed?: number | null;
   atQuota: boolean;
   health: string;
 }
@@ -29,8 +30,12 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
         `health      ${printable(status.health)}`,
         `version     ${printable(status.version)}`,
         `instances   ${counts(status.instances)}${status.atQuota ? ' (at quota)' : ''}`,
-        `containers  ${counts(status.containers)}`,
+        `containers  ${counts(status.containers)}${failedOf(status)}`,
       ];
       output.write(`${lines.join('\n')}\n`);
     });
+}
+
+function failedOf({ failed }: StatusBody): string {
+  return failed ? ` (${failed} of the complete ones failed)` : '';
 }

@@ -21,14 +21,14 @@ export function addSubmit(program: Command, context: CommandContext): void {
   program
     .command('submit')
     .description('queue one command, or a file of many')
-    .argument('[command...]', 'the command and its words, after --')
+    .argument('[command...]', 'the command and its words; options after its first word are its own')
     .option('--file <file>', 'YAML or JSON: a list of containers, or {containers: […]}; .jsonl: one a line')
     .option('--name <name>', 'for people')
     .option('--vcpus <n>', 'VCPUs', Number)
     .option('--ram <size>', 'memory, like 512MiB')
     .option('--scratch <size>', 'disk, like 10GiB')
     .option('--priority <n>', 'higher goes first')
-    .option('--env <name=value...>', 'environment variable; may be given again')
+    .option('--env <name=value>', 'environment variable; may be given again', collect)
     .option('--image <image>', 'container image; without it the command runs as a plain process')
     .option('--cwd <folder>', 'where it runs')
     .option('--max-run-time <time>', 'ended after this long, like 1h')
@@ -42,7 +42,7 @@ export function addSubmit(program: Command, context: CommandContext): void {
     .option('--json', 'print the containers as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  longshore submit --vcpus 1 --ram 64MiB -- sleep 5\n  longshore submit --file jobs.yaml',
+      "\nExamples:\n  longshore submit --vcpus 1 --ram 64MiB sh -c 'sleep 5; date'\n  longshore submit --file jobs.yaml",
     )
     .action(async (words: string[], options: SubmitOptions, command: Command) => {
       const containers = options.file === undefined ? [fromOptions(words, options)] : fromFile(options.file);
@@ -55,12 +55,20 @@ export function addSubmit(program: Command, context: CommandContext): void {
     });
 }
 
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
 function lineOf({ uuid, error }: ContainerBody): string {
   return error === '' ? `${uuid}\n` : `${uuid}\tcancelled: ${error}\n`;
 }
 
 function fromOptions(words: string[], options: SubmitOptions): Record<string, unknown> {
-  if (words.length === 0) throw new ClientError('give a command after --, or --file', 2);
+  const [first] = words;
+  if (first === undefined) throw new ClientError('give a command, or --file', 2);
+  if (/^[A-Za-z_]\w*=/.test(first)) {
+    throw new ClientError(`"${first}" is no command: give each variable an --env of its own`, 2);
+  }
   const { file: _file, json: _json, env = [], retryOn, retryDelay, ...rest } = options;
   const variables = env.map((each) => {
     const split = each.indexOf('=');

@@ -19,8 +19,6 @@ interface TopOptions {
 const notes = `
 On a terminal it follows what happens: s changes the order, q leaves. On a pipe it prints a picture at each interval, with
 --json a line of JSON.`;
-/** Of a pipe, which has no width of its own. */
-const pipeColumns = 200;
 
 /** top: the fleet, live. */
 export function addTopCommand(program: Command, context: CommandContext, terminal: LocalTerminal): void {
@@ -60,7 +58,7 @@ async function printLooks(
     if (options.json) output.write(`${JSON.stringify(now)}\n`);
     else {
       const picture = fleetPicture(now, {
-        columns: pipeColumns,
+        columns: output.columns ?? Number.POSITIVE_INFINITY,
         rows: Number.POSITIVE_INFINITY,
         order: options.sort,
         hasColor: false,

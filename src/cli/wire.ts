@@ -35,6 +35,8 @@ export interface FleetBody {
   instances: Record<string, number>;
   costPerHour: number;
   containers: Record<string, number>;
+  /** How many of the complete containers ended with another exit code than 0; not known to older daemons. */
+  failed?: number | null;
   waits: { code: string; count: number; example: string }[];
   atQuota: boolean;
   breakers: { key: string; state: string; because: string; until: string | null }[];
@@ -48,3 +50,9 @@ export interface Page<T> {
 
 export const isFinished = ({ state }: ContainerBody): boolean =>
   state === 'Complete' || state === 'Cancelled';
+
+/** The state as people read it: a container that ended with another exit code than 0 failed, whatever its wire state. */
+export function outcomeOf({ state, exitCode }: Pick<ContainerBody, 'state' | 'exitCode'>): string {
+  if (state !== 'Complete' || exitCode === 0) return state;
+  return `Failed (${exitCode === null ? 'no exit code' : `exit ${exitCode}`})`;
+}

@@ -155,7 +155,7 @@ export class CloudTest {
       wait(what, signal, async () => {
         const now = await find(signal);
         if (now) this.#executors.update(now);
-        return this.#executors.of(made.id).executor.run(text, { timeoutMs, signal });
+        return this.#executors.of(made.id).executor.run(text, { timeoutMs, signal, shell: 'login' });
       });
     const login = await this.#steps.take('login', run('nobody could log in', 'true', tryTimeoutMs));
     if (!login) return;
@@ -163,7 +163,11 @@ export class CloudTest {
     if (command !== '') {
       await this.#steps.take('command', async (say, signal) => {
         const { executor } = this.#executors.of(made.id);
-        const { stdout } = await executor.run(command, { timeoutMs: commandTimeoutMs, signal });
+        const { stdout } = await executor.run(command, {
+          timeoutMs: commandTimeoutMs,
+          signal,
+          shell: 'login',
+        });
         say(stdout.trim().split('\n').at(-1)?.slice(0, 200) ?? '');
       });
     }

@@ -41,6 +41,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     pool,
     store,
     role: () => orders.role(),
+    attemptFault: () => reporter.attemptFault(),
     assertLeading: () => orders.assertLeading(),
     dispatcher: {
       containers: () => dispatch.containers(),
@@ -101,7 +102,7 @@ function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] 
       `${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`,
       instance.remoteUser,
     );
-    const { text } = await executor.open(command, { signal });
+    const { text } = await executor.open(command, { signal, traffic: 'user' });
     if (!text) throw new ExecutorError('refused', 'this daemon has no real connection to its instances');
     yield* text;
   };

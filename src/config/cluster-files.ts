@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 import { parseClusterYaml } from './cluster-yaml.js';
 import { ConfigError } from './config-error.js';
+import { lockRemedy } from './controller-problems.js';
 
 /** The text of `controller.caFile`; `''` when there is none. Throws {@link ConfigError}. */
 export function readCaFile({ controller: { caFile } }: Pick<Config, 'controller'>): string {
@@ -41,10 +42,49 @@ export function readClusterConfig({
   );
 }
 
+/** The settings that name the cluster's files. */
+type ClusterSettings = Pick<Config, 'controller' | 'clusterId' | 'controllerDatabasePassword'>;
+
+/**
+ * Where the cluster's own database is, for its dispatch lock; `undefined` when none is to be taken. Throws
+ * {@link ConfigError} when that is not known.
+ */
+export function clusterDatabase(config: ClusterSettings): { url: string; password: string } | undefined {
+  const { url, database, withoutLock, clusterConfigFile } = config.controller;
+  if (url === '' || withoutLock) return undefined;
+  if (database !== '') return { url: database, password: config.controllerDatabasePassword };
+  const cluster = readClusterConfig(config) as { PostgreSQL?: { Connection?: unknown } } | null;
+  const found = databaseOf(cluster?.PostgreSQL?.Connection);
+  if (found) return found;
+  throw problem(
+    'controller.clusterConfigFile',
+    clusterConfigFile,
+    `has no PostgreSQL.Connection: ${lockRemedy}`,
+  );
+}
+
+/** Of the connection parameters of libpq. Without a word on TLS there is none, as the client tries only one way. */
+function databaseOf(connection: unknown): { url: string; password: string } | undefined {
+  if (!isMap(connection)) return undefined;
+  const text = (key: string): string => {
+    const value = connection[key];
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  };
+  if (text('dbname') === '') return undefined;
+  const url = new URL(`postgres://localhost/${encodeURIComponent(text('dbname'))}`);
+  url.username = text('user');
+  for (const key of ['host', 'port']) if (text(key) !== '') url.searchParams.set(key, text(key));
+  const sslmode = text('sslmode');
+  if (sslmode === 'require') url.searchParams.set('sslmode', 'no-verify');
+  if (sslmode.startsWith('verify')) url.searchParams.set('sslmode', 'verify-full');
+  return { url: url.href, password: text('password') };
+}
+
 /** Throws {@link ConfigError} for what {@link readCaFile} and {@link readClusterConfig} refuse. */
-export function checkClusterFiles(config: Pick<Config, 'controller' | 'clusterId'>): void {
+export function checkClusterFiles(config: ClusterSettings): void {
   readCaFile(config);
   readClusterConfig(config);
+  clusterDatabase(config);
 }
 
 /** Settings that the runner's storage client has no default for, and that files as people write them leave out. */

@@ -112,6 +112,10 @@ export interface ControllerSettings {
   lookAhead: number;
   /** YAML or JSON file; absolute, or `''`: runners get none. */
   clusterConfigFile: string;
+  /** `postgres://USER@HOST/DATABASE` of the cluster, for its dispatch lock; `''`: as `clusterConfigFile` says. */
+  database: string;
+  /** Leads without that lock. */
+  withoutLock: boolean;
 }
 
 /** How much of what happened is kept. */
@@ -151,6 +155,8 @@ export interface Config {
   store: string;
   /** Of the PostgreSQL user; `''`: none is needed. */
   storePassword: string;
+  /** Of the user in `controller.database`; `''`: none is needed. */
+  controllerDatabasePassword: string;
   /** The PostgreSQL server itself when `store` names a pooler; `''`: it does not. */
   storeListen: string;
   /** OpenSSH or PEM text of the key the daemon logs in with; `''`: one is made and kept in the state folder. */

@@ -34,5 +34,12 @@ export function controllerProblems(config: ConfigFile, file: YamlFile): ConfigPr
       'a storage client on instances needs controller.clusterConfigFile: give it, or set 0 to use the storage services';
     problems.push(problem(['scheduler', 'localKeepBlobBuffersPerVcpu'], message));
   }
+  if (controller.database === '' && controller.clusterConfigFile === '' && !controller.withoutLock) {
+    problems.push(problem(['controller', 'database'], `is missing: ${lockRemedy}`));
+  }
   return problems;
 }
+
+/** How to say where the dispatch lock is. */
+export const lockRemedy =
+  'give postgres://USER@HOST/DATABASE of the cluster, whose dispatch lock keeps the old dispatcher out, or controller.withoutLock: true to do without';

@@ -7,7 +7,7 @@ import type { YamlFile } from './yaml-file.js';
 
 const longestShown = 60;
 /** The URL of a store may hold a password, and a parameter in the wrong place may be a secret. */
-const neverShown = new Set<PropertyKey>([...secretFields, 'store', 'driverParameters']);
+const neverShown = new Set<PropertyKey>([...secretFields, 'store', 'database', 'driverParameters']);
 /** How the messages begin that no schema of ours gave. */
 const usualMessage = /^(Invalid|Too (small|big)|Unrecognized)\b/;
 

@@ -74,7 +74,7 @@ function readSecrets(
   { path, env, secrets: wanted = secretFields }: LoadOptions & { path: string },
   problems: ConfigProblem[],
 ): Record<SecretField, string> {
-  const secrets = { managementToken: '', systemRootToken: '', dispatchPrivateKey: '', storePassword: '' };
+  const secrets = Object.fromEntries(secretFields.map((field) => [field, ''])) as Record<SecretField, string>;
   for (const field of wanted) {
     if (field === 'driverParameters') continue;
     const value = (data as Partial<Record<SecretField, unknown>>)[field];

@@ -6,6 +6,7 @@ export const secretFields = [
   'systemRootToken',
   'dispatchPrivateKey',
   'storePassword',
+  'controllerDatabasePassword',
 ] as const;
 /** Settings whose values are never shown. */
 export type SecretField = (typeof secretFields)[number];

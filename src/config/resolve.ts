@@ -132,7 +132,7 @@ function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {
 }
 
 function controllerOf({ controller }: ConfigFile, base: string): ControllerSettings {
-  const { url, caFile, insecure, requestTimeout, lookAhead, clusterConfigFile } = controller;
+  const { url, caFile, insecure, requestTimeout, lookAhead, clusterConfigFile, ...lock } = controller;
   return {
     url,
     caFile: caFile && absolute(caFile, base),
@@ -140,6 +140,7 @@ function controllerOf({ controller }: ConfigFile, base: string): ControllerSetti
     requestTimeoutMs: requestTimeout,
     lookAhead,
     clusterConfigFile: clusterConfigFile && absolute(clusterConfigFile, base),
+    ...lock,
   };
 }
 

@@ -213,7 +213,23 @@ const controller = z.strictObject({
   clusterConfigFile: z
     .string()
     .default('')
-    .describe('The cluster’s configuration, YAML or JSON, for runners that have their own storage client.'),
+    .describe(
+      'The cluster’s merged configuration, YAML or JSON, for runners that have their own storage client.',
+    ),
+  database: z
+    .string()
+    .regex(/^(postgres(ql)?:\/\/|$)/, 'give postgres://USER@HOST/DATABASE')
+    .refine(holdsNoPassword, 'holds a password: take it out, and give it as controllerDatabasePassword')
+    .default('')
+    .describe(
+      'postgres://USER@HOST/DATABASE of the cluster, for its dispatch lock. Default: of clusterConfigFile.',
+    ),
+  withoutLock: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Leads without the dispatch lock: nothing keeps the old dispatcher from running at the same time.',
+    ),
 });
 
 const journal = z.strictObject({
@@ -309,6 +325,10 @@ export const fileSchema = z.strictObject({
     .default('')
     .describe('A path, or postgres://USER@HOST/DATABASE. Default: longshore.db in the state folder.'),
   storePassword: z.string().default('').describe('Of the PostgreSQL user; a secret.'),
+  controllerDatabasePassword: z
+    .string()
+    .default('')
+    .describe('Of the user in controller.database; a secret.'),
   storeListen: z
     .string()
     .regex(/^(postgres(ql)?:\/\/|$)/, 'give postgres://USER@HOST/DATABASE')

@@ -36,10 +36,20 @@ export function ensureSecrets(config: Config): Config {
   };
 }
 
-/** The token of `managementToken: auto`, for those who talk to the daemon; `''` before its first start. */
+/**
+ * The token of `managementToken: auto`, for those who talk to the daemon; `''` before its first start. Throws
+ * {@link ConfigError} when this user may not read it.
+ */
 export function madeManagementToken({ stateDir }: Pick<Config, 'stateDir'>): string {
   const path = join(stateDir, managementTokenFile);
-  return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    const message = `the daemon keeps the management token here, and this user may not read it (${code}): run the command as the daemon’s user, or give LONGSHORE_TOKEN or --token-file`;
+    throw new ConfigError(path, [{ path: '', message }]);
+  }
 }
 
 function keep(stateDir: string, name: string, make: () => string): string {

@@ -70,11 +70,32 @@ function describeGone(id: string, entries: readonly JournalEntry[], now: number)
 }
 
 function storyOf(entries: readonly JournalEntry[], id: string): Told[] {
-  return entries.flatMap((entry) => {
+  return asAttempts(entries).flatMap((entry) => {
     const told = tellEntry(entry, id);
     return told ? [{ ...told, text: oneFullStop(told.text) }] : [];
   });
 }
+
+/**
+ * Journals of version 0.1 called every result of a container `container.complete`, also one that its retry policy
+ * followed with another attempt: what goes on later did not end there.
+ */
+function asAttempts(entries: readonly JournalEntry[]): JournalEntry[] {
+  const goesOn = new Set<string>();
+  const result: JournalEntry[] = [];
+  for (const entry of entries.toReversed()) {
+    const { container = '', kind, data } = entry;
+    const isOld = kind === 'container.complete' && data?.['attempt'] === undefined;
+    if (isOld && goesOn.has(container))
+      result.push({ ...entry, kind: 'container.attempt-ended', to: 'Queued' });
+    else result.push(entry);
+    if (furtherAttempts.has(kind)) goesOn.add(container);
+  }
+  return result.reverse();
+}
+
+/** Only what begins another attempt: a container that ended for good is never chosen or started again. */
+const furtherAttempts: ReadonlySet<string> = new Set(['plan.lock', 'plan.start']);
 
 /** Reasons come from many places, some of them as whole sentences. */
 function oneFullStop(sentence: string): string {

@@ -49,6 +49,12 @@ const operations: Readonly<Record<string, string>> = {
   List: 'list the instances',
 };
 
+const claims: Readonly<Record<string, string>> = {
+  result: 'result',
+  loss: 'report of the loss',
+  process: 'process',
+};
+
 /** How each kind of entry is told. Names are put in as they are; sentences begin with a capital. */
 const tellers: Readonly<Record<string, Teller>> = {
   'worker.appeared': ({ data, because }, { instance }) =>
@@ -63,12 +69,17 @@ const tellers: Readonly<Record<string, Teller>> = {
   'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
   'worker.replaced': () => 'The daemon looks after it again.',
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,
-  'container.started': (_entry, { instance, container }) => `${container} was started on ${instance}.`,
+  'container.started': ({ data }, { instance, container }) =>
+    `${container} was started on ${instance}${attemptText(data, ' as attempt ')}.`,
   'container.found': (_entry, { instance, container }) =>
     `${container} was found on ${instance}; an earlier daemon put it there.`,
   'container.exited': ({ because = '' }, { instance, container }) =>
     `${container} ${endings[because] ?? because}${instance === 'it' ? '' : ` (on ${instance})`}.`,
-  'container.complete': ({ because }, { container }) => `${container} is Complete: ${because}.`,
+  'container.complete': ({ because, data }, { container }) =>
+    `${container} is Complete: ${because}${attemptText(data, ', in attempt ')}.`,
+  'container.attempt-ended': tellAttemptEnd,
+  'container.claim-refused': ({ because, data }, { instance, container }) =>
+    `A ${claims[text(data?.['what'])] ?? 'report'} of ${container} on ${instance} was refused: ${because}.`,
   'container.cancelled': ({ because }, { container }) => `${container} is Cancelled: ${because}.`,
   'container.lost': ({ because, to }, { container }) =>
     `${container} was lost, because ${because}${to === undefined ? '' : `; it is now ${to}`}.`,
@@ -116,6 +127,18 @@ function tellTransition(
     return `${instance} is still listed, and the order to destroy it is repeated.`;
   }
   return `${instance} went from ${plainState(from)} to ${plainState(to)}, because ${asClause(because ?? '')}.`;
+}
+
+function tellAttemptEnd({ because, to, data }: JournalEntry, { container }: Names): string {
+  const which = text(data?.['attempt']);
+  const subject = `${which === '' ? 'An attempt' : `Attempt ${which}`} of ${container}`;
+  if (to === 'Cancelled') return `${subject} ended after the cancel: ${because}.`;
+  return `${subject} ended: ${because}; it is tried again.`;
+}
+
+function attemptText(data: JournalEntry['data'], before: string): string {
+  const attempt = text(data?.['attempt']);
+  return attempt === '' || attempt === '1' ? '' : `${before}${attempt}`;
 }
 
 /** Reasons that are no whole sentence, as one. */

@@ -12,11 +12,11 @@ export interface SyncInput {
 }
 
 export type SyncAction =
-  /** The process is gone and left no result. */
-  | { kind: 'lost'; uuid: string; because: string }
+  /** The process is gone and left no result. `hasFailed`: it ended on an instance that is there. */
+  | { kind: 'lost'; uuid: string; because: string; hasFailed?: true }
   | { kind: 'kill'; uuid: string; because: string }
   | { kind: 'forget'; uuid: string }
-  | { kind: 'requeue'; uuid: string; because: string };
+  | { kind: 'requeue'; uuid: string; because: string; hasFailed?: true };
 
 /** Where queue and pool disagree, and what to do about it (SY-1..SY-6). */
 export function syncActions({ queue, running, mayRunUnseen, notable }: SyncInput): SyncAction[] {
@@ -66,14 +66,16 @@ function syncRunning({ container, process, isFresh, mayRunUnseen }: One): SyncAc
   const { uuid, priority } = container;
   if (!process)
     return mayRunUnseen(container) ? undefined : { kind: 'lost', uuid, because: 'it is not on any instance' };
-  if (isFresh) return { kind: 'lost', uuid, because: 'its runner ended without finishing it' };
+  if (isFresh)
+    return { kind: 'lost', uuid, because: 'its runner ended without finishing it', hasFailed: true };
   return priority === 0n ? { kind: 'kill', uuid, because: 'its priority is 0' } : undefined;
 }
 
 function syncLocked({ container, process, isFresh }: One): SyncAction | undefined {
   const { uuid, priority } = container;
   if (process?.exitedAt !== undefined) {
-    return isFresh ? { kind: 'requeue', uuid, because: 'its runner ended before it ran' } : undefined;
+    if (!isFresh) return undefined;
+    return { kind: 'requeue', uuid, because: 'its runner ended before it ran', hasFailed: true };
   }
   if (priority !== 0n) return undefined;
   return process

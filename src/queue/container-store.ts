@@ -66,6 +66,8 @@ export interface ContainerStore extends Queue {
   find(uuid: string): Promise<ContainerRecord | undefined>;
   /** How many there are in each state. */
   counts(): Promise<Record<ContainerState, number>>;
+  /** How many of those that are Complete ended with another exit code than 0; `undefined` when that is not known. */
+  failed(): Promise<number | undefined>;
   setPriority(uuid: string, priority: bigint): Promise<void>;
   /** What the container printed, once it ended. */
   output(uuid: string): Promise<Pick<ContainerResult, 'stdout' | 'stderr'> | undefined>;

@@ -1,11 +1,16 @@
 import * as z from 'zod';
 import type { ContainerResult } from '../queue/queue.js';
+import type { MeasuredRun, RunTimes } from './result-times.js';
 
 const header = z.object({
   uuid: z.string(),
   exitCode: z.int().min(0).max(255),
+  /** By the clock of the host: shown, never reckoned with. */
   startedAt: z.int().min(0),
   finishedAt: z.int().min(0),
+  /** By its uptime; not given where that cannot be read, or by an earlier version of the program. */
+  durationMs: z.int().min(0).optional(),
+  endedAgoMs: z.int().min(0).optional(),
   stdoutBytes: z.int().min(0),
   stderrBytes: z.int().min(0),
   timedOut: z.boolean(),
@@ -17,7 +22,9 @@ const header = z.object({
 });
 
 /** What `--collect` printed. */
-export interface CollectedResult extends ContainerResult {
+export interface CollectedResult extends Omit<ContainerResult, 'startedAt' | 'finishedAt'>, MeasuredRun {
+  /** By the clock of the host. */
+  hostTimes: RunTimes;
   /** The program that watched over the container died first: nobody knows how it ended, and the exit code means nothing. */
   isLost: boolean;
   /** The attempt that the start command named; not given: the runner program recorded none. */
@@ -48,12 +55,13 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     throw new CollectError('the runner program printed the result of another container');
   const { exitCode, startedAt, finishedAt, note, timedOut, truncated, lost, stdoutBytes, stderrBytes } =
     parsed.data;
-  const { attempt } = parsed.data;
+  const { attempt, durationMs, endedAgoMs } = parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
-    startedAt,
-    finishedAt,
+    hostTimes: { startedAt, finishedAt },
+    ...(durationMs === undefined ? {} : { durationMs }),
+    ...(endedAgoMs === undefined ? {} : { endedAgoMs }),
     note: notes.join('; '),
     stdout: decode(stdout, stdoutBytes),
     stderr: decode(stderr, stderrBytes),

@@ -17,6 +17,7 @@ fi
 grace_s=${LONGSHORE_KILL_GRACE_S:-10}
 imds=${LONGSHORE_METADATA_URL:-http://169.254.169.254}
 broken_flag=$lock_dir/crunch-run-broken
+cgroup_root=${LONGSHORE_CGROUP_ROOT:-/sys/fs/cgroup}
 notice_file=$state_dir/interruption
 boot=''
 newline='
@@ -57,10 +58,29 @@ read_attempt() {
   case $attempt in *[!0-9]*) attempt= ;; esac
 }
 
-# Sets `now` to the time in ms.
+# Sets `now` to the time of this host's clock in ms: a fact to show, never used in arithmetic, since it may be stepped.
 read_clock() {
   now=$(date +%s%3N)
   case $now in *[!0-9]*) now=$(date +%s)000 ;; esac
+  case $now in '' | *[!0-9]*) now=0 ;; esac
+}
+
+# Sets `uptime` to the ms since this boot, which no clock steps; empty where that cannot be read.
+read_uptime() {
+  uptime=
+  [ -r /proc/uptime ] || return 0
+  { read -r uptime rest </proc/uptime; } 2>/dev/null || uptime=
+  hundredths=${uptime#*.}
+  case ${uptime%.*}:$hundredths in
+    [0-9]*:[0-9][0-9]) uptime=$((${uptime%.*} * 1000 + 1$hundredths * 10 - 1000)) ;;
+    *) uptime= ;;
+  esac
+}
+
+# Prints the ms from one uptime to a later one; nothing when one is not known, or both are not of one boot.
+span_between() {
+  case $1:$2 in *:*[!0-9]* | *[!0-9]*:* | : | :* | *:) return 0 ;; esac
+  [ "$2" -lt "$1" ] || printf '%d' $(($2 - $1))
 }
 
 make_dirs() {
@@ -141,11 +161,165 @@ is_group_alive() {
   return 1
 }
 
-# True when the supervisor is gone without a result and something of what it started still runs. Sets `group`.
+# Sets `mark`, which every process of the container has in its environment, and `first`, when its supervisor began. The
+# name of the variable is the container's own, so that one container within another carries both.
+read_mark() {
+  mark='' first=0 supervisor='' recorded=
+  [ -r "$home/began" ] && read -r supervisor recorded <"$home/began"
+  [ -n "$recorded" ] || return 0
+  first=${recorded%%@*}
+  case $first in '' | *[!0-9]*) first=0 ;; esac
+  mark=LONGSHORE_RUN_$(printf '%s' "$uuid" | tr - _)=$supervisor-$recorded
+}
+
+# Sets `cgroup` to a control group that only this container has; empty where none can be made.
+make_cgroup() {
+  cgroup='' own=
+  [ -r /proc/self/cgroup ] || return 0
+  while IFS= read -r line; do
+    case $line in 0::/*) own=${line#0::} ;; esac
+  done </proc/self/cgroup
+  for base in "$cgroup_root$own" "$cgroup_root/unified$own"; do
+    if [ ! -w "$base/cgroup.procs" ] || [ ! -e "$base/cgroup.controllers" ]; then continue; fi
+    mkdir "$base/longshore-$uuid.$$" 2>/dev/null || continue
+    cgroup=$base/longshore-$uuid.$$
+    printf '%s\n' "$cgroup" >"$home/cgroup"
+    return
+  done
+}
+
+read_cgroup() {
+  cgroup=
+  [ -r "$home/cgroup" ] && read -r cgroup <"$home/cgroup"
+  case $cgroup in "$cgroup_root"/*/longshore-"$uuid".*[0-9] | "$cgroup_root"/longshore-"$uuid".*[0-9]) ;; *) cgroup= ;; esac
+}
+
+remove_cgroup() {
+  [ -n "$cgroup" ] || return 0
+  for pause in 0.01 0.05 0.2 0.5; do
+    [ -d "$cgroup" ] || return 0
+    rmdir "$cgroup"/*/ "$cgroup" 2>/dev/null
+    [ -d "$cgroup" ] || return 0
+    sleep "$pause"
+  done
+}
+
+# find_left SESSION: sets `left` to the processes of the container that run: those of its control group, those that
+# carry its mark, and those of the session; `strays` to those of them that are not in the command's group.
+find_left() {
+  left='' strays='' inside=' ' candidates=
+  [ -r /proc/self/stat ] || return 0
+  if [ -n "$cgroup" ] && [ -r "$cgroup/cgroup.procs" ]; then
+    while read -r id; do inside="$inside$id "; done <"$cgroup/cgroup.procs"
+  fi
+  for process in /proc/[0-9]*; do
+    { read -r stat <"$process/stat"; } 2>/dev/null || continue
+    id=${process#/proc/}
+    # shellcheck disable=SC2086
+    set -- "$1" ${stat##*) }
+    case ${2:-} in Z | X) continue ;; esac
+    case $inside in *" $id "*) add_left "${4:-}"; continue ;; esac
+    # One whose name breaks its line in two is looked at whatever it is.
+    case ${21:-$first} in *[!0-9]*) ;; *) [ "${21:-$first}" -ge "$first" ] || continue ;; esac
+    if [ -n "$1" ] && [ "${5:-}" = "$1" ]; then add_left "${4:-}"; else candidates="$candidates $process/environ"; fi
+  done
+  [ -n "$mark" ] && [ -n "$candidates" ] || return 0
+  # shellcheck disable=SC2086
+  for process in $(print_marked $candidates); do
+    id=${process#/proc/}
+    id=${id%/environ}
+    [ "$id" != $$ ] || continue
+    { read -r stat <"/proc/$id/stat"; } 2>/dev/null || continue
+    # shellcheck disable=SC2086
+    set -- "$1" ${stat##*) }
+    case ${2:-} in Z | X) ;; *) add_left "${4:-}" ;; esac
+  done
+}
+add_left() {
+  left="$left $id"
+  [ "$1" = "${main:-0}" ] || strays="$strays $id"
+}
+
+# Prints which of the files have the mark. A grep that stops at a zero byte sees only the first variable.
+print_marked() {
+  if [ "$(printf 'a\0b\n' | grep -c -F b)" = 1 ]; then grep -l -s -F -e "$mark" "$@" /dev/null; return; fi
+  for file in "$@"; do
+    { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -q -F -e "$mark" && printf '%s\n' "$file"
+  done
+}
+
+# end_left SESSION PAUSES: ends the processes that the container left behind. Sets `ended_left` to how many there were,
+# and `left` to those that live on.
+end_left() {
+  seen=' ' ended_left=0 calm=0
+  for pause in $2; do
+    find_left "$1"
+    if [ -z "$left" ]; then
+      # A process is without its environment while it begins another program: after a find, it takes two looks.
+      [ "$ended_left" != 0 ] && [ "$calm" = 0 ] || return 0
+      calm=1
+    else
+      calm=0
+      [ -z "$cgroup" ] || { printf 1 >"$cgroup/cgroup.kill"; } 2>/dev/null
+      # shellcheck disable=SC2086
+      kill -KILL $left 2>/dev/null
+      for id in $strays; do
+        case $seen in *" $id "*) ;; *) seen="$seen$id " ended_left=$((ended_left + 1)) ;; esac
+      done
+    fi
+    sleep "$pause"
+  done
+  find_left "$1"
+}
+
+# Adds to `note` what end_left found.
+note_left() {
+  case $ended_left in
+    0) ;;
+    1) note="${note:+$note; }a process that it left behind was ended" ;;
+    *) note="${note:+$note; }$ended_left processes that it left behind were ended" ;;
+  esac
+  [ -z "$left" ] || note="${note:+$note; }processes that it left behind cannot be ended:$left"
+}
+
+# True when the supervisor is gone without a result and something of what it started still runs. Sets `group`, 0 when
+# no process is in it, and `left`.
 is_orphaned() {
-  [ ! -e "$home/result" ] && [ -r "$home/main" ] || return 1
-  group=0 recorded=
-  read -r group recorded <"$home/main"
+  group=0 left='' cgroup='' main=0
+  [ ! -e "$home/result" ] && [ -r "$home/began" ] || return 1
+  read_mark
+  if [ -n "$mark" ]; then
+    began_at "$supervisor"
+    [ "$began" != "$recorded" ] || return 1
+  fi
+  if is_group_orphaned; then return 0; fi
+  group=0
+  read_cgroup
+  find_left ''
+  [ -n "$left" ]
+}
+
+# Ends what an orphan left; true when nothing of it runs any more. `ended` counts its processes.
+end_orphan() {
+  ended=0
+  for pause in $1; do
+    is_orphaned || break
+    if [ "$group" != 0 ]; then
+      kill -KILL "-$group" 2>/dev/null || kill -KILL "$group" 2>/dev/null
+      ended=1
+    fi
+    read_cgroup
+    end_left '' 0.01
+    ended=$((ended + ended_left))
+    sleep "$pause"
+  done
+  [ "$ended" = 0 ] || printf '%s\n' "$ended" >"$home/ended-left"
+  ! is_orphaned
+}
+
+is_group_orphaned() {
+  recorded=
+  [ -r "$home/main" ] && read -r group recorded <"$home/main"
   case $group in '' | 0 | *[!0-9]*) return 1 ;; esac
   if [ -z "$recorded" ]; then kill -0 "-$group" 2>/dev/null; return; fi
   began_at "$group"
@@ -209,9 +383,17 @@ detach() {
   exec 8>>"$lock"
   flock -n 8 || die "container $uuid is already supervised here"
   : >"$lock"
-  if is_orphaned; then rm -f "$lock"; die "processes of an earlier start of container $uuid are still alive here"; fi
+  if is_orphaned && ! end_orphan '0.02 0.1 0.3'; then
+    rm -f "$lock"
+    die "processes of an earlier start of container $uuid are still alive here"
+  fi
   trash=
-  if [ -d "$home" ]; then trash=$state_dir/trash.$$; mv "$home" "$trash"; fi
+  if [ -d "$home" ]; then
+    read_cgroup
+    remove_cgroup
+    trash=$state_dir/trash.$$
+    mv "$home" "$trash"
+  fi
   mkdir "$home" || { rm -f "$lock"; die "cannot make $home: is the disk full?"; }
   if [ -n "$attempt" ] && ! printf '%s\n' "$attempt" >"$home/attempt"; then
     rm -f "$lock"
@@ -243,9 +425,13 @@ supervise() {
   main=0 main_began='' wanted_dead=0 told='' note='' tool='' timer=0 killer=0 watcher=0
   began_at $$
   printf '%s %s\n' "$$" "$began" >"$home/began"
+  read_mark
+  make_cgroup
   exec >/dev/null
   read_clock
   started=$now
+  read_uptime
+  started_uptime=$uptime
   read_attempt
   image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
   [ -r "$incoming" ] || finish 1 'the configuration is gone'
@@ -263,6 +449,8 @@ supervise() {
   (
     exec >&4 2>&6 </dev/null 3<&- 4>&- 5<&- 6>&- 8>&-
     trap - USR2 TERM INT QUIT HUP
+    [ -z "$cgroup" ] || { printf 0 >"$cgroup/cgroup.procs"; } 2>/dev/null
+    [ -z "$mark" ] || export "${mark?}"
     true >"$home/armed"
     run_main
   ) &
@@ -276,11 +464,13 @@ supervise() {
   if [ -n "$spot_check" ]; then (exec 8>&-; watch_spot) & watcher=$!; fi
   [ "$wanted_dead" = 0 ] || stop_group
   await_main
-  # What the command left behind goes with it.
+  # What the command left behind goes with it, also what left its group or its session.
   kill -KILL "-$main" 2>/dev/null
   for helper in "$timer" "$killer" "$watcher"; do end_helper "$helper"; done
   [ "$wanted_dead" = 0 ] || note='stopped on request'
   [ ! -e "$home/timed-out" ] || note='stopped at its time limit'
+  end_left "$main" '0.01 0.02 0.05 0.1 0.2 0.4 0.8 1.6'
+  note_left
   settle "$out"
   settle "$err"
   remove_from_engine
@@ -495,10 +685,13 @@ look_for_broken() {
 
 # finish CODE NOTE: writes the result, whole or not at all, and ends the supervisor.
 finish() {
+  remove_cgroup
   read_clock
+  read_uptime
   rm -f "$incoming"
   if {
     printf 'exit_code=%s\nstarted=%s\nfinished=%s\n' "$1" "$started" "$now"
+    printf 'duration=%s\nuptime=%s\nboot=%s\n' "$(span_between "$started_uptime" "$uptime")" "$uptime" "$boot"
     printf 'note=%s\n' "$2"
     if [ -e "$home/timed-out" ]; then echo timed_out=true; else echo timed_out=false; fi
   } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"; then
@@ -535,8 +728,9 @@ watch_spot() {
 # ask_CLOUD: sets `notice`, empty when the instance stays; fails when nobody knows.
 ask_ec2() {
   notice=
-  if [ -z "$token" ] || [ "$(date +%s)" -ge "$fresh_until" ]; then
-    fresh_until=$(($(date +%s) + 21540))
+  read_uptime
+  if [ -z "$token" ] || [ "${uptime:-0}" -ge "$fresh_until" ]; then
+    fresh_until=$((${uptime:-0} + 21540000))
     ask_metadata PUT 'X-aws-ec2-metadata-token-ttl-seconds: 21600' /latest/api/token
     token=
     [ "$status" != 200 ] || token=$reply
@@ -636,7 +830,21 @@ list_attempt() {
 # With a result it ended, whoever holds its lock: called stale, it would be taken for lost and run again.
 list_ended() {
   if is_held && { [ ! -e "$home/result" ] || is_supervised; }; then return; fi
-  if is_orphaned; then printf '%s stale\n' "$uuid"; else list_attempt; printf '%s ended\n' "$uuid"; fi
+  if is_orphaned && ! end_orphan '0.01 0.05 0.1'; then list_orphan; return; fi
+  list_attempt
+  printf '%s ended\n' "$uuid"
+}
+
+# What is left of a container whose supervisor was killed cannot be ended at once: until it is, it counts as alive, so
+# that the container does not begin elsewhere. After a minute it is stale, and the instance is not trusted any more.
+list_orphan() {
+  read_uptime
+  [ -s "$home/orphaned" ] || printf '%s\n' "${uptime:-0}" >"$home/orphaned"
+  since=
+  read -r since <"$home/orphaned"
+  printf 'orphaned %s\n' "$uuid"
+  waited=$(span_between "$since" "${uptime:-0}")
+  if [ "${waited:-0}" -ge 60000 ]; then printf '%s stale\n' "$uuid"; else list_attempt; printf '%s\n' "$uuid"; fi
 }
 
 keep_prices() {
@@ -653,7 +861,9 @@ kill_container() {
   if [ "$held" = 1 ] && is_supervised; then
     target=$pid still=is_supervised
   elif is_orphaned; then
-    target=-$group still=is_orphaned
+    end_orphan '0.02 0.05 0.1 0.2 0.4' || die "processes of container $uuid are still alive"
+    say "container $uuid ended"
+    return 0
   elif [ "$held" = 1 ] && [ "$pid" = 0 ]; then
     die "the lock file of $uuid cannot be read"
   else
@@ -679,9 +889,10 @@ has_ended() {
 collect() {
   [ -d "$home" ] || die "container $uuid is not known here" 4
   take_dir_lock
+  if ! is_held && is_orphaned; then end_orphan '0.02 0.05 0.1 0.2'; fi
   has_ended || die "container $uuid is still running" 3
   drop_dir_lock
-  exit_code=255 started=0 finished=0 timed_out=false lost=true note='its supervisor ended without a result'
+  exit_code=255 started=0 finished=0 duration='' ended_uptime='' ended_boot='' timed_out=false lost=true note='its supervisor ended without a result'
   [ -r "$home/started" ] && read -r started <"$home/started"
   if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; fi
   while IFS= read -r line; do
@@ -689,23 +900,48 @@ collect() {
       exit_code=*) exit_code=${line#*=} ;;
       started=*) started=${line#*=} ;;
       finished=*) finished=${line#*=} ;;
+      duration=*) duration=${line#*=} ;;
+      uptime=*) ended_uptime=${line#*=} ;;
+      boot=*) ended_boot=${line#*=} ;;
       timed_out=*) timed_out=${line#*=} ;;
       note=*) note=${line#*=} ;;
     esac
   done <<EOT
 $(cat "$home/result" 2>/dev/null)
 EOT
+  end_survivors
   for number in "$exit_code" "$started" "$finished"; do
     case $number in '' | *[!0-9]*) die "the result of container $uuid is damaged" ;; esac
   done
+  # What the daemon reckons with: how long it ran and how long ago it ended, by the uptime.
+  began_at $$
+  read_uptime
+  [ "$ended_boot" = "$boot" ] || ended_uptime=
+  spans=
+  case $duration in '' | *[!0-9]*) ;; *) spans="\"durationMs\":$duration," ;; esac
+  age=$(span_between "$ended_uptime" "$uptime")
+  [ -z "$age" ] || spans="$spans\"endedAgoMs\":$age,"
   truncated=false
   read_attempt
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
-    "$uuid" "$exit_code" "$started" "$finished" "$(size_of stdout)" "$(size_of stderr)" \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,%s"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
+    "$uuid" "$exit_code" "$started" "$finished" "$spans" "$(size_of stdout)" "$(size_of stderr)" \
     "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
+}
+
+# A result is given away only when nothing of the container runs any more, or cannot be ended.
+end_survivors() {
+  main=0 ended=0
+  read_mark
+  read_cgroup
+  end_left '' '0.01 0.05 0.1 0.2 0.4'
+  [ -r "$home/ended-left" ] && read -r ended <"$home/ended-left"
+  case $ended in '' | *[!0-9]*) ended=0 ;; esac
+  ended_left=$((ended_left + ended))
+  note_left
+  remove_cgroup
 }
 
 size_of() {

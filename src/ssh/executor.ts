@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { CommandShell } from './frame.js';
 
 /** Where and as whom to log in. */
 export interface ExecutorTarget {
@@ -19,6 +20,8 @@ export interface RunOptions {
   timeoutMs: number;
   /** Output beyond it ends the command with code `too-much-output`. Default 16 MiB. */
   maxOutputBytes?: number;
+  /** Who reads the command. Default: /bin/sh, whatever the login shell is. */
+  shell?: CommandShell;
   /** Asked right before the command is sent, and before its input is: what it throws, the command ends with, unsent. */
   permit?(): void;
   signal: AbortSignal;
@@ -34,6 +37,15 @@ export interface CommandStream {
    */
   readonly text?: AsyncIterable<string>;
   close(): void;
+}
+
+export interface OpenOptions {
+  signal: AbortSignal;
+  /**
+   * `user`: over the connection of the users, whose sessions are bounded: rejects with `session-limit` when none is free
+   * in time. Default `daemon`: beside the commands; ends with `session-limit` where the server allows one session only.
+   */
+  traffic?: 'daemon' | 'user';
 }
 
 /** The terminal a session is shown on. */
@@ -67,14 +79,14 @@ export interface SessionOptions {
 }
 
 /**
- * Runs shell commands on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
+ * Runs commands, written for /bin/sh, on one instance over one multiplexed SSH connection (X-1..X-12), made at the first command.
  * No command is sent before the host was verified. A command is never repeated.
  */
 export interface Executor {
   /** Resolves on exit status 0 only; rejects with {@link ExecutorError} otherwise. */
   run(command: string, options: RunOptions): Promise<CommandResult>;
-  open(command: string, options: { signal: AbortSignal }): Promise<CommandStream>;
-  /** A session beside the commands. Absent where there is no real connection. */
+  open(command: string, options: OpenOptions): Promise<CommandStream>;
+  /** A session of a user, over the connection of the users. Absent where there is no real connection. */
   openSession?(options: SessionOptions): Promise<RemoteSession>;
   /** Takes effect at the next connection (X-10). */
   setTarget(target: ExecutorTarget): void;
@@ -117,11 +129,14 @@ export const executorErrorCodes = [
   'closed',
   'session-limit',
   'exit',
+  'no-shell',
   'too-much-output',
   'aborted',
 ] as const;
 /**
- * `exit`: the command ended with another status than 0. `closed`: the connection went away, so the outcome is unknown.
+ * `exit`: the command ended with another status than 0. `closed`: the connection or the shell went away, so the outcome
+ * is unknown. `no-shell`: the host answered something else instead of running the command. `session-limit`: the server
+ * opens no further session.
  * `protocol`: the peer does not speak SSH as it should. The others say what they are called.
  */
 export type ExecutorErrorCode = (typeof executorErrorCodes)[number];
@@ -131,7 +146,20 @@ export interface ExecutorErrorOptions {
   exitCode?: number;
   stdout?: string;
   stderr?: string;
+  /** Default: as the code says. */
+  sent?: boolean;
 }
+
+/** Codes of failures before a command was sent; with the others it can have run. */
+const unsentCodes: ReadonlySet<ExecutorErrorCode> = new Set([
+  'no-address',
+  'refused',
+  'auth',
+  'host-key',
+  'protocol',
+  'session-limit',
+  'no-shell',
+]);
 
 /** The one error of the executor contract (X-3); switch on `code`. */
 export class ExecutorError extends Error {
@@ -139,6 +167,8 @@ export class ExecutorError extends Error {
   readonly exitCode: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** False: the command did not run. True: it ran, or can have run. */
+  readonly sent: boolean;
 
   constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -147,5 +177,6 @@ export class ExecutorError extends Error {
     this.exitCode = options.exitCode;
     this.stdout = options.stdout ?? '';
     this.stderr = options.stderr ?? '';
+    this.sent = options.sent ?? !unsentCodes.has(code);
   }
 }

@@ -2,11 +2,12 @@ import type { AddressInfo, Socket } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Terminal } from './executor.js';
+import { beginLine, endLine, unframeCommand } from './frame.js';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
 
 /** One command a client asked for. */
 export interface SshCommandRequest {
-  /** `''`: the login shell. */
+  /** Without its frame; the server prints that. `''`: the login shell. */
   command: string;
   /** What the client wants it to run on. */
   terminal?: Terminal;
@@ -137,12 +138,15 @@ async function serveCommand(
   channel.on('close', () => closed.abort());
   channel.on('error', () => {});
   const signal = AbortSignal.any([closed.signal, closing]);
+  const framed = unframeCommand(asked.command);
+  if (framed) for (const stream of [channel.stderr, channel]) stream.write(beginLine(framed.marker));
   let status: number;
   try {
     // A stream of its own: reading a duplex to its end by iteration would destroy the way back as well.
     const stdin = channel.pipe(new PassThrough());
     status = await options.run({
       ...asked,
+      ...(framed && { command: framed.command }),
       stdin,
       stdout: channel,
       stderr: channel.stderr,
@@ -154,6 +158,7 @@ async function serveCommand(
       channel.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   }
   if (closed.signal.aborted) return;
+  if (framed) for (const stream of [channel.stderr, channel]) stream.write(endLine(framed.marker, status));
   channel.exit(status);
   channel.end();
 }

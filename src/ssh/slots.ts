@@ -1,15 +1,28 @@
 /** A bound on how many may do something at once; those that wait get their turn in order. */
 export class Slots {
+  #count: number;
+  /** Below 0 while more are taken than there should be. */
   #free: number;
   readonly #waiting: { admit: () => void }[] = [];
 
   constructor(count: number) {
+    this.#count = count;
     this.#free = count;
+  }
+
+  /** Those that are taken stay taken. */
+  resize(count: number): void {
+    this.#free += count - this.#count;
+    this.#count = count;
+    while (this.#free > 0 && this.#waiting.length > 0) {
+      this.#free--;
+      this.#waiting.shift()!.admit();
+    }
   }
 
   /** True when a slot was taken at once. */
   tryTake(): boolean {
-    if (this.#free === 0) return false;
+    if (this.#free <= 0) return false;
     this.#free--;
     return true;
   }
@@ -35,7 +48,7 @@ export class Slots {
   }
 
   release(): void {
-    const next = this.#waiting.shift();
+    const next = this.#free < 0 ? undefined : this.#waiting.shift();
     if (next) next.admit();
     else this.#free++;
   }

@@ -59,8 +59,8 @@ describe('collecting a result', () => {
     ]);
     const result = {
       exitCode: 3,
-      startedAt: 1_000,
-      finishedAt: 2_000,
+      startedAt: 0,
+      finishedAt: world.clock.now(),
       note: '',
       stdout: 'done\n',
       stderr: '',
@@ -68,6 +68,29 @@ describe('collecting a result', () => {
     expect(world.queue.completed).toEqual([
       { uuid: uuid1, result, origin: { instanceId: 'i-1', attempt: undefined } },
     ]);
+  });
+
+  it.each([
+    ['in 1970', 1_000],
+    ['in 2106', 4_300_000_000_000],
+  ])('reckons times of a run by uptimes and its own clock when that of the host is %s', async (_, hostAt) => {
+    const world = ready();
+    const now = world.clock.now();
+    const host = { startedAt: hostAt, finishedAt: hostAt + 5_000, durationMs: 4_000, endedAgoMs: 3_000 };
+    world.host.on(/--collect/, { stdout: printed('', uuid1, host) });
+    expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+    expect(world.queue.completed[0]!.result).toMatchObject({
+      startedAt: now - 7_000,
+      finishedAt: now - 3_000,
+    });
+    expect(Object.keys(world.queue.completed[0]!.result)).not.toContain('hostTimes');
+  });
+
+  it('takes a run to have ended just now when the program says nothing of uptimes', async () => {
+    const world = ready();
+    expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+    const { startedAt, finishedAt } = world.queue.completed[0]!.result;
+    expect([startedAt, finishedAt]).toEqual([0, world.clock.now()]);
   });
 
   it('tells the queue that a container is lost whose supervisor was killed', async () => {

@@ -26,6 +26,7 @@ function copyRunner(world: EffectsWorld, runner?: RunnerProgram, uploads = new S
   return copyRunnerWith({ executors: world.executors, runner: program, timeoutMs, uploads });
 }
 
+const installed = (status = 0) => ({ stdout: `${made.md5} ${status}\n` });
 const pathOf = (): string => `/var/lib/arvados/crunch-run~${made.md5}`;
 
 describe('the copy of the runner program', () => {
@@ -53,7 +54,7 @@ describe('the copy of the runner program', () => {
   ])('is sent where there is %s (T-36, P-9)', async (_, reply) => {
     const world = new EffectsWorld();
     world.add();
-    world.host.on(/^md5sum/, reply(`${made.md5}  ${pathOf()}\n`)).on(install);
+    world.host.on(/^md5sum/, reply(`${made.md5}  ${pathOf()}\n`)).on(install, installed());
     expect(await runEffect(copyRunner(world), onInstance)).toEqual({ ok: true });
     expect(world.host.only(install).stdin).toBe(content);
     expect(world.host.only(install).command).toMatch(
@@ -64,7 +65,7 @@ describe('the copy of the runner program', () => {
   it('goes through sudo for another user than root, the first look at the sum does not (T-34, P-9)', async () => {
     const world = new EffectsWorld();
     world.add({ remoteUser: 'ubuntu' });
-    world.host.on(/md5sum/, { exitCode: 1 }).on(install);
+    world.host.on(/md5sum/, { exitCode: 1 }).on(install, installed());
     expect(await runEffect(copyRunner(world), onInstance)).toEqual({ ok: true });
     expect(world.host.commands).toEqual([
       `md5sum ${pathOf()}`,
@@ -88,6 +89,35 @@ describe('the copy of the runner program', () => {
     world.host.on(/^md5sum/, { exitCode: 1 }).on(install, { exitCode: 1, stderr: 'disk full\n' });
     const outcome = await runEffect(copyRunner(world), onInstance);
     expect(outcome).toMatchObject({ ok: false, code: 'exit', stderr: 'disk full\n' });
+  });
+
+  it.each([
+    ['prints nothing', () => ({})],
+    ['has another file there', () => ({ stdout: `${made.md5.replace(/^./, 'x')} 0\n` })],
+    ['prints something else beside it', () => ({ stdout: `welcome\n${made.md5} 0\n` })],
+  ])('is a failure when the command succeeds and the host %s', async (_, reply) => {
+    const world = new EffectsWorld();
+    world.add();
+    world.host.on(/^md5sum/, { exitCode: 1 }).on(install, reply());
+    const outcome = await runEffect(copyRunner(world), onInstance);
+    expect(outcome).toMatchObject({ ok: false, code: 'exit' });
+    expect((outcome as { message: string }).message).toContain(`was not installed as ${pathOf()}`);
+  });
+
+  it.each([126, 127])('names the remedy when the copy answers %i: it cannot be executed', async (status) => {
+    const world = new EffectsWorld();
+    world.add();
+    world.host.on(/^md5sum/, { exitCode: 1 }).on(install, installed(status));
+    const outcome = await runEffect(copyRunner(world), onInstance);
+    expect(outcome).toMatchObject({ ok: false, code: 'exit' });
+    expect((outcome as { message: string }).message).toContain('Set runner.deployDirectory to a folder');
+  });
+
+  it.each([1, 2])('is good when the copy runs, though it ends with status %i', async (status) => {
+    const world = new EffectsWorld();
+    world.add();
+    world.host.on(/^md5sum/, { exitCode: 1 }).on(install, installed(status));
+    expect(await runEffect(copyRunner(world), onInstance)).toEqual({ ok: true });
   });
 
   it('is not tried when even the sum could not be asked for (P-8)', async () => {
@@ -137,7 +167,7 @@ describe('the copy of the runner program', () => {
     await settle();
     expect(hold.calls).toHaveLength(2);
     await leaver.stop();
-    hold.release();
+    hold.release(installed());
     expect(await Promise.all(outcomes)).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
     expect(hold.calls).toHaveLength(3);
   });

@@ -76,6 +76,20 @@ describe('queue and pool', () => {
     expect(world.calls).toEqual([`lost ${c1.uuid}`, `forget ${c1.uuid}`]);
   });
 
+  it('agree at once that a container is lost whose instance this process destroyed, whatever else is not known (SY-1)', async () => {
+    world = new DispatchWorld({ types: [t1], maxInstances: 1, missingLists: 5, missingGraceMs: 60_000 });
+    for (const id of ['i-1', 'i-2']) world.add(id, t1);
+    world.probe = () => listing();
+    await world.start();
+    await world.visit('i-1');
+    const [ours, theirs] = [container(1, { state: 'Running' }), container(2, { state: 'Running' })];
+    world.queue({ ...ours, instanceId: 'i-1' }, { ...theirs, instanceId: 'i-2' }).dispatch();
+    world.pool.killInstance('i-1', 'test');
+    await world.pass(10_000);
+    // The other instance has not said yet what runs there.
+    expect(world.calls).toEqual([`lost ${c1.uuid}`, `forget ${c1.uuid}`]);
+  });
+
   it('conclude from a record that was read after the process ended, and from no other (T-72, T-73, Q-5, SY-4)', async () => {
     (await withInstance(c1.uuid, c2.uuid)).queue(container(1, { state: 'Running' }), c2).dispatch();
     await world.visit('i-1');

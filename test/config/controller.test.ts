@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { parseClusterYaml } from '../../src/config/cluster-yaml.js';
-import { checkClusterFiles, readCaFile, readClusterConfig } from '../../src/config/cluster-files.js';
+import {
+  checkClusterFiles,
+  clusterDatabase,
+  readCaFile,
+  readClusterConfig,
+} from '../../src/config/cluster-files.js';
 import { ConfigError, type ConfigProblem } from '../../src/config/config-error.js';
 import { parseConfig } from '../../src/config/load.js';
 
@@ -37,7 +42,7 @@ function problemsIn(text: string): readonly ConfigProblem[] {
 describe('a controller in the configuration', () => {
   it('sends runners to the same address, unless told otherwise (R-3)', () => {
     const { controller, runner } = parse(
-      `${whole}controller: { url: "https://c.example:8000/", insecure: true }\n`,
+      `${whole}controller: { url: "https://c.example:8000/", insecure: true, withoutLock: true }\n`,
     );
     expect(controller).toEqual({
       url: 'https://c.example:8000',
@@ -46,13 +51,17 @@ describe('a controller in the configuration', () => {
       requestTimeoutMs: 60_000,
       lookAhead: 1_000,
       clusterConfigFile: '',
+      database: '',
+      withoutLock: true,
     });
     expect(runner).toMatchObject({ apiHost: 'c.example:8000', apiHostInsecure: true });
     const inner = whole.replace("deploy: ''", "deploy: '', apiHost: inner.example");
-    expect(parse(`${inner}controller: { url: https://c.example }\n`).runner).toMatchObject({
-      apiHost: 'inner.example',
-      apiHostInsecure: false,
-    });
+    expect(parse(`${inner}controller: { url: https://c.example, withoutLock: true }\n`).runner).toMatchObject(
+      {
+        apiHost: 'inner.example',
+        apiHostInsecure: false,
+      },
+    );
   });
 
   it('asks for all it needs of the other settings at once, with the remedy', () => {
@@ -64,6 +73,7 @@ describe('a controller in the configuration', () => {
         'scheduler.localKeepBlobBuffersPerVcpu',
         expect.stringContaining('needs controller.clusterConfigFile'),
       ],
+      ['controller.database', expect.stringContaining('give postgres://USER@HOST/DATABASE of the cluster')],
     ]);
   });
 
@@ -83,7 +93,7 @@ describe('a controller in the configuration', () => {
   it('reads the part of its cluster from the file, and says what is wrong with one', () => {
     const write = (text: string): void => writeFileSync(join(folder, 'cluster.yml'), text);
     const config = parse(
-      `${whole}controller: { url: https://c.example, caFile: cluster.yml, clusterConfigFile: cluster.yml }\n`,
+      `${whole}controller: { url: https://c.example, caFile: cluster.yml, clusterConfigFile: cluster.yml, withoutLock: true }\n`,
     );
     expect(() => readClusterConfig(config)).toThrow('controller.clusterConfigFile: cannot be read (ENOENT)');
     const part = { SystemRootToken: 'hush', ...mergedDefaults };
@@ -103,7 +113,9 @@ describe('a controller in the configuration', () => {
   });
 
   it('refuses a file without the merged defaults, naming them and the remedy', () => {
-    const config = parse(`${whole}controller: { url: https://c.example, clusterConfigFile: raw.yml }\n`);
+    const config = parse(
+      `${whole}controller: { url: https://c.example, clusterConfigFile: raw.yml, withoutLock: true }\n`,
+    );
     const write = (cluster: object): void =>
       writeFileSync(join(folder, 'raw.yml'), stringify({ Clusters: { zzzzz: cluster } }));
     write({ SystemRootToken: 'hush', Containers: { CloudVMs: { Enable: true } } });
@@ -131,6 +143,41 @@ describe('a controller in the configuration', () => {
       g: 'yes',
       h: { i: 1 },
       j: { i: 1 },
+    });
+  });
+
+  it('takes the dispatch lock in the database that is named, or in that of the cluster file', () => {
+    const of = (settings: string) => parse(`${whole}controller: { url: https://c.example, ${settings} }\n`);
+    const named = of('database: "postgres://dispatcher@db/arvados"');
+    expect(clusterDatabase(named)).toEqual({ url: 'postgres://dispatcher@db/arvados', password: '' });
+    expect(clusterDatabase(of('withoutLock: true'))).toBeUndefined();
+    expect(of('withoutLock: true').warnings[0]).toContain('nothing keeps the old dispatcher from running');
+    expect(named.warnings).toEqual([]);
+    const write = (PostgreSQL: object): void =>
+      writeFileSync(join(folder, 'db.yml'), stringify({ ...mergedDefaults, PostgreSQL }));
+    write({
+      Connection: {
+        host: 'db.example',
+        port: '5433',
+        user: 'arv',
+        password: 'hush@',
+        dbname: 'arvados_production',
+      },
+    });
+    const filed = of('clusterConfigFile: db.yml');
+    expect(clusterDatabase(filed)).toEqual({
+      url: 'postgres://arv@localhost/arvados_production?host=db.example&port=5433',
+      password: 'hush@',
+    });
+    write({ Connection: {} });
+    expect(() => checkClusterFiles(filed)).toThrow(
+      /has no PostgreSQL\.Connection: give postgres:.*withoutLock/,
+    );
+    expect(
+      problemsIn(`${whole}controller: { url: https://c, database: "postgres://u:hush@h/d" }\n`)[0],
+    ).toMatchObject({
+      path: 'controller.database',
+      message: expect.stringMatching(/^(?!.*hush).*give it as controllerDatabasePassword/) as string,
     });
   });
 

@@ -77,7 +77,7 @@ describe('the driver in the configuration', () => {
       expect(problem).toContain('runner.deploy: is the program of this process, Node.js');
       expect(problem).toContain("give built-in, Longshore's own runner");
       const buffers = 'scheduler: { localKeepBlobBuffersPerVcpu: 0 }';
-      const other = `runner: { deploy: ${deploy} }\ncontroller: { url: https://c.example }\n${buffers}`;
+      const other = `runner: { deploy: ${deploy} }\ncontroller: { url: https://c.example, withoutLock: true }\n${buffers}`;
       expect(problemsIn(other)[0]).toContain("give the path of the cluster's crunch-run, or ''");
     },
   );

@@ -209,13 +209,32 @@ describe('the list of instances', () => {
     world.add('a', type1);
     await world.start();
     await world.clock.advance(55_000);
-    expect([world.pool.mayMiss('i-1'), world.pool.mayMiss(undefined), world.pool.mayMiss('a')]).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    const mayRunUnseen = (instanceId?: string): boolean =>
+      world.pool.mayRunUnseen({ uuid: 'c', ...(instanceId && { instanceId }) });
+    expect([mayRunUnseen('i-1'), mayRunUnseen()]).toEqual([true, true]);
+    await world.visit('a');
+    expect([mayRunUnseen('a'), mayRunUnseen('i-1'), mayRunUnseen()]).toEqual([false, true, true]);
     await world.clock.advance(5_000);
-    expect(world.pool.mayMiss('i-1')).toBe(false);
+    expect([mayRunUnseen('i-1'), mayRunUnseen()]).toEqual([false, false]);
+  });
+
+  it('is not needed to know that an instance is gone which this process saw destroyed (K-6, SY-1)', async () => {
+    const world = new PoolWorld({ types, missingLists: 5, missingGraceMs: 60_000 });
+    for (const id of ['a', 'b', 'c']) world.add(id, type1);
+    await world.start();
+    const mayRunUnseen = (uuid: string, instanceId?: string): boolean =>
+      world.pool.mayRunUnseen({ uuid, ...(instanceId && { instanceId }) });
+    expect(['a', 'b', 'c'].map((id) => mayRunUnseen('u', id))).toEqual([true, true, true]);
+    for (const id of ['a', 'b']) await world.visit(id);
+    world.pool.startContainer('b', container(1));
+    for (const id of ['a', 'b']) world.pool.killInstance(id, 'test');
+    world.cloud.delete('c');
+    await world.clock.advance(10_000);
+    expect(world.pool.instances().map(({ instanceId }) => instanceId)).toEqual(['c']);
+    // What nobody destroyed may only have been left out.
+    expect(['a', 'b', 'c'].map((id) => mayRunUnseen('u', id))).toEqual([false, false, true]);
+    // A queue that does not know where its container runs is told by where this process started it.
+    expect([mayRunUnseen(container(1).uuid), mayRunUnseen(container(2).uuid)]).toEqual([false, true]);
   });
 
   it('keeps an instance that answers, however long lists leave it out (K-6)', async () => {

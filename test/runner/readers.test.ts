@@ -108,12 +108,15 @@ describe('a collected result', () => {
   it('is read', () => {
     expect(parseCollected(uuid, print({}))).toEqual({
       exitCode: 0,
-      startedAt: 1,
-      finishedAt: 2,
+      hostTimes: { startedAt: 1, finishedAt: 2 },
       note: '',
       stdout: 'hi',
       stderr: '',
       isLost: false,
+    });
+    expect(parseCollected(uuid, print({ durationMs: 7, endedAgoMs: 8 }))).toMatchObject({
+      durationMs: 7,
+      endedAgoMs: 8,
     });
     expect(parseCollected(uuid, print({ lost: true })).isLost).toBe(true);
     expect(parseCollected(uuid, print({ truncated: true, note: 'a' })).note).toBe(

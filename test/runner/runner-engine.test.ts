@@ -5,8 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ContainerResult } from '../../src/queue/queue.js';
-import { parseCollected } from '../../src/runner/collected-result.js';
+import { parseCollected, type CollectedResult } from '../../src/runner/collected-result.js';
 import type { SpotNotices } from '../../src/runner/start-document.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { requireTool } from '../support/tools.js';
@@ -27,7 +26,7 @@ describe.each(shells)('with engines and on spot instances, the runner program in
   afterEach(() => host?.remove());
 
   const ended = (): Promise<void> => expect.poll(() => host.list(), patient).toContain(`${uuid} ended`);
-  const collect = async (): Promise<ContainerResult> => {
+  const collect = async (): Promise<CollectedResult> => {
     await ended();
     return parseCollected(uuid, (await host.run(['--collect', uuid])).stdout);
   };

@@ -50,7 +50,10 @@ describe('the executor against OpenSSH', () => {
       code: 'exit',
       exitCode: 7,
     });
-    await expect(executor.run('kill -9 $$', { timeoutMs, signal })).rejects.toMatchObject({ code: 'exit' });
+    await expect(executor.run('kill -9 $$', { timeoutMs, signal })).rejects.toMatchObject({
+      code: 'closed',
+      sent: true,
+    });
   });
 
   it('shows the host key of the server, once (X-5)', async () => {

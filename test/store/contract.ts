@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, type TestContext
 import { systemClock } from '../../src/domain/clock.js';
 import { noConstraints } from '../../src/domain/container.js';
 import { StoreJournal } from '../../src/journal/store-journal.js';
-import type { ContainerRequest } from '../../src/queue/container-store.js';
+import type { ContainerRecord, ContainerRequest } from '../../src/queue/container-store.js';
 import type { ContainerResult } from '../../src/queue/queue.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
@@ -274,6 +274,25 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await end('any', { exitCode: 143, timedOut: true })).toBe('Complete');
     });
 
+    it('keeps times of a run between its start and now, and costs with them, whatever its result says', async () => {
+      const end = async (
+        times: Pick<ContainerResult, 'startedAt' | 'finishedAt'>,
+      ): Promise<ContainerRecord> => {
+        const uuid = await submit();
+        await store.lock(uuid);
+        await store.started(uuid, placement, beganAt);
+        await store.complete(uuid, { ...result, ...times }, from());
+        return (await store.find(uuid))!;
+      };
+      const beganAt = Date.now() - 10_000;
+      const early = await end({ startedAt: 1, finishedAt: 2 });
+      expect(early).toMatchObject({ startedAt: beganAt, finishedAt: beganAt, cost: 0 });
+      const late = await end({ startedAt: beganAt + 1, finishedAt: 9_000_000_000_000 });
+      expect(late.startedAt).toBe(beganAt + 1);
+      expect(late.finishedAt).toBeLessThanOrEqual(Date.now());
+      expect(late.cost).toBeLessThan((60_000 / 3_600_000) * placement.pricePerHour);
+    });
+
     it('cancels in every state but the final ones', async () => {
       const [queued, locked, running, complete] = [
         await submit(),
@@ -433,6 +452,18 @@ export function storeContract(name: string, source: StoreSource): void {
       await store.complete(uuid, { ...result, exitCode: 9 }, from());
       expect(await store.find(uuid)).toMatchObject({ state: 'Complete', exitCode: 3, cost: 0.01 });
       expect(await store.output(uuid)).toEqual({ stdout: 'o', stderr: 'e' });
+    });
+
+    it('counts containers that ended with another exit code than 0 as failed, among those that are complete', async () => {
+      expect(await store.failed()).toBe(0);
+      for (const exitCode of [0, 127, 1]) {
+        const uuid = await submit();
+        await store.lock(uuid);
+        await store.started(uuid, placement, 1_000);
+        const times = { startedAt: 1_000, finishedAt: 2_000 };
+        await store.complete(uuid, { exitCode, ...times, note: '', stdout: '', stderr: '' }, from());
+      }
+      expect([await store.failed(), (await store.counts()).Complete]).toEqual([2, 3]);
     });
 
     it('cancels what fits nowhere, with the reason (Q-23, Q-25)', async () => {

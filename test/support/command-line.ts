@@ -1,4 +1,4 @@
-import { runProgram } from '../../src/cli/program.js';
+import { runProgram, type ProgramDeps } from '../../src/cli/program.js';
 import { FakeTerminal } from './fake-terminal.js';
 import { managementToken, type InProcess } from './in-process.js';
 
@@ -11,12 +11,13 @@ export interface CommandRun {
 
 /** Runs a command of the program in this process against a daemon. */
 export function runCommand(
-  { daemon }: Pick<InProcess, 'daemon'>,
+  { daemon }: { daemon: Pick<InProcess['daemon'], 'url'> },
   argv: readonly string[],
   {
     terminal = new FakeTerminal(),
     token = managementToken,
-  }: { terminal?: FakeTerminal; token?: string } = {},
+    ...deps
+  }: { terminal?: FakeTerminal; token?: string } & Partial<ProgramDeps> = {},
 ): CommandRun {
   const output = { out: '', err: '' };
   const exitCode = runProgram(argv, {
@@ -34,9 +35,11 @@ export function runCommand(
       write: (text) => void (output.out += text),
       error: (text) => void (output.err += text),
       isTerminal: terminal.isInteractive,
+      columns: terminal.isInteractive ? terminal.size().columns : undefined,
     },
     terminal,
     env: { LONGSHORE_URL: daemon.url, LONGSHORE_TOKEN: token },
+    ...deps,
   });
   return { terminal, output, exitCode };
 }

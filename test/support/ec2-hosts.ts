@@ -118,8 +118,11 @@ export class Ec2Hosts {
       '#!/bin/sh',
       `export LONGSHORE_LOCK_DIR=${file('lock')} LONGSHORE_STATE_DIR=${file('state')}`,
       `export LONGSHORE_METADATA_URL=${this.#metadataOf(id)} LONGSHORE_SPOT_INTERVAL_S=1`,
-      `command=$(printf '%s' "$SSH_ORIGINAL_COMMAND" | sed 's#^sudo ##; s#${secretFile}#${file('secret')}#g; s#${hostRoot}#${folder}#g')`,
-      'exec sh -c "$command"',
+      // -c, the script of the frame, its name, both halves of the marker, the command in pieces
+      'eval "set -- ${SSH_ORIGINAL_COMMAND#exec /bin/sh}"',
+      'script=$2 first=$4 second=$5; shift 5',
+      `command=$(printf %s "$@" | base64 -d | sed 's#^sudo ##; s#${secretFile}#${file('secret')}#g; s#${hostRoot}#${folder}#g')`,
+      'exec sh -c "$script" sh "$first" "$second" $(printf %s "$command" | base64)',
     ];
     await writeFile(file('shell'), `${shell.join('\n')}\n`, { mode: 0o700 });
     const settings = [

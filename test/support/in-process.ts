@@ -38,7 +38,7 @@ export async function startInProcess(
   // What the test says itself comes in place of these.
   const without = (key: string, value: string): string =>
     yaml.includes(`\n${key}:`) ? '' : `${key}: ${value}`;
-  const text = `clusterId: wired
+  const text = `${without('clusterId', 'wired')}
 stateDir: ./state
 ${without('api', "{ listen: '127.0.0.1:0' }")}
 ${without('scheduler', '{ reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeout: 2s }')}

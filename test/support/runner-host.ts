@@ -42,6 +42,10 @@ export class RunnerHost {
   readonly folder: string;
   /** Added to the environment of the program. */
   readonly env: Record<string, string> = {};
+  /** Words before the command: a namespace, for one. */
+  wrapper: readonly string[] = [];
+  /** Whose the program is; `undefined`: the user of the test. */
+  user: number | undefined;
   readonly #shell: readonly string[];
   readonly #children = new Set<ChildProcess>();
 
@@ -78,7 +82,9 @@ export class RunnerHost {
   }
 
   spawn(...args: string[]): ChildProcess {
-    const child = spawn(this.#shell[0]!, [...this.#shell.slice(1), program, ...args], {
+    const [command, ...words] = [...this.wrapper, ...this.#shell, program, ...args];
+    const child = spawn(command!, words, {
+      ...(this.user === undefined ? {} : { uid: this.user, gid: this.user }),
       env: {
         ...process.env,
         LONGSHORE_LOCK_DIR: this.lockDir,
@@ -106,6 +112,15 @@ export class RunnerHost {
     return new Promise((resolve) =>
       child.on('close', (code) => resolve({ code: code ?? 255, stdout, stderr })),
     );
+  }
+
+  /** Runs it again until it exits with that code. Resolves to what it printed then. */
+  async until(code: number, ...args: string[]): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      const ran = await this.run(args);
+      if (ran.code === code) return ran.stdout;
+      if (tries === 30) throw new Error(`${args.join(' ')} exits with ${ran.code}: ${ran.stderr}`);
+    }
   }
 
   start(

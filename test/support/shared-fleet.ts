@@ -18,7 +18,11 @@ export interface SharedFleet {
   /** How long containers run. */
   runMs: number;
   /** A daemon on this store. */
-  daemon(name: string, store: string, options?: { clock?: Clock; yaml?: string }): Promise<InProcess>;
+  daemon(
+    name: string,
+    store: string,
+    options?: { clock?: Clock; yaml?: string; token?: string },
+  ): Promise<InProcess>;
   close(): Promise<void>;
 }
 
@@ -52,8 +56,8 @@ export function sharedFleet(): SharedFleet {
     starts,
     orders,
     runMs: 50,
-    daemon: (name, store, { clock = systemClock, yaml = '' } = {}) =>
-      startInProcess(configOf(store, yaml), {
+    daemon: (name, store, { clock = systemClock, yaml = '', token = 'the-same-for-all' } = {}) =>
+      startInProcess(configOf(store, yaml, token), {
         clock,
         driver: noting(new SimulatedDriver(cloud), (order) =>
           orders.push({ by: name, order, at: Date.now() }),
@@ -85,9 +89,9 @@ function noting(driver: Driver, note: (order: 'create' | 'destroy') => void): Dr
   };
 }
 
-function configOf(store: string, yaml: string): string {
+function configOf(store: string, yaml: string, token: string): string {
   return `managementToken: ${managementToken}
-systemRootToken: the-same-for-all
+systemRootToken: ${token}
 dispatchPrivateKey: |
 ${dispatchKey.trim().replaceAll(/^/gm, '  ')}
 store: '${store}'

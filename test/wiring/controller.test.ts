@@ -28,6 +28,8 @@ function reportingFleet() {
   const documents = new Map<string, Record<string, unknown>>();
   const starts = new Map<string, number>();
   const gates = new Map<string, ReturnType<typeof deferred<undefined>>>();
+  /** True: the runner ends before it reports anything, as one does that cannot use its configuration. */
+  const state = { endsAtOnce: false };
   const tell = async (uuid: string, state: string): Promise<void> => {
     const { ARVADOS_API_HOST, ARVADOS_API_TOKEN } = documents.get(uuid)!['Env'] as Record<string, string>;
     await fetch(`http://${ARVADOS_API_HOST}/arvados/v1/containers/${uuid}`, {
@@ -44,6 +46,7 @@ function reportingFleet() {
     execute: (uuid, document) => {
       documents.set(uuid, JSON.parse(document) as Record<string, unknown>);
       starts.set(uuid, (starts.get(uuid) ?? 0) + 1);
+      if (state.endsAtOnce) return { durationMs: 20, exitCode: 1, stdout: '', stderr: '' };
       const begun = tell(uuid, 'Running');
       const report = async (exitCode: number): Promise<void> => {
         await begun;
@@ -60,7 +63,7 @@ function reportingFleet() {
     onFault: (id, error) => expect.fail(`${id}: ${String(error)}`),
   });
   closers.push(() => cloud.close());
-  return { cloud, documents, starts, gates };
+  return { cloud, documents, starts, gates, state };
 }
 
 async function daemonOn(controller: FakeController, cloud: SimulatedCloud, folder: string): Promise<Daemon> {
@@ -72,7 +75,7 @@ api: { listen: '127.0.0.1:0' }
 driver: simulated
 instanceTypes:
   small: { vcpus: 2, ram: 1GiB, includedScratch: 1GiB, price: 0.1 }
-controller: { url: '${controller.url}' }
+controller: { url: '${controller.url}', withoutLock: true }
 runner: { deploy: '', command: crunch-run, runtimeEngine: singularity, arguments: [--foo] }
 scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeout: 5s, pollInterval: 200ms }
 pool:
@@ -197,3 +200,26 @@ it(
     expect(await second.journal.read({ kind: 'invariant.violated', limit: 10 })).toEqual([]);
   },
 );
+
+it('says that attempts fail alike, one after the other, until one runs', { timeout: 150_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'longshore-controller-'));
+  closers.push(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+  const controller = await FakeController.start();
+  closers.push(() => controller.close());
+  const { cloud, gates, state } = reportingFleet();
+  state.endsAtOnce = true;
+  controller.add(1);
+  const daemon = await daemonOn(controller, cloud, folder);
+  const health = async () => (await ask(daemon, '/_health/ping')).json;
+  await expect.poll(health, patient).toMatchObject({
+    health: 'ERROR',
+    error: expect.stringMatching(/^the last \d+ attempts failed alike: its runner ended before it ran/),
+  });
+  expect((await ask(daemon, '/v1/status')).json.health).toContain('attempts failed alike');
+  expect(await daemon.journal.read({ kind: 'attempts.failing', limit: 10 })).not.toEqual([]);
+  gates.set(uuidOf(1), deferred());
+  state.endsAtOnce = false;
+  await expect.poll(() => controller.containers.get(uuidOf(1))!.state, patient).toBe('Running');
+  await expect.poll(health, patient).toEqual({ health: 'OK' });
+  gates.get(uuidOf(1))!.resolve(undefined);
+});

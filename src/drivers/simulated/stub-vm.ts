@@ -185,7 +185,7 @@ export class StubVm {
       return failed(1, 'the copy is damaged');
     }
     this.#files.set(path, md5);
-    return ok();
+    return ok(`${md5} 0\n`);
   }
 
   #startBeat(): void {

@@ -82,6 +82,11 @@ export class ControllerContainers extends ControllerQueue implements ContainerSt
     return counts as Record<ContainerState, number>;
   }
 
+  /** The dispatcher forgets those that ended. */
+  failed(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   /** What is not known here is empty. */
   #record(container: Container): ContainerRecord {
     const { instanceId = '', instanceTypeName = '' } = this.#options.placeOf(container.uuid) ?? {};

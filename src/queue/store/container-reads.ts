@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { containerStates, type ContainerState } from '../../domain/container.js';
 import type { ContainerFilter } from '../container-store.js';
 import { QueueError, type ContainerResult } from '../queue.js';
@@ -63,6 +64,13 @@ export async function countByState(db: Store): Promise<Record<ContainerState, nu
     if (state in counts) counts[state as ContainerState] = Number(count);
   }
   return counts;
+}
+
+/** How many are Complete with another exit code than 0. The condition is that of the index `containers_failed`. */
+export async function countFailed(db: Store): Promise<number> {
+  const { rows } = await sql<{ count: number }>`select count(*) as count from containers
+    where state = 'Complete' and coalesce(exit_code, 1) <> 0`.execute(db);
+  return Number(rows[0]?.count ?? 0);
 }
 
 export async function readOutput(

@@ -124,7 +124,8 @@ export function completeRow(
   return { change, verdict: { kind: 'taken', state, attempt } };
 }
 
-function resultChange(row: ContainerRow, result: ContainerResult, now: number): NonNullable<RowChange> {
+function resultChange(row: ContainerRow, given: ContainerResult, now: number): NonNullable<RowChange> {
+  const result = withinAttempt(row, given, now);
   const isOpen = row.state === 'Running';
   const attempts = chargedAttempts(row);
   if (isOpen && attempts < row.max_attempts && isRetried(row, result)) {
@@ -138,6 +139,14 @@ function resultChange(row: ContainerRow, result: ContainerResult, now: number): 
     cost: costWith(row, result.finishedAt, result.startedAt),
     ...(isOpen ? { state: 'Complete', error: plainText(result.note) } : {}),
   };
+}
+
+/** An attempt neither began before its start was recorded nor ended in the future, whatever its instance says. */
+function withinAttempt(row: ContainerRow, result: ContainerResult, now: number): ContainerResult {
+  const recordedAt = Number(row.started_at ?? 0);
+  const finishedAt = Math.max(recordedAt, Math.min(result.finishedAt, now));
+  if (result.startedAt === 0) return { ...result, finishedAt };
+  return { ...result, finishedAt, startedAt: Math.min(finishedAt, Math.max(recordedAt, result.startedAt)) };
 }
 
 /** Queued for its next attempt, after the pause its policy asks for. */

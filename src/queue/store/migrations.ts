@@ -145,6 +145,14 @@ const attemptInstance: Migration = {
   },
 };
 
+/** Failed containers are counted each second, however many there are of the others. */
+const failedContainers: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await sql`create index containers_failed on containers (uuid)
+      where state = 'Complete' and coalesce(exit_code, 1) <> 0`.execute(db);
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -153,6 +161,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-driver-records': fourth,
   '0005-uncharged-attempts': unchargedAttempts,
   '0006-attempt-instance': attemptInstance,
+  '0007-failed-containers': failedContainers,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

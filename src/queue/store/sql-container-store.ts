@@ -18,7 +18,7 @@ import {
   type ResultVerdict,
 } from '../queue.js';
 import { ContainerChanges, type WantedChange } from './container-changes.js';
-import { containerRow, countByState, readOutput, readPage } from './container-reads.js';
+import { containerRow, countByState, countFailed, readOutput, readPage } from './container-reads.js';
 import { containerOf, recordOf, type ContainerRow } from './container-rows.js';
 import {
   cancelRow,
@@ -144,6 +144,10 @@ export class SqlContainerStore implements ContainerStore {
 
   counts(): Promise<Record<ContainerState, number>> {
     return this.#read(() => countByState(this.#db));
+  }
+
+  failed(): Promise<number> {
+    return this.#read(() => countFailed(this.#db));
   }
 
   setPriority(uuid: string, priority: bigint): Promise<void> {
