@@ -51,7 +51,7 @@ export class FleetViews {
   /** What has a process on an instance. The same map until that changes, and never changed. */
   running(): ReadonlyMap<string, RunningView> {
     const seen = this.#upToDate();
-    this.#running ??= new Map([...seen.values()].flatMap(({ runners }) => runners));
+    this.#running ??= livingFirst([...seen.values()].flatMap(({ runners }) => runners));
     return this.#running;
   }
 
@@ -100,4 +100,13 @@ function isSame(before: Seen['runners'], after: Seen['runners']): boolean {
     before.length === after.length &&
     before.every(([uuid, { phase }], at) => after[at]![0] === uuid && after[at]![1].phase === phase)
   );
+}
+
+/** By container. Where an earlier attempt left its result on one instance, a process on another one counts. */
+function livingFirst(views: readonly (readonly [string, RunningView])[]): Map<string, RunningView> {
+  const running = new Map<string, RunningView>();
+  for (const [uuid, view] of views) {
+    if (view.phase !== 'ending' || !running.has(uuid)) running.set(uuid, view);
+  }
+  return running;
 }

@@ -31,8 +31,10 @@ export interface WorkerSight {
   behavior: IdleBehavior;
   /** Nobody knows whose it is: it is reported, and left alone until somebody decides. */
   isOrphan?: boolean;
-  /** All that have, or may have, a process there. */
+  /** All that are dealt with there. */
   containers: readonly string[];
+  /** Those of them that have, or may have, a process there: not one whose result is on its way. Default: all. */
+  alive?: readonly string[];
 }
 
 interface Known extends Omit<WorkerSight, 'event'> {
@@ -76,21 +78,22 @@ export class FleetModel {
 
   /** A worker's state, behavior or containers changed. */
   stepped(sight: WorkerSight): void {
-    const { at, instance, state, behavior, containers } = sight;
+    const { at, instance, state, behavior, containers, alive = containers } = sight;
     const since = this.#time.at(at);
     const before = this.#workers.get(instance);
     if (!before) return;
     this.#judgeStep(before, sight);
-    for (const uuid of containers) {
-      if (before.containers.includes(uuid)) continue;
+    const wasAlive = before.alive ?? before.containers;
+    for (const uuid of alive) {
+      if (wasAlive.includes(uuid)) continue;
       this.#judgeNewWork(before, sight, uuid);
       this.containers.isAt(uuid, instance, at, sight.event === 'container.assigned');
     }
-    for (const uuid of before.containers) {
-      if (!containers.includes(uuid)) this.containers.left(uuid, instance);
+    for (const uuid of wasAlive) {
+      if (!alive.includes(uuid)) this.containers.left(uuid, instance);
     }
     const isSame = before.state === state && before.behavior === behavior;
-    Object.assign(before, { at, state, behavior, containers, isOrphan: sight.isOrphan ?? false });
+    Object.assign(before, { at, state, behavior, containers, alive, isOrphan: sight.isOrphan ?? false });
     if (!isSame) before.since = since;
     const isOrdered = sight.event === 'operator.kill';
     if (state === 'shutdown' && (!isSame || isOrdered)) this.cloud.isLeaving(instance, since);

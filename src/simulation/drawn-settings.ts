@@ -68,6 +68,7 @@ export const drawnSettings: Readonly<Record<string, Choices>> = {
 export const undrawnSettings: Readonly<Record<string, string>> = {
   clusterId: 'a name, first part of every container id',
   managementToken: 'of the API, which is not simulated',
+  controllerDatabasePassword: 'a secret of a controller’s database',
   systemRootToken: 'a secret; the name of the instance set is given',
   stateDir: 'there is no disk',
   store: 'its rows are in memory: scripts/crash and scripts/failover try real ones',
