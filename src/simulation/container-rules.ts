@@ -91,7 +91,8 @@ export class ContainerRules {
     const codes = scheduling.retry?.exitCodes ?? [];
     const isNamed = codes === 'any' || [exitCode, 143].some((code) => code !== 0 && codes.includes(code));
     const isLimited = scheduling.maxRunTimeMs > 0 && durationMs > scheduling.maxRunTimeMs;
-    if (last && isNamed && before.attempts < before.max_attempts && !(isLimited && last.ending === 'exit')) return;
+    if (last && isNamed && before.attempts < before.max_attempts && !(isLimited && last.ending === 'exit'))
+      return;
     this.#report('tried again by its policy', row.uuid, row.error);
   }
 

@@ -35,7 +35,7 @@ export class WaitRules {
     for (const { uuid, state, priority } of this.#world.rows.waiting()) {
       waiting.add(uuid);
       const wait = planned.get(uuid)?.wait ?? { code: priority > 0n ? 'unplanned' : 'priority-zero', state };
-      this.#lookAt(uuid, wait as WaitReason, { core, passedMs, planned, isPaused: priority < 1n });
+      this.#lookAt(uuid, wait, { core, passedMs, planned, isPaused: priority < 1n });
     }
     for (const uuid of this.#waits.keys()) if (!waiting.has(uuid)) this.#waits.delete(uuid);
   }
@@ -101,7 +101,9 @@ export class WaitRules {
         return isComing() || pool.launches().length > 0 || pool.holdOffs().length > 0;
       case 'paced':
         return (
-          pool.launches().length > 0 || (reason.retryAt !== undefined && reason.retryAt > now - graceMs) || isComing()
+          pool.launches().length > 0 ||
+          (reason.retryAt !== undefined && reason.retryAt > now - graceMs) ||
+          isComing()
         );
       case 'protected':
         return (reason.until ?? now) > now - graceMs || isComing();

@@ -3,7 +3,12 @@ import { expect, it } from 'vitest';
 import * as z from 'zod';
 import { fileSchema } from '../../src/config/schema.js';
 import { parseConfig } from '../../src/config/load.js';
-import { drawnSettings, drawSettings, settingsText, undrawnSettings } from '../../src/simulation/drawn-settings.js';
+import {
+  drawnSettings,
+  drawSettings,
+  settingsText,
+  undrawnSettings,
+} from '../../src/simulation/drawn-settings.js';
 import { SeededRandom } from '../../src/simulation/seeded-random.js';
 
 interface Schema {
@@ -57,6 +62,8 @@ it('comes upon every value of every setting within 200 seeds', () => {
   for (let seed = 1; seed <= 200; seed++) {
     for (const [path, value] of drawSettings(1, new SeededRandom(seed))) seen.add(`${path}: ${value}`);
   }
-  const all = Object.entries(drawnSettings).flatMap(([path, values]) => values.map((value) => `${path}: ${value}`));
+  const all = Object.entries(drawnSettings).flatMap(([path, values]) =>
+    values.map((value) => `${path}: ${value}`),
+  );
   expect(all.filter((each) => !seen.has(each))).toEqual([]);
 });
