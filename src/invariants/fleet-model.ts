@@ -2,6 +2,7 @@ import type { IdleBehavior, WorkerState } from '../domain/instance.js';
 import { CloudModel } from './cloud-model.js';
 import { ContainerModel } from './container-model.js';
 import type { Invariant, Violation } from './invariants.js';
+import { QueueModel } from './queue-model.js';
 import { SteadyTime } from './steady-time.js';
 
 /** What the configuration promises. Durations in ms; numbers of 0 mean "no limit". */
@@ -59,12 +60,14 @@ export class FleetModel {
   readonly #workers = new Map<string, Known>();
   readonly containers: ContainerModel;
   readonly cloud: CloudModel;
+  readonly queue: QueueModel;
 
   /** `violated` must not throw. */
   constructor(limits: FleetLimits, violated: (violation: Violation) => void) {
     this.#limits = limits;
     this.#violated = violated;
     this.containers = new ContainerModel(violated);
+    this.queue = new QueueModel(this.#time, violated);
     this.cloud = new CloudModel(limits, this.#time, (id) => this.#workers.get(id)?.state, violated);
   }
 
