@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
+import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
 import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
-import { tagKeys } from './domain/instance.js';
+import { quarantineRemedy, tagKeys } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { QueueSight } from './invariants/queue-model.js';
@@ -15,7 +16,7 @@ import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
 import type { LaunchOutput } from './machines/launch.js';
-import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.js';
+import type { RemoteOutcome, RunProbeOutcome, StartFailure } from './machines/worker-effects.js';
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
@@ -35,6 +36,7 @@ export type ReportedMetrics = Pick<
   | 'timeToReady'
   | 'shutdownToGone'
   | 'queueToStart'
+  | 'startFailed'
   | 'runProbe'
   | 'invariantViolated'
   | 'attemptEnded'
@@ -107,6 +109,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
       );
     }
+    this.#notedQuarantine(before, after);
     if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
       log.warn(fieldsOf(after), 'instance of this set that nobody recorded, and that never answered');
     }
@@ -120,6 +123,17 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     log[isWarning ? 'warn' : 'debug'](
       { ...fieldsOf(after), step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
       'step failed',
+    );
+  }
+
+  #notedQuarantine(before: WorkerSnapshot, after: WorkerSnapshot): void {
+    const { quarantine, id } = after.context.instance;
+    if (!quarantine || before.context.instance.quarantine?.at === quarantine.at) return;
+    const { because } = quarantine;
+    this.#note('instance.quarantined', { instance: id, because });
+    this.#options.log.warn(
+      { ...fieldsOf(after), because, remedy: quarantineRemedy(id) },
+      'instance quarantined',
     );
   }
 
@@ -168,6 +182,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         return metrics.timeToReady(fact.sinceVerifiedMs);
       case 'container.startReturned':
         if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
+        if (!fact.outcome.ok) return this.#startFailed(instanceId, fact.uuid, fact.outcome);
         return this.#note('container.started', { instance: instanceId, container: fact.uuid });
       case 'container.exited':
         log.info(
@@ -183,6 +198,27 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       case 'probe.wanted':
         return;
     }
+  }
+
+  #startFailed(instanceId: string, container: string, failure: StartFailure): void {
+    const { log, metrics } = this.#options;
+    const { code, exitCode, ranNothing = false, message, stdout, stderr } = failure;
+    const { fault = 'daemon', reason = message } = failure;
+    const data = { code, exitCode, fault, ranNothing };
+    metrics.startFailed(fault);
+    log.warn(
+      {
+        component: 'worker',
+        Instance: instanceId,
+        ContainerUUID: container,
+        ...data,
+        error: message,
+        stdout: firstAndLast(stdout, longestOutput),
+        stderr: firstAndLast(stderr, longestOutput),
+      },
+      'start failed',
+    );
+    this.#note('container.startFailed', { instance: instanceId, container, because: reason, data });
   }
 
   broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {
@@ -287,6 +323,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#options.log.info(fields, 'order for a container');
     this.#note('operator.order', { container, to: order, because });
     if (order === 'cancel') this.cancelled(container, because);
+  }
+
+  /** An operator ended the quarantine of an instance. */
+  quarantineCleared(instance: string, because: string): void {
+    this.#options.log.info({ component: 'api', Instance: instance, Reason: because }, 'quarantine cleared');
+    this.#note('operator.order', { instance, to: 'clear quarantine', because });
   }
 
   /** An operator opened a breaker. */
@@ -432,4 +474,5 @@ const fieldsOf = ({ context: { instance, instanceType } }: WorkerSnapshot) => ({
   Address: instance.address,
 });
 
+const longestOutput = 2_000;
 const clip = (text: string): string => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);

@@ -34,6 +34,7 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     workerState,
     isOrphan: snapshot.value.lifecycle === 'orphaned',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
+    quarantine: context.instance.quarantine,
     idleBehavior: context.idleBehavior,
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
@@ -45,9 +46,11 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
-  const { instanceType, idleBehavior, runners, probedAt } = snapshot.context;
+  const { instance, instanceType, idleBehavior, runners, probedAt } = snapshot.context;
   const workerState = workerStateOf(snapshot);
-  return { instanceType, workerState, idleBehavior, runners: Object.keys(runners).length, probedAt };
+  const isQuarantined = instance.quarantine !== undefined;
+  const count = Object.keys(runners).length;
+  return { instanceType, workerState, idleBehavior, isQuarantined, runners: count, probedAt };
 }
 
 /** What has a process on the instance. */

@@ -1,5 +1,5 @@
 import type { Container } from '../domain/container.js';
-import type { BootStage, IdleBehavior, WorkerState } from '../domain/instance.js';
+import type { BootStage, IdleBehavior, Quarantine, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 
 /** One worker, or one create call that has not returned (L-30, L-31). */
@@ -13,6 +13,8 @@ export interface InstanceView {
   workerState: WorkerState;
   /** Nobody recorded that it was asked for, and it never answered: it may belong to somebody else. */
   isOrphan?: boolean;
+  /** Not given: it is in none. */
+  quarantine?: Quarantine | undefined;
   /** While booting. */
   bootStage: BootStage | undefined;
   idleBehavior: IdleBehavior;
@@ -102,6 +104,7 @@ export interface WorkerGaugeView {
   workerState: WorkerState;
   idleBehavior: IdleBehavior;
   runners: number;
+  isQuarantined?: boolean;
   /** Last successful probe, epoch ms. */
   probedAt: number;
 }

@@ -274,6 +274,7 @@ function isSameSighting(a: Instance, b: Instance): boolean {
     a.address === b.address &&
     a.remoteUser === b.remoteUser &&
     a.displayName === b.displayName &&
+    a.quarantine?.at === b.quarantine?.at &&
     isSameRecord(a.tags, b.tags) &&
     a.priceHistory.length === b.priceHistory.length &&
     a.priceHistory[0]?.startAt === b.priceHistory[0]?.startAt &&

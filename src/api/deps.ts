@@ -20,6 +20,9 @@ export interface DispatchView {
   wait: WaitReason | undefined;
 }
 
+/** `none`: the instance is in no quarantine. `refused`: why it stays there. */
+export type QuarantineCleared = { is: 'cleared' } | { is: 'none' } | { is: 'refused'; because: string };
+
 /** What pages follow as it happens. */
 export interface LiveParts {
   feed: LiveFeed;
@@ -47,11 +50,14 @@ export interface ApiDeps {
     list(): { key: string; state: string; because: string; until: number | undefined }[];
     reset(key: string): boolean;
   };
+  /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
+  clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
   journal: Journal;
   /** Keeps who ordered what, and why. */
   orders: {
     containerOrder(uuid: string, order: string, because: string): void;
     breakerReset(key: string, because: string): void;
+    quarantineCleared(instanceId: string, because: string): void;
   };
   metrics: Metrics;
   explain(id: string): Promise<Explanation | undefined>;

@@ -14,6 +14,12 @@ const idParams = z.object({ id: z.string() });
 const replayParams = z.object({ instance: z.string() });
 const replayQuery = z.object({ limit: z.coerce.number().int().min(1).max(5_000).default(500) });
 const orderBody = z.object({ reason: z.string().max(1_000).default('') }).nullish();
+const clearBody = z
+  .object({
+    reason: z.string().max(1_000).default(''),
+    force: z.boolean().default(false).describe('Nothing runs there: the host is not asked.'),
+  })
+  .nullish();
 const resetBody = z.object({ key: z.string(), reason: z.string().max(1_000).default('') });
 const journalQuery = z.object({
   instance: z.string().optional(),
@@ -58,6 +64,22 @@ export const instanceRoutes =
         },
       );
     }
+    app.post(
+      '/instances/:id/clear-quarantine',
+      { schema: { params: idParams, body: clearBody } },
+      async (request, reply) => {
+        const { id } = request.params;
+        const { reason = '', force = false } = request.body ?? {};
+        const outcome = await deps.clearQuarantine(id, force);
+        if (outcome.is === 'none') return fail(reply, 404, `instance ${id} is in no quarantine`);
+        if (outcome.is === 'refused') {
+          const remedy = 'end what runs there, or give force where nothing does';
+          return fail(reply, 409, `instance ${id} stays in quarantine: ${outcome.because}; ${remedy}`);
+        }
+        deps.orders.quarantineCleared(id, orderedBy(request, reason));
+        return reply.send({});
+      },
+    );
     app.get('/explain/:id', { schema: { params: idParams } }, async (request, reply) => {
       const explanation = await deps.explain(request.params.id);
       return explanation ?? fail(reply, 404, 'no instance and no container has this id');

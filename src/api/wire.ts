@@ -93,6 +93,9 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
     bootStage: view.bootStage ?? null,
     isOrphan: view.isOrphan ?? false,
     idleBehavior: view.idleBehavior,
+    quarantine: view.quarantine
+      ? { since: timeOf(view.quarantine.at), because: view.quarantine.because }
+      : null,
     price: view.instanceType.price,
     containers: view.containerUuids,
     lastContainer: view.lastContainerUuid,

@@ -63,7 +63,7 @@ function secondOf(at: number): string {
 }
 
 function rowOf(each: InstanceBody): string[] {
-  const remark = each.isOrphan ? 'orphan' : each.bootStage;
+  const remark = each.isOrphan ? 'orphan' : each.quarantine ? 'quarantine' : each.bootStage;
   const state = remark === null ? each.state : `${each.state} (${remark})`;
   return [
     each.instance || '(being created)',

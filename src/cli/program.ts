@@ -9,6 +9,7 @@ import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import type { Output } from './output.js';
+import { addQuarantineCommands } from './quarantine-commands.js';
 import { addReplay, inspectPortOption, type InspectReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
 import { addStatusCommand } from './status-command.js';
@@ -102,6 +103,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addInstanceCommands(program, context);
   addStatusCommand(program, context);
   addBreakerCommands(program, context);
+  addQuarantineCommands(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
   addConfigCommands(program, context);

@@ -23,6 +23,8 @@ export interface InstanceBody {
   bootStage: string | null;
   isOrphan: boolean;
   idleBehavior: string;
+  /** Not known to older daemons. */
+  quarantine?: { since: string; because: string } | null;
   price: number;
   containers: string[];
   appearedAt: string | null;

@@ -5,6 +5,7 @@ import type { RunnerProgram } from '../actors/runner-program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import { DriverError } from '../drivers/driver.js';
 import type { Breakers } from '../drivers/wrappers/breaker.js';
 import { explain } from '../explain/explain.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -51,6 +52,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       list: () => [...pool.holdOffs(), ...breakers.views()],
       reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
     },
+    clearQuarantine: clearQuarantineWith(orders),
     journal,
     orders: reporter,
     metrics,
@@ -92,6 +94,18 @@ async function replayOf(
   if (steps.length === 0 || (begun.length === 0 && !live)) return undefined;
   const inOrder = [...begun, ...steps].sort((a, b) => a.at - b.at);
   return replay(instance, inOrder, live && recordBase(live));
+}
+
+function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {
+  return async (instanceId, force) => {
+    const { quarantine } = orders.core;
+    try {
+      return { is: (await quarantine.clear(instanceId, force)) ? 'cleared' : 'none' };
+    } catch (error) {
+      if (error instanceof DriverError) return { is: 'refused', because: error.message };
+      throw error;
+    }
+  };
 }
 
 function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] {

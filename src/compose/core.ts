@@ -5,6 +5,7 @@ import type { QuotaBound } from '../actors/quota-bound.js';
 import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
+import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
@@ -61,6 +62,10 @@ export interface Core {
   pool: WorkerPool;
   dispatch: Dispatch;
   executors: Executors;
+  quarantine: {
+    /** As {@link Driver.clearQuarantine}. */
+    clear(instanceId: string, force: boolean): Promise<boolean>;
+  };
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
   stop(): void;
 }
@@ -72,6 +77,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
+  const failures = new StartFailures(clock);
   const executors = new Executors({
     driver,
     tagKeys: tagKeys(config.pool.tagKeyPrefix),
@@ -82,12 +88,25 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner, worker, mandate, clusterConfig, watchSilenceMs },
+    {
+      config,
+      clock,
+      driver,
+      executors,
+      queue,
+      runner,
+      worker,
+      mandate,
+      clusterConfig,
+      watchSilenceMs,
+      failures,
+    },
     { open, recorded },
   );
   const dispatch = new Dispatch({
     clock,
     queue,
+    failures,
     pool,
     settings: config.scheduler,
     maxInstances: config.pool.maxInstances,
@@ -108,6 +127,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pool,
     dispatch,
     executors,
+    quarantine: {
+      clear: async (instanceId, force) => {
+        const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
+        return (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+      },
+    },
     stop: () => {
       dispatch.stop();
       pool.stop();

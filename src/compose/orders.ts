@@ -68,6 +68,7 @@ export class Orders {
       pool: whileLeading(() => this.#present?.core.pool, missing),
       dispatch: whileLeading(() => this.#present?.core.dispatch, missing),
       executors: whileLeading(() => this.#present?.core.executors, missing),
+      quarantine: whileLeading(() => this.#present?.core.quarantine, missing),
     };
   }
 

@@ -21,6 +21,21 @@ export interface Instance {
   tags: Tags;
   /** Newest first; empty when the provider has no spot price for it (DI-13). */
   priceHistory: readonly PricePoint[];
+  /** Not given: it is in none. */
+  quarantine?: Quarantine;
+}
+
+/** An instance that is set aside until an operator clears it: nothing is given to it, and nothing is tried on it. */
+export interface Quarantine {
+  /** Epoch ms. */
+  at: number;
+  /** One clause: what failed. */
+  because: string;
+}
+
+/** What an operator can do about it, one clause. */
+export function quarantineRemedy(instanceId: string): string {
+  return `end what runs there, then: longshore quarantine clear ${instanceId}`;
 }
 
 export const workerStates = ['unknown', 'booting', 'idle', 'running', 'shutdown'] as const;

@@ -50,6 +50,11 @@ export interface Driver {
    * each create call where, and goes on to the next place while one lacks capacity. Not there: the driver chooses.
    */
   zones?(type: InstanceType): readonly string[];
+  /**
+   * Ends the quarantine of an instance. Resolves to false when it is in none. `force`: the operator vouches that nothing
+   * runs there; otherwise the driver makes sure, and rejects when it cannot. Not there: the driver quarantines nothing.
+   */
+  clearQuarantine?(id: string, options: CallOptions & { force: boolean }): Promise<boolean>;
   /** Ends background work, frees sockets. Instances live on. */
   stop(): Promise<void>;
 }

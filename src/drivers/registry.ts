@@ -61,13 +61,13 @@ const factories: Readonly<Record<string, Factory>> = {
     const { openExecDriver } = await import('./exec/open-exec.js');
     return openExecDriver({ parameters, instanceSetId, folder, secrets, clock, warn });
   },
-  static: async ({ parameters, record, executors }) => {
+  static: async ({ parameters, record, executors, clock }) => {
     if (!executors || !record) {
       throw new DriverError('invalid', 'the static driver has to log in to its hosts, and to remember them');
     }
     const { StaticDriver } = await import('./static/static-driver.js');
     const { parseStaticParameters } = await import('./static/parameters.js');
-    return new StaticDriver({ parameters: parseStaticParameters(parameters), record, executors });
+    return new StaticDriver({ parameters: parseStaticParameters(parameters), record, executors, clock });
   },
   simulated: async ({ parameters, clock, random }) => {
     const { openSimulatedDriver } = await import('./simulated/open-simulated.js');

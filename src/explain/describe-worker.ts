@@ -2,7 +2,7 @@ import type { ChartState } from '../actors/chart-state.js';
 import type { PendingTimer } from '../actors/pending-timers.js';
 import { workerStateOf } from '../actors/pool-views.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import type { BootStage } from '../domain/instance.js';
+import { quarantineRemedy, type BootStage } from '../domain/instance.js';
 import { dollarText, futureText, pastText } from './time-text.js';
 
 export interface WorkerFacts {
@@ -106,15 +106,22 @@ function shutdownSentences(
   timer: PendingTimer | undefined,
   now: number,
 ): string[] {
+  const { quarantine, id } = context.instance;
+  const lost = Object.keys(context.runners);
+  const on =
+    lost.length === 0 ? [] : [`Until then these containers count as running on it: ${lost.join(', ')}.`];
+  if (quarantine)
+    return [
+      `It is in quarantine since ${pastText(quarantine.at, now)}, because ${quarantine.because}. Nothing is given to it.`,
+      `An operator ends that: ${quarantineRemedy(id)} (with --force where the host cannot be logged in to, and nothing runs there).`,
+      ...on,
+    ];
   const told = context.destroyConfirmed
     ? 'The provider accepted the order to destroy it. It is gone once the provider no longer lists it.'
     : 'The provider has not accepted the order to destroy it yet.';
   const again = timer
     ? [`The order will be repeated at ${futureText(timer.firesAt, now)} if it is still listed.`]
     : [];
-  const lost = Object.keys(context.runners);
-  const on =
-    lost.length === 0 ? [] : [`Until then these containers count as running on it: ${lost.join(', ')}.`];
   return [told, ...again, ...on];
 }
 

@@ -23,6 +23,7 @@ const endings: Readonly<Record<string, string>> = {
   collected: 'ended, and its result was collected',
   missing: 'disappeared without leaving a result',
   killed: 'was stopped, as ordered',
+  refused: 'did not begin',
   lost: 'was given up: it could not be stopped, or its result could not be collected',
 };
 
@@ -33,6 +34,7 @@ const orders: Readonly<Record<string, string>> = {
   kill: 'destroy it at once',
   shutdown: 'destroy it',
   cancel: 'cancel it',
+  'clear quarantine': 'end its quarantine',
 };
 
 const boots: Readonly<Record<string, string>> = {
@@ -66,11 +68,14 @@ const tellers: Readonly<Record<string, Teller>> = {
       : `${of('idle behavior', instance)} changed from ${from} to ${to}: ${because}.`,
   'worker.gone': ({ from, data }, { instance }) =>
     `${instance} left the provider’s list (${from}) after ${spanText(Number(data?.['lifeMs']))}, at a cost of ${dollarText(Number(data?.['cost']))}.`,
+  'instance.quarantined': ({ because }, { instance }) => `${instance} was quarantined, because ${because}.`,
   'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
   'worker.replaced': () => 'The daemon looks after it again.',
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,
   'container.started': ({ data }, { instance, container }) =>
     `${container} was started on ${instance}${attemptText(data, ' as attempt ')}.`,
+  'container.startFailed': ({ because, data }, { instance, container }) =>
+    `The start of ${container} on ${instance} failed${data?.['ranNothing'] === true ? ', and nothing of it ran' : ', and it may run there until a probe shows whether it does'}: ${because}.`,
   'container.found': (_entry, { instance, container }) =>
     `${container} was found on ${instance}; an earlier daemon put it there.`,
   'container.exited': ({ because = '' }, { instance, container }) =>
@@ -94,6 +99,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   'plan.kill': ({ because }, { container }) =>
     `${of('process', container)} must not run any more: ${because}.`,
   'plan.lost': ({ because }, { container }) => `The scheduler considers ${container} lost: ${because}.`,
+  'plan.revert': ({ because }, { container }) =>
+    `The scheduler takes back the attempt at ${container}, which ran nothing: ${because}.`,
   'operator.order': tellOrder,
   'invariant.violated': ({ because, data }) =>
     `A rule that must always hold was broken: ${because} (${text(data?.['promise'])}) Please report it.`,

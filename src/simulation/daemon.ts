@@ -66,6 +66,7 @@ const unmeasured: ReportedMetrics = {
   timeToReady: () => {},
   shutdownToGone: () => {},
   queueToStart: () => {},
+  startFailed: () => {},
   runProbe: () => {},
   invariantViolated: () => {},
   attemptEnded: () => {},

@@ -56,6 +56,10 @@ async function folder(): Promise<string> {
   return stateDir;
 }
 
+/** Ahead of the system's clock. */
+let aheadMs = 0;
+const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+
 const open = async (parameters: unknown, stateDir: string): Promise<Driver> => {
   const db = await openDatabase({ url: join(stateDir, 'longshore.db') });
   closers.push(() => db.destroy());
@@ -64,7 +68,7 @@ const open = async (parameters: unknown, stateDir: string): Promise<Driver> => {
     record: storedDriverRecord(db, 'static'),
     instanceSetId: 'zzzzz-gj3su-abc',
     stateDir,
-    clock: systemClock,
+    clock,
     random: Math.random,
     executors: executorsWith(loginKey.privateKey),
   });
@@ -240,8 +244,60 @@ describe('a host that is released', () => {
     const error = await errorOf(driver.destroy(instance.id, options));
     expect([error.code, error.message]).toEqual(['unavailable', expect.stringContaining('still busy')]);
     expect(await driver.list({}, options)).toHaveLength(1);
+    aheadMs += 10_000;
     await run('mkdir -p $LONGSHORE_STATE_DIR; touch $LONGSHORE_STATE_DIR/ok');
     await driver.destroy(instance.id, options);
+    expect(await driver.list({}, options)).toEqual([]);
+  });
+
+  const busy =
+    'test -e $LONGSHORE_STATE_DIR/ok || { echo x >>$LONGSHORE_STATE_DIR/tries; echo "still busy" >&2; exit 3; }';
+
+  it('is tried again after growing pauses, then quarantined with the reason, and tried no more', async () => {
+    const { driver, instance, run, stateDir } = await world({ releaseCommand: busy, releaseTries: 3 });
+    await run('mkdir -p $LONGSHORE_STATE_DIR');
+    const tries = async (): Promise<number> =>
+      (await run('cat $LONGSHORE_STATE_DIR/tries')).split('x').length - 1;
+    const destroy = (): Promise<DriverError> => errorOf(driver.destroy(instance.id, options));
+    expect((await destroy()).message).toContain('still busy');
+    expect((await destroy()).message).toContain('failed once and is tried again in 10 s');
+    expect(await tries()).toBe(1);
+    aheadMs += 10_000;
+    await destroy();
+    aheadMs += 19_000;
+    expect((await destroy()).message).toContain('failed 2 times and is tried again in 1 s');
+    expect(await tries()).toBe(2);
+    expect((await driver.list({}, options))[0]!.quarantine).toBeUndefined();
+    aheadMs += 1_000;
+    await destroy();
+    const because = expect.stringMatching(/^its release failed 3 times: .*still busy/) as string;
+    expect((await driver.list({}, options))[0]).toMatchObject({
+      quarantine: { at: expect.any(Number) as number, because },
+    });
+    aheadMs += 86_400_000;
+    await driver.destroy(instance.id, options);
+    expect(await tries()).toBe(3);
+    expect(await errorOf(driver.create(spec(), options))).toMatchObject({ code: 'quota' });
+    const [after] = await wrapped(
+      await open({ ...reachable({ address: instance.address }), releaseCommand: busy }, stateDir),
+    ).list({}, options);
+    expect(after!.quarantine?.because).toEqual(because);
+  });
+
+  it('leaves quarantine when an operator clears it: by a release that succeeds, or by force', async () => {
+    const { driver, instance, run } = await world({ releaseCommand: busy, releaseTries: 1 });
+    await run('mkdir -p $LONGSHORE_STATE_DIR');
+    const clear = (id: string, force: boolean): Promise<boolean> =>
+      driver.clearQuarantine!(id, { ...options, force });
+    expect(await clear(instance.id, true)).toBe(false);
+    await errorOf(driver.destroy(instance.id, options));
+    expect((await errorOf(clear(instance.id, false))).message).toContain('still busy');
+    expect(await clear(instance.id, true)).toBe(true);
+    expect(await driver.list({}, options)).toEqual([]);
+    const second = await driver.create(spec(), options);
+    await errorOf(driver.destroy(second.id, options));
+    await run('touch $LONGSHORE_STATE_DIR/ok');
+    expect(await clear(second.id, false)).toBe(true);
     expect(await driver.list({}, options)).toEqual([]);
   });
 

@@ -12,6 +12,17 @@ const assignment = z.object({
   tags: z.record(z.string(), z.string()),
   /** Idempotency token of the create call. */
   wish: z.string(),
+  /** What came of releasing it so far; not there: nothing failed. Times in epoch ms. */
+  release: z
+    .object({
+      failures: z.int(),
+      /** Not tried again before. */
+      nextAt: z.number(),
+      because: z.string(),
+      /** Since then it is in quarantine: not tried again by itself. */
+      quarantinedAt: z.number().optional(),
+    })
+    .optional(),
 });
 
 const file = z.object({

@@ -47,6 +47,8 @@ export const staticSchema = z.strictObject({
   hosts: z.array(host).min(1, 'give at least one host').superRefine(refuseTwins),
   /** Run as root on a host that is released; must end all containers. Default: ends those of runner programs. */
   releaseCommand: z.string().optional(),
+  /** How often a release may fail before the host is quarantined. */
+  releaseTries: z.int().min(1).default(6),
 });
 
 /** One host of the inventory. */

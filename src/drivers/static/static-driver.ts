@@ -1,3 +1,4 @@
+import type { Clock } from '../../domain/clock.js';
 import type { Instance, Tags } from '../../domain/instance.js';
 import type { ExecutorFactory } from '../../ssh/executor.js';
 import { orAborted } from '../abortable.js';
@@ -6,18 +7,21 @@ import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../
 import { readAssignments, writeAssignments, type Assignment, type Assignments } from './assignments.js';
 import type { StaticHost, StaticParameters } from './parameters.js';
 import { releaseHost } from './release-host.js';
+import { afterFailure, mayNotTry, quarantineOf } from './release-tries.js';
 
 export interface StaticOptions {
   parameters: StaticParameters;
   record: DriverRecord;
   /** Logs in to a host that is released. */
   executors: ExecutorFactory;
+  clock: Clock;
 }
 
 /**
  * Hosts that are there anyway, as a fleet: creating assigns one, destroying ends what runs on it and releases it. Nothing
  * is installed: the login key must be on the host, and the host's key in the inventory. A host that left the inventory stays in use until
- * it is released, and is not assigned again.
+ * it is released, and is not assigned again. A host whose release failed several times is quarantined: it stays in the
+ * list, nothing is tried on it, and it is assigned again only when an operator clears it.
  */
 export class StaticDriver implements Driver {
   readonly name = 'static';
@@ -38,7 +42,7 @@ export class StaticDriver implements Driver {
         const { providerType } = spec.instanceType;
         const known = now.assigned.find(({ wish }) => wish !== '' && wish === spec.idempotencyToken);
         if (known) return this.#instance(known);
-        const host = this.#free(providerType, now);
+        const host = this.#longestRested(providerType, now);
         const assignment: Assignment = {
           id: `static-${now.nextNumber}-${nameOf(host)}`,
           address: host.address,
@@ -70,15 +74,27 @@ export class StaticDriver implements Driver {
         assigned.find((each) => each.id === id),
       );
       if (!assignment) return;
-      await this.#release(assignment, signal);
-      await this.#inTurn(signal, async (now) => {
-        if (!now.assigned.some((each) => each.id === id)) return;
-        await this.#save({
-          ...now,
-          assigned: now.assigned.filter((each) => each.id !== id),
-          released: [...now.released, assignment.address],
-        });
-      });
+      // Of a host that the operator took away, nothing is awaited any more.
+      if (this.#hosts.some(({ address }) => address === assignment.address)) {
+        // The order stands; what is left of it is the operator's.
+        if (quarantineOf(assignment)) return;
+        const refusal = mayNotTry(assignment, this.#options.clock.now());
+        if (refusal) throw refusal;
+      }
+      await this.#release(assignment, signal).catch((error: unknown) => this.#noteFailure(id, error, signal));
+      await this.#free(id, signal);
+    });
+  }
+
+  clearQuarantine(id: string, { signal, force }: CallOptions & { force: boolean }): Promise<boolean> {
+    return orAborted('clearQuarantine', signal, async () => {
+      const assignment = await this.#inTurn(signal, async ({ assigned }) =>
+        assigned.find((each) => each.id === id),
+      );
+      if (!assignment || !quarantineOf(assignment)) return false;
+      if (!force) await this.#release(assignment, signal);
+      await this.#free(id, signal);
+      return true;
     });
   }
 
@@ -117,8 +133,33 @@ export class StaticDriver implements Driver {
     await this.#turn;
   }
 
+  async #free(id: string, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(signal, async (now) => {
+      const assignment = now.assigned.find((each) => each.id === id);
+      if (!assignment) return;
+      await this.#save({
+        ...now,
+        assigned: now.assigned.filter((each) => each.id !== id),
+        released: [...now.released, assignment.address],
+      });
+    });
+  }
+
+  /** Always rejects. A call that was given up is no failure of the host. */
+  async #noteFailure(id: string, error: unknown, signal: AbortSignal): Promise<never> {
+    if (!(error instanceof DriverError) || error.code === 'aborted' || signal.aborted) throw error;
+    const { clock, parameters } = this.#options;
+    await this.#inTurn(signal, async (now) => {
+      const assigned = now.assigned.map((each) =>
+        each.id === id ? afterFailure(each, error.message, clock.now(), parameters.releaseTries) : each,
+      );
+      await this.#save({ ...now, assigned });
+    });
+    throw error;
+  }
+
   /** The host of this type that has rested longest. Throws when there is none. */
-  #free(type: string, { assigned, released }: Assignments): StaticHost {
+  #longestRested(type: string, { assigned, released }: Assignments): StaticHost {
     const used = new Set(assigned.map(({ address }) => address));
     const fitting = this.#hosts.filter((host) => host.type === type);
     const free = fitting.filter(({ address }) => !used.has(address));
@@ -159,7 +200,9 @@ export class StaticDriver implements Driver {
     return this.#hosts.find((host) => host.address === address)?.hostKey ?? hostKeys;
   }
 
-  #instance({ id, address, user, type, tags }: Assignment): Instance {
+  #instance(assignment: Assignment): Instance {
+    const { id, address, user, type, tags } = assignment;
+    const quarantine = quarantineOf(assignment);
     const remoteUser = this.#hosts.find((host) => host.address === address)?.user ?? user;
     return {
       id,
@@ -169,6 +212,7 @@ export class StaticDriver implements Driver {
       remoteUser,
       tags: { ...tags },
       priceHistory: [],
+      ...(quarantine ? { quarantine } : {}),
     };
   }
 

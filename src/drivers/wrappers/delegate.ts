@@ -13,5 +13,8 @@ export function delegate(driver: Driver): Driver {
     quotaGroup: (type) => driver.quotaGroup(type),
     stop: () => driver.stop(),
     ...(driver.zones ? { zones: (type) => driver.zones!(type) } : {}),
+    ...(driver.clearQuarantine
+      ? { clearQuarantine: (id, options) => driver.clearQuarantine!(id, options) }
+      : {}),
   };
 }

@@ -1,5 +1,6 @@
 import { MandateError, type Mandate } from '../../domain/mandate.js';
 import { DriverError, type Driver } from '../driver.js';
+import { delegate } from './delegate.js';
 
 /** Gives an order only while this daemon leads: asked anew for each one, right before it leaves. */
 export function withMandate(driver: Driver, mandate: Mandate): Driver {
@@ -13,16 +14,13 @@ export function withMandate(driver: Driver, mandate: Mandate): Driver {
     }
     return order();
   };
-  const fenced: Driver = {
-    name: driver.name,
+  return {
+    ...delegate(driver),
     create: (spec, options) => ordered(() => driver.create(spec, options)),
-    list: (tags, options) => driver.list(tags, options),
     destroy: (id, options) => ordered(() => driver.destroy(id, options)),
     setTags: (id, tags, options) => ordered(() => driver.setTags(id, tags, options)),
-    verifyHostKey: (instance, key, options) => driver.verifyHostKey(instance, key, options),
-    priceHistory: (instance, type) => driver.priceHistory(instance, type),
-    quotaGroup: (type) => driver.quotaGroup(type),
-    stop: () => driver.stop(),
+    ...(driver.clearQuarantine
+      ? { clearQuarantine: (id, options) => ordered(() => driver.clearQuarantine!(id, options)) }
+      : {}),
   };
-  return driver.zones ? { ...fenced, zones: (type) => driver.zones!(type) } : fenced;
 }

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { ClientError } from './client.js';
+import type { CommandContext } from './context.js';
+import { printJson, printTable } from './output.js';
+import type { InstanceBody, Page } from './wire.js';
+
+/** quarantine, quarantine clear. */
+export function addQuarantineCommands(program: Command, context: CommandContext): void {
+  const { output } = context;
+  const quarantine = program
+    .command('quarantine')
+    .description('instances that are set aside until an operator clears them, and why')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }, command: Command) => {
+      const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
+      const inside = items.filter((each) => each.quarantine);
+      if (options.json) return printJson(output, inside);
+      const rows = inside.map(({ instance, address, containers, quarantine: about }) => {
+        return [instance, address || '-', about!.since, containers.join(' ') || '-', about!.because];
+      });
+      printTable(output, ['instance', 'address', 'since', 'containers', 'because'], rows);
+    });
+  quarantine
+    .command('clear')
+    .description('put instances back into use, once it is certain that nothing runs there any more')
+    .argument('<id...>', 'instance ids')
+    .option('--force', 'do not ask the host: nothing runs there')
+    .option('--reason <text>', 'why', '')
+    .action(async (ids: string[], options: { force?: boolean; reason: string }, command: Command) => {
+      for (const id of ids) {
+        try {
+          const path = `/v1/instances/${encodeURIComponent(id)}/clear-quarantine`;
+          await context.client(command).post(path, { force: options.force ?? false, reason: options.reason });
+          output.write(`${id}\tcleared\n`);
+        } catch (error) {
+          if (!(error instanceof ClientError) || error.exitCode > 1) throw error;
+          output.error(`${id}: ${error.message}\n`);
+          context.setExitCode(1);
+        }
+      }
+    });
+}
