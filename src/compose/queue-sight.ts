@@ -43,6 +43,8 @@ function endOf(reason: WaitReason, { instances, holdOffs, running }: QueueFacts)
   switch (reason.code) {
     case 'paced':
       return reason.retryAt ?? 0;
+    case 'avoiding':
+      return reason.until;
     case 'protected':
       return reason.until ?? 0;
     case 'types-at-capacity':

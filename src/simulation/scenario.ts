@@ -65,9 +65,9 @@ function workloadOf(
     maxAttempts: random.whole(1, 5),
   };
   const parts = [generateWorkload(shape, random.fork('steady'))];
-  const bursts = random.pick([0, 0, 0, 1, 2]);
+  const bursts = random.pick([0, 0, 0, 0, 1, 1, 2]);
   for (let each = 0; each < bursts; each++) {
-    const count = Math.round(Math.min(random.whole(100, 400), 60 * most));
+    const count = Math.round(Math.min(random.whole(100, 250), 40 * most, 60 * hours));
     parts.push(burst(count, random.between(0, hours * hourMs), random));
   }
   return varied(merged(...parts), varietyOf(random), random.fork('variety'));

@@ -90,6 +90,7 @@ export class WaitRules {
       case 'priority-zero':
         return isPaused;
       case 'backing-off':
+      case 'avoiding':
         return reason.until > now - graceMs;
       case 'supervisor-limit':
         return [...planned.values()].some(({ entry }) => isOtherSupervisor(entry, uuid));
