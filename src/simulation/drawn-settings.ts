@@ -31,6 +31,7 @@ export const drawnSettings: Readonly<Record<string, Choices>> = {
   'pool.timeoutSignal': ['1s', '5s', '30s'],
   'pool.timeoutStaleRunLock': ['1s', '5s', '1m'],
   'pool.timeoutCollect': ['30s', '10m', '1h'],
+  'pool.maxFailedStarts': ['0', '1', '3'],
   'pool.commandTimeout': ['10s', '1m', '5m'],
   'pool.bootProbeTimeout': ['5s', '1m'],
   'pool.cloudCallTimeout': ['30s', '5m'],
