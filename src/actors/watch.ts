@@ -63,7 +63,7 @@ async function follow(
   signal: AbortSignal,
   listener: Listener,
 ): Promise<void> {
-  const program = await runner.command();
+  const program = await runner.command(executors.of(instanceId));
   const { executor, instance } = executors.of(instanceId);
   const { lines } = await executor.open(asRoot(`${program} --watch`, instance.remoteUser), { signal });
   for await (const line of lines) {
