@@ -1,4 +1,4 @@
-import type { ContainerBody, ContainerWish } from './daemon.js';
+import type { ContainerBody, ContainerWish, InstanceBody } from './daemon.js';
 import type { Phase } from './kind.js';
 import { until } from './until.js';
 import type { ZooWorld } from './world.js';
@@ -100,17 +100,28 @@ export const plays: Readonly<Record<Phase, (course: Course) => Promise<void>>> =
       return counts.reduce((sum, { out }) => sum + out.split('\n').filter((line) => line === mark).length, 0);
     };
     await until('the command to begin', stepMs, async () => (await begun()) > 0);
+    const before = await placeOf(world, uuid);
     await daemon.end('SIGKILL');
     await daemon.start();
     await until('the new daemon to find the container', stepMs, async () => {
       return (await daemon.instances()).some(({ containers }) => containers.includes(uuid));
     });
+    const after = await placeOf(world, uuid);
+    if (after?.appearedAt !== before?.appearedAt) {
+      throw new Error(
+        `its instance appeared at ${before?.appearedAt}, and after the restart at ${after?.appearedAt}`,
+      );
+    }
     for (const host of world.hosts()) await host.sh('touch /run/h/go');
     await expectEnd(course, uuid, 7);
     if ((await begun()) !== 1) throw new Error(`the command ran ${await begun()} times`);
     await gone(world, mark);
   },
 };
+
+async function placeOf({ daemon }: ZooWorld, uuid: string): Promise<InstanceBody | undefined> {
+  return (await daemon.instances()).find(({ containers }) => containers.includes(uuid));
+}
 
 async function oddInstances({ world, oddIds }: Course): ReturnType<ZooWorld['daemon']['instances']> {
   const odd = (await world.daemon.instances()).filter(({ instance }) => instance.includes('odd'));
