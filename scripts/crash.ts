@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { DaemonProcess } from '../test/support/daemon.js';
+import { startWatchdog } from './watched.mjs';
 
 interface Item {
   state: string;
@@ -26,6 +27,7 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 const count = Number(values.containers);
+const watchdog = startWatchdog();
 const longestRunMs = 240_000;
 
 async function until<T>(
@@ -44,6 +46,7 @@ async function until<T>(
 async function run(): Promise<Outcome> {
   const beganAt = Date.now();
   const daemon = await DaemonProcess.create('timeoutIdle: 1s');
+  watchdog.folder(daemon.folder);
   try {
     await daemon.start();
     const log = daemon.path('ran');
@@ -96,6 +99,7 @@ async function run(): Promise<Outcome> {
     };
   } finally {
     await daemon.remove();
+    watchdog.keep(daemon.folder);
   }
 }
 
@@ -130,4 +134,5 @@ const passed = good === runs;
 console.log(
   `crash: ${passed ? 'PASS' : 'FAIL'}: ${good} of ${runs} runs, ${kills} kills: each of ${count} containers finished exactly once, no instance left`,
 );
+await watchdog.close();
 process.exit(passed ? 0 : 1);

@@ -10,7 +10,9 @@ import { Ec2Hosts, hostRoot } from '../test/support/ec2-hosts.js';
 import { ec2Error, startEc2Proxy, type Ec2Answer, type Ec2Request } from '../test/support/ec2-proxy.js';
 import { findMoto, missingMoto, startMoto } from '../test/support/moto.js';
 import { findTool } from '../test/support/tools.js';
+import { startWatchdog } from './watched.mjs';
 
+const watchdog = startWatchdog();
 const containers = 50;
 const preemptible = 10;
 const token = randomBytes(16).toString('hex');
@@ -36,6 +38,7 @@ async function run(): Promise<string> {
   if (sshd === undefined) throw new Error('sshd is not installed: apt-get install openssh-server');
   console.log('Starting the emulator of EC2 …');
   const moto = await startMoto(program);
+  watchdog.process(moto);
   releases.push(() => moto.stop());
   const ec2 = new EC2Client({
     region: 'us-east-1',
@@ -46,6 +49,7 @@ async function run(): Promise<string> {
   const { Subnets: subnets = [] } = await ec2.send(new DescribeSubnetsCommand());
   const [full, good] = subnets.map(({ SubnetId }) => SubnetId!);
   const hosts = await Ec2Hosts.open(sshd);
+  watchdog.folder(hosts.folder);
   releases.push(() => hosts.close());
   const proxy = await startEc2Proxy(moto.url);
   releases.push(() => proxy.close());
@@ -244,4 +248,5 @@ try {
   verdict = `failed: ${error instanceof Error ? error.message : String(error)}`;
 }
 for (const release of releases.reverse()) await release();
+await watchdog.close();
 console.log(`ec2-e2e: ${verdict}`);

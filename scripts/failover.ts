@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ import { readLease, type Lease } from '../src/queue/store/lease.js';
 import { generateKeyPair } from '../src/ssh/keys.js';
 import { postgresBin, startPostgres, type PostgresServer } from '../test/support/postgres.js';
 import { startTcpProxy, throughProxy, type TcpProxy } from '../test/support/tcp-proxy.js';
+import { startWatchdog } from './watched.mjs';
 import { startRemoteCloud, type Order, type RemoteCloud } from './remote-cloud.js';
 
 const kinds = ['kill -9', 'stop, continue', 'cut off'] as const;
@@ -56,6 +57,7 @@ const longestTakeOverMs = 10_000;
 const lagMs = 250;
 const token = 'failover';
 const rootToken = 'the-same-for-both';
+const watchdog = startWatchdog();
 const key = generateKeyPair().privateKey.trim();
 
 async function until<T>(
@@ -165,6 +167,7 @@ async function end(child: ChildProcess): Promise<void> {
 async function run(kind: Kind, server: PostgresServer): Promise<Outcome> {
   const beganAt = Date.now();
   const folder = await mkdtemp(join(tmpdir(), 'longshore-failover-'));
+  watchdog.folder(folder);
   const cloud = await startRemoteCloud(join(folder, 'cloud'), 4);
   const url = server.createDatabase();
   const db = await openDatabase({ url });
@@ -219,6 +222,7 @@ async function run(kind: Kind, server: PostgresServer): Promise<Outcome> {
     for (const { proxy } of daemons) await proxy.close();
     await cloud.close();
     await db.destroy();
+    watchdog.keep(folder);
     if (isKept) console.log(`the logs of this run are kept in ${folder}`);
     else await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
@@ -269,9 +273,11 @@ function isGood(outcome: Outcome): boolean {
 const bin = postgresBin();
 if (bin === undefined) {
   console.log('failover: SKIPPED: PostgreSQL is not installed and could not be');
+  await watchdog.close();
   process.exit(1);
 }
 const server = await startPostgres(bin, { isDurable: true });
+watchdog.folder(dirname(server.socket));
 const outcomes: Outcome[] = [];
 const faults: string[] = [];
 console.log(
@@ -311,4 +317,5 @@ console.log(
   `failover: ${passed ? 'PASS' : 'FAIL'}: ${good} of ${rounds * kinds.length} runs with ${count} containers each finished ` +
     `exactly once and no instance left; slowest take-over ${(slowest / 1_000).toFixed(1)} s (at most 10 s)`,
 );
+await watchdog.close();
 process.exit(passed ? 0 : 1);

@@ -1,14 +1,17 @@
 // Starts the daemon on the loopback driver, submits containers, shows what happens, and sums it up.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startWatchdog } from './watched.mjs';
 
+const watchdog = startWatchdog();
 const stay = process.argv.includes('--stay');
 const containers = 48;
 const folder = mkdtempSync(join(tmpdir(), 'longshore-quickstart-'));
+watchdog.folder(folder);
 const token = randomBytes(16).toString('hex');
 const configPath = join(folder, 'longshore.yaml');
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -54,7 +57,7 @@ try {
 } finally {
   daemon.kill('SIGTERM');
   await ended;
-  rmSync(folder, { recursive: true, force: true });
+  await watchdog.close();
 }
 process.exitCode = exitCode;
 
@@ -148,7 +151,8 @@ async function report(url) {
 async function remain(url) {
   console.log(`\nThe daemon goes on at ${url} until Ctrl-C. Talk to it with:`);
   console.log(`  LONGSHORE_URL=${url} LONGSHORE_TOKEN=${token} bin/longshore instances`);
-  await new Promise((resolve) => process.once('SIGINT', resolve));
+  // A signal ends all, whatever is awaited here.
+  await new Promise((resolve) => daemon.once('exit', resolve));
 }
 
 function short(steps) {

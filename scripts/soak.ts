@@ -181,6 +181,8 @@ async function main(): Promise<void> {
 
 if (process.env['LONGSHORE_SOAK_CHILD'] === '1') {
   process.on('uncaughtException', (error) => onUncaught(error));
+  // Also when the script that hands out the seeds was killed.
+  process.on('disconnect', () => process.exit(0));
   process.on('message', (seed: number) => void verdictOf(seed).then((verdict) => process.send!(verdict)));
 } else {
   await main();

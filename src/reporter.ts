@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
+import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
 import { knownSince, workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
@@ -14,7 +15,7 @@ import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
 import type { LaunchOutput } from './machines/launch.js';
-import type { RemoteOutcome, RunProbeOutcome } from './machines/worker-effects.js';
+import type { RemoteOutcome, RunProbeOutcome, StartFailure } from './machines/worker-effects.js';
 import type { WorkerFact } from './machines/worker-model.js';
 import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
@@ -34,6 +35,7 @@ export type ReportedMetrics = Pick<
   | 'timeToReady'
   | 'shutdownToGone'
   | 'queueToStart'
+  | 'startFailed'
   | 'runProbe'
   | 'invariantViolated'
   | 'attemptEnded'
@@ -170,6 +172,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
         return metrics.timeToReady(fact.sinceVerifiedMs);
       case 'container.startReturned':
         if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
+        if (!fact.outcome.ok) return this.#startFailed(instanceId, fact.uuid, fact.outcome);
         return this.#note('container.started', { instance: instanceId, container: fact.uuid });
       case 'container.exited':
         log.info(
@@ -185,6 +188,27 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       case 'probe.wanted':
         return;
     }
+  }
+
+  #startFailed(instanceId: string, container: string, failure: StartFailure): void {
+    const { log, metrics } = this.#options;
+    const { code, exitCode, ranNothing = false, message, stdout, stderr } = failure;
+    const { fault = 'daemon', reason = message } = failure;
+    const data = { code, exitCode, fault, ranNothing };
+    metrics.startFailed(fault);
+    log.warn(
+      {
+        component: 'worker',
+        Instance: instanceId,
+        ContainerUUID: container,
+        ...data,
+        error: message,
+        stdout: firstAndLast(stdout, longestOutput),
+        stderr: firstAndLast(stderr, longestOutput),
+      },
+      'start failed',
+    );
+    this.#note('container.startFailed', { instance: instanceId, container, because: reason, data });
   }
 
   broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {
@@ -436,4 +460,5 @@ const fieldsOf = ({ context: { instance, instanceType } }: WorkerSnapshot) => ({
   Address: instance.address,
 });
 
+const longestOutput = 2_000;
 const clip = (text: string): string => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);

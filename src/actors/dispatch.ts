@@ -12,6 +12,7 @@ import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
+import type { StartFailures } from './start-failures.js';
 import { Upkeep } from './upkeep.js';
 
 export interface Decision {
@@ -38,6 +39,7 @@ export interface DispatchOptions {
   clock: Clock;
   queue: Queue;
   pool: Pool;
+  failures: StartFailures;
   settings: SchedulerSettings;
   maxInstances: number;
   upkeep: UpkeepSettings & { warm: readonly WarmRule[] };
@@ -163,7 +165,7 @@ export class Dispatch implements DispatchPort {
   // What the dispatcher's chart asks for.
 
   runPass(): void {
-    const { clock, queue, pool, settings, upkeep, last503At } = this.#options;
+    const { clock, queue, pool, settings, upkeep, last503At, failures } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = peek(queue);
     const running = pool.running();
@@ -184,6 +186,7 @@ export class Dispatch implements DispatchPort {
         protection: pool.protection(),
       },
       settings,
+      avoided: (uuid) => failures.avoided(uuid),
       maxContainersPerInstance: upkeep.maxContainersPerInstance,
       memory: this.#memory,
       last503At: last503At(),
@@ -286,15 +289,16 @@ export class Dispatch implements DispatchPort {
 
   #reconcile(action: SyncAction, hasProcess: boolean): void {
     if ('hasFailed' in action) this.#options.observer.attemptFailed?.(action.uuid, action.because);
-    const { queue, pool, observer } = this.#options;
+    const { queue, pool, observer, failures } = this.#options;
     const { uuid } = action;
     switch (action.kind) {
       case 'forget':
         this.#killed.delete(uuid);
+        failures.forget(uuid);
         if (queue.get(uuid)?.state === 'Complete') observer.attemptSucceeded?.(uuid);
         return queue.forget(uuid);
       case 'lost':
-        return this.#operate('lost', uuid, action.because, () => queue.lost(uuid, action.because));
+        return this.#lose(uuid, action.because);
       case 'requeue':
         return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
       case 'kill':
@@ -306,6 +310,20 @@ export class Dispatch implements DispatchPort {
         if (hasProcess && !pool.killContainer(uuid, action.because)) this.#killed.delete(uuid);
         pool.forgetContainer(uuid);
     }
+  }
+
+  /** With the reason for which its start failed; one of which nothing ran is taken back instead. */
+  #lose(uuid: string, because: string): void {
+    const { queue, failures } = this.#options;
+    const failed = failures.last(uuid);
+    const why = failed ? `${because}: ${failed.reason}` : because;
+    if (failed?.ranNothing) {
+      const { instanceId, attempt, reason } = failed;
+      return this.#operate('revert', uuid, why, () =>
+        queue.revertStart(uuid, { instanceId, attempt, reason }),
+      );
+    }
+    this.#operate('lost', uuid, why, () => queue.lost(uuid, why));
   }
 
   /**

@@ -6,16 +6,17 @@ import type { Mandate } from '../domain/mandate.js';
 import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
-import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effects.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
 import type { Slots } from '../ssh/slots.js';
 import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
 import { inTurn } from './in-turn.js';
-import { remoteFailure } from './remote-failure.js';
 import { asRoot, uuidWord } from './remote-command.js';
 import type { RunnerProgram } from './runner-program.js';
+import { startFailure, type KnownStartFailure } from './start-failure.js';
+import type { StartFailures } from './start-failures.js';
 
 export interface StartContainerDeps {
   executors: Executors;
@@ -33,17 +34,23 @@ export interface StartContainerDeps {
   timeoutMs: number;
   /** How many starts may be under way at once. */
   starts: Slots;
+  failures: StartFailures;
   mandate: Mandate;
   clock: Clock;
 }
 
 /**
  * Starts one container (R-2, R-3). It is recorded as running there before the command is sent; when that cannot be
- * recorded, or this daemon leads no longer, nothing is sent.
+ * recorded, or this daemon leads no longer, nothing is sent. When it is certain that nothing ran, the record is taken
+ * back; else the container may run there until a probe says otherwise (R-5).
  */
 export const startContainerWith = (deps: StartContainerDeps) =>
-  fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
-    const { executors, runner, queue, settings, timeoutMs, starts, mandate, clock } = deps;
+  fromPromise<StartOutcome, ContainerOnInstance>(async ({ input, signal }) => {
+    const { executors, runner, queue, settings, timeoutMs, starts, mandate, clock, failures } = deps;
+    let isRecorded = false;
+    let attempt: number | undefined;
+    let isSent = false;
+    failures.begun(input.uuid);
     try {
       const uuid = uuidWord(input.uuid);
       const program = await runner.command();
@@ -53,17 +60,63 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         const { executor, instance, type } = executors.of(input.instanceId);
         const stdin = startDocument(deps, uuid, work, { instance, type });
         const where = { instanceId: instance.id, instanceTypeName: type.name, pricePerHour: type.price };
-        const attempt = await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        attempt = await bounded('the queue', () => queue.started(uuid, where, clock.now()), bounds);
+        isRecorded = true;
         const line = startCommand(program, settings, uuid, runner.isOurs ? attempt : undefined);
         const command = asRoot(line, instance.remoteUser);
         await mandate.confirm();
+        isSent = true;
         await executor.run(command, { stdin, timeoutMs, signal, permit: () => mandate.assert() });
       });
       return { ok: true };
     } catch (error) {
-      return remoteFailure(error);
+      const failure = startFailure(error, runner.isOurs);
+      const { reason, fault } = failure;
+      const { instanceId, uuid } = input;
+      const ranNothing = failure.ranNothing || !isSent || fault === 'occupied';
+      failures.failed(uuid, { instanceId, attempt, reason, ranNothing, isOfDaemon: fault === 'daemon' });
+      if (fault === 'daemon') return failure;
+      return {
+        ...failure,
+        ranNothing: await takenBack(deps, input, { failure, isRecorded, attempt, signal }),
+      };
     }
   });
+
+interface Refusal {
+  failure: KnownStartFailure;
+  isRecorded: boolean;
+  attempt: number | undefined;
+  signal: AbortSignal;
+}
+
+/**
+ * True when the queue holds the attempt for one that never was. What the store does not take now, the dispatcher tells
+ * it once a probe found nothing there.
+ */
+async function takenBack(
+  { queue, timeoutMs, clock, mandate }: StartContainerDeps,
+  { instanceId, uuid }: ContainerOnInstance,
+  { failure, isRecorded, attempt, signal }: Refusal,
+): Promise<boolean> {
+  const { ranNothing, fault, reason } = failure;
+  if (!ranNothing) return false;
+  try {
+    await bounded(
+      'the queue',
+      async () => {
+        if (isRecorded) return queue.revertStart(uuid, { instanceId, attempt, reason });
+        if (fault !== 'container') return;
+        await mandate.confirm();
+        await queue.cancel(uuid, reason);
+      },
+      { timeoutMs, clock, signal },
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Buffers go by what the container asked for, not by the whole instance, which others may share (K-29). */
 function startDocument(

@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.js';
 import { isContainerUuid } from '../domain/ids.js';
 import type { OnInstance, WatchEvent } from '../machines/worker-effects.js';
 import { ExecutorError } from '../ssh/executor.js';
+import { cleanNotice } from '../policy/parse-runner-listing.js';
 import type { Executors } from './executors.js';
 import { asRoot } from './remote-command.js';
 import type { RunnerProgram } from './runner-program.js';
@@ -76,7 +77,7 @@ async function follow(
 export function parseWatchLine(line: string, clusterId: string): WatchEvent | undefined {
   const [word = '', ...rest] = line.split(' ');
   if (word === 'attached') return { type: 'watch.attached' };
-  if (word === 'broken') return { type: 'watch.broken' };
+  if (word === 'broken') return watchBroken(cleanNotice(rest.join(' ')));
   if (word === 'interruption') return { type: 'watch.interruption', notice: rest.join(' ').slice(0, 300) };
   const [uuid = '', number] = rest;
   if (rest.length > 2 || !uuid.startsWith(clusterId) || !isContainerUuid(uuid)) return undefined;
@@ -84,6 +85,10 @@ export function parseWatchLine(line: string, clusterId: string): WatchEvent | un
   const named = { uuid, ...(number === undefined ? {} : { attempt: Number(number) }) };
   if (word === 'started') return { type: 'watch.started', ...named };
   return word === 'ended' ? { type: 'watch.ended', ...named } : undefined;
+}
+
+function watchBroken(reason: string): WatchEvent {
+  return { type: 'watch.broken', ...(reason === '' ? {} : { reason }) };
 }
 
 /** The program does not know the flag, or the server has no session to spare for it: polling serves alone. */

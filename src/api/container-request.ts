@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { parseDuration } from '../domain/duration.js';
 import { parseSize } from '../domain/size.js';
-import type { ContainerRequest } from '../queue/container-store.js';
+import type { ContainerRecord, ContainerRequest } from '../queue/container-store.js';
 
 const read =
   <T>(parse: (text: string) => T) =>
@@ -105,3 +105,50 @@ export const containerRequestSchema = z
       idempotencyKey: body.idempotencyKey,
     };
   });
+
+/**
+ * The body with which `POST /v1/containers` makes the same container again; {@link containerRequestSchema} reads it as
+ * what the record was made of. The idempotency key stays behind: with it no second container would be made.
+ */
+export function requestBodyOf(record: ContainerRecord): z.input<typeof containerRequestSchema> {
+  const { constraints, scheduling } = record;
+  const { gpu } = constraints;
+  const { retry, onDemandFallback } = scheduling;
+  return {
+    name: record.name,
+    command: [...record.command],
+    env: { ...record.env },
+    image: record.image,
+    cwd: record.cwd,
+    vcpus: constraints.vcpus,
+    ram: constraints.ramBytes,
+    scratch: record.tmpMountBytes,
+    priority: record.priority.toString(),
+    preemptible: scheduling.preemptible,
+    supervisor: scheduling.supervisor,
+    maxRunTime: durationBody(scheduling.maxRunTimeMs),
+    ...(onDemandFallback === undefined ? {} : { onDemandFallback }),
+    ...(retry && {
+      retry: { exitCodes: exitCodesBody(retry.exitCodes), delay: durationBody(retry.delayMs) },
+    }),
+    attempts: record.maxAttempts,
+    ...(gpu.deviceCount > 0 ? { gpu: gpuBody(gpu) } : {}),
+  };
+}
+
+const durationBody = (ms: number): string | 0 => (ms === 0 ? 0 : `${ms}ms`);
+const exitCodesBody = (codes: 'any' | readonly number[]): 'any' | number[] =>
+  codes === 'any' ? codes : [...codes];
+
+function gpuBody({ stack, driverVersion, hardwareTarget, deviceCount, vramBytes }: Gpu): GpuBody {
+  return {
+    stack: stack as 'cuda' | 'rocm',
+    driverVersion,
+    hardwareTarget: [...hardwareTarget],
+    deviceCount,
+    vram: vramBytes,
+  };
+}
+
+type Gpu = ContainerRequest['constraints']['gpu'];
+type GpuBody = NonNullable<z.input<typeof containerRequestSchema>['gpu']>;

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { containerStates, isFinal, type ContainerState } from '../domain/container.js';
 import { type QueueError } from '../queue/queue.js';
 import type { ContainerRecord } from '../queue/container-store.js';
-import { containerRequestSchema } from './container-request.js';
+import { containerRequestSchema, requestBodyOf } from './container-request.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
 import { followedOutput, keptOutput, presentOutput } from './container-output.js';
@@ -55,6 +55,14 @@ export const containerRoutes =
       const record = await store.find(request.params.uuid);
       return record ? body(record) : fail(reply, 404, 'container not found');
     });
+    app.get(
+      '/containers/:uuid/request',
+      { schema: { params: uuidParams, description: 'What to post to make the same container again.' } },
+      async (request, reply) => {
+        const record = await store.find(request.params.uuid);
+        return record ? requestBodyOf(record) : fail(reply, 404, 'container not found');
+      },
+    );
     app.patch(
       '/containers/:uuid',
       {

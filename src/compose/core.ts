@@ -5,6 +5,7 @@ import type { QuotaBound } from '../actors/quota-bound.js';
 import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
+import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
@@ -79,6 +80,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
   const sightings = await (options.sightings ?? noSightings).load();
+  const failures = new StartFailures(clock);
   const executors = new Executors({
     driver,
     tagKeys: tagKeys(config.pool.tagKeyPrefix),
@@ -89,12 +91,25 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const { pool, roster, pacing } = assembleFleet(
     options,
-    { config, clock, driver, executors, queue, runner, worker, mandate, clusterConfig, watchSilenceMs },
+    {
+      config,
+      clock,
+      driver,
+      executors,
+      queue,
+      runner,
+      worker,
+      mandate,
+      clusterConfig,
+      watchSilenceMs,
+      failures,
+    },
     { open, recorded, sightings },
   );
   const dispatch = new Dispatch({
     clock,
     queue,
+    failures,
     pool,
     settings: config.scheduler,
     maxInstances: config.pool.maxInstances,

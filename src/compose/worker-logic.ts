@@ -8,6 +8,7 @@ import { runProbeWith } from '../actors/run-probe.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import { saveTagsWith } from '../actors/save-tags.js';
 import { startContainerWith } from '../actors/start-container.js';
+import type { StartFailures } from '../actors/start-failures.js';
 import { watchWith } from '../actors/watch.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
@@ -26,6 +27,7 @@ export interface WorkerWorld {
   executors: Executors;
   queue: Queue;
   runner: RunnerProgram;
+  failures: StartFailures;
   /** In place of the worker's chart. */
   worker: typeof workerMachine | undefined;
   mandate: Mandate;
@@ -44,7 +46,7 @@ const concurrentDestroys = 16;
 const concurrentTagWrites = 8;
 
 function runnerLogic(world: WorkerWorld) {
-  const { config, clock, executors, queue, runner, mandate, clusterConfig } = world;
+  const { config, clock, executors, queue, runner, mandate, clusterConfig, failures } = world;
   const timeoutMs = config.pool.commandTimeoutMs;
   return runnerMachine.provide({
     actors: {
@@ -59,6 +61,7 @@ function runnerLogic(world: WorkerWorld) {
         spotNotices: config.driver === 'ec2' || config.driver === 'azure' ? config.driver : undefined,
         timeoutMs,
         starts: new Slots(concurrentStarts),
+        failures,
         mandate,
         clock,
       }),

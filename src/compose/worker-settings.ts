@@ -16,6 +16,7 @@ export function workerSettings({ pool }: Config, collects: boolean): WorkerSetti
     timeoutProbeMs: pool.timeoutProbeMs,
     timeoutShutdownMs: pool.timeoutShutdownMs,
     timeoutStaleRunLockMs: pool.timeoutStaleRunLockMs,
+    maxFailedStarts: pool.maxFailedStarts,
     orphanGraceMs: pool.orphanGraceMs,
     removesOrphans: pool.removeOrphans,
     tagRetryMs,

@@ -37,6 +37,7 @@ export interface PoolSettings {
   timeoutTermMs: number;
   timeoutSignalMs: number;
   timeoutStaleRunLockMs: number;
+  maxFailedStarts: number;
   /** Bound of each list, start, kill, copy and tag command (K-3). */
   commandTimeoutMs: number;
   /** Bound of one boot probe. */

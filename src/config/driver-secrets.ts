@@ -1,7 +1,11 @@
 import { dirname } from 'node:path';
+import type * as z from 'zod';
+import { driverParameters, isSecretParameter } from '../drivers/parameters.js';
+import type { Config } from './config.js';
 import type { ConfigProblem } from './config-error.js';
 import { readSecret } from './read-secret.js';
 import type { YamlFile } from './yaml-file.js';
+import { withoutUrlPassword } from './url-password.js';
 
 const secretName = /secret|password|token|key/i;
 const censor = '[redacted]';
@@ -26,9 +30,35 @@ export function readDriverSecrets(
   return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {};
 }
 
-/** The parameters as they may be shown. */
-export function withoutDriverSecrets(parameters: unknown): unknown {
-  return mapSecrets(parameters, () => censor);
+/** What `config show` and redaction have to know of a driver. */
+type DriverSettings = Pick<Config, 'driver' | 'driverParameters'>;
+
+/**
+ * The parameters as they may be shown: without those that the driver's schema marks as secret, without what no schema
+ * describes, and without passwords in addresses.
+ */
+export function withoutDriverSecrets({ driver, driverParameters: given }: DriverSettings): unknown {
+  return shown(given, driverParameters.get(driver)?.schema);
+}
+
+function shown(value: unknown, schema: z.ZodType | undefined): unknown {
+  const known = bare(schema);
+  if (!known || isMarked(schema)) return hidden(value);
+  if (Array.isArray(value)) return value.map((each) => shown(each, known.element));
+  if (!isMap(value)) return typeof value === 'string' ? withoutUrlPassword(value) : value;
+  const { shape, value: each } = known;
+  if (!shape && !each) return hidden(value);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, shown(inner, shape ? shape[name] : each)]),
+  );
+}
+
+/** Names stay, so that it can be seen what is set. */
+function hidden(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(hidden);
+  if (isMap(value))
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, hidden(each)]));
+  return value === '' || value === null || value === undefined ? value : censor;
 }
 
 /** The values of all secret parameters. */
@@ -55,4 +85,43 @@ function mapSecrets(
     mapSecrets(each, replace, [...place, name]),
   ]);
   return Object.fromEntries(entries) as Record<string, unknown>;
+}
+
+interface Bare {
+  shape: Record<string, z.ZodType> | undefined;
+  element: z.ZodType | undefined;
+  /** Of each value of a map with any names. */
+  value: z.ZodType | undefined;
+}
+
+interface AnyDef {
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  element?: z.ZodType;
+  valueType?: z.ZodType;
+  options?: z.ZodType[];
+}
+
+/** The schema without its defaults and transformations; `undefined` for one that describes nothing inside. */
+function bare(schema: z.ZodType | undefined): Bare | undefined {
+  if (!schema) return undefined;
+  const def = schema.def as AnyDef;
+  const inner = def.innerType ?? def.in;
+  if (inner) return bare(inner);
+  const choices = (def.options ?? []).map((each) => bare(each));
+  return {
+    shape: (schema as unknown as { shape?: Record<string, z.ZodType> }).shape,
+    element: def.element ?? choices.find((each) => each?.element)?.element,
+    value: def.valueType ?? choices.find((each) => each?.value)?.value,
+  };
+}
+
+function isMarked(schema: z.ZodType | undefined): boolean {
+  if (!schema) return false;
+  const { innerType, in: source } = schema.def as AnyDef;
+  return isSecretParameter(schema) || isMarked(innerType ?? source);
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -83,6 +83,7 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     timeoutTermMs: pool.timeoutTerm,
     timeoutSignalMs: pool.timeoutSignal,
     timeoutStaleRunLockMs: pool.timeoutStaleRunLock,
+    maxFailedStarts: pool.maxFailedStarts,
     commandTimeoutMs: pool.commandTimeout,
     bootProbeTimeoutMs: pool.bootProbeTimeout || pool.timeoutBooting,
     cloudCallTimeoutMs: pool.cloudCallTimeout,

@@ -127,6 +127,10 @@ const pool = z.strictObject({
   timeoutTerm: wait('2m', 'How long a container is asked to end before its instance is given up.'),
   timeoutSignal: wait('5s', 'Pause between two TERMs.'),
   timeoutStaleRunLock: wait('5s', 'A lock stale for longer means a broken instance.'),
+  maxFailedStarts: count(
+    3,
+    'So many failed starts in a row drain an instance as broken; 0: any number is borne.',
+  ),
   commandTimeout: wait('1m', 'Bound of each command on an instance.'),
   bootProbeTimeout: duration.optional().describe('Bound of one boot probe. Default timeoutBooting.'),
   cloudCallTimeout: wait('5m', 'Bound of each call to the provider.'),

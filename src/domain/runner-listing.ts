@@ -9,6 +9,8 @@ export interface RunnerListing {
   /** Which attempt each of them is, where the runner program recorded it. */
   attempts?: Readonly<Record<string, number>>;
   broken: boolean;
+  /** What the runner program says of that; not given: nothing. */
+  brokenReason?: string;
   /** The provider announced to take the instance away; the text says what and when. `''` when it did not. */
   interruption: string;
 }

@@ -23,6 +23,7 @@ const endings: Readonly<Record<string, string>> = {
   collected: 'ended, and its result was collected',
   missing: 'disappeared without leaving a result',
   killed: 'was stopped, as ordered',
+  refused: 'did not begin',
   lost: 'was given up: it could not be stopped, or its result could not be collected',
 };
 
@@ -73,6 +74,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,
   'container.started': ({ data }, { instance, container }) =>
     `${container} was started on ${instance}${attemptText(data, ' as attempt ')}.`,
+  'container.startFailed': ({ because, data }, { instance, container }) =>
+    `The start of ${container} on ${instance} failed${data?.['ranNothing'] === true ? ', and nothing of it ran' : ', and it may run there until a probe shows whether it does'}: ${because}.`,
   'container.found': (_entry, { instance, container }) =>
     `${container} was found on ${instance}; an earlier daemon put it there.`,
   'container.exited': ({ because = '' }, { instance, container }) =>
@@ -96,6 +99,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   'plan.kill': ({ because }, { container }) =>
     `${of('process', container)} must not run any more: ${because}.`,
   'plan.lost': ({ because }, { container }) => `The scheduler considers ${container} lost: ${because}.`,
+  'plan.revert': ({ because }, { container }) =>
+    `The scheduler takes back the attempt at ${container}, which ran nothing: ${because}.`,
   'operator.order': tellOrder,
   'invariant.violated': ({ because, data }) =>
     `A rule that must always hold was broken: ${because} (${text(data?.['promise'])}) Please report it.`,

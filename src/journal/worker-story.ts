@@ -38,6 +38,7 @@ const lastEndings: Readonly<Record<string, string>> = {
   missing: 'has no process there any more',
   killed: 'was stopped',
   lost: 'was given up',
+  refused: 'could not be started',
 };
 
 const watched = ['lifecycle', 'idleBehavior'] as const;

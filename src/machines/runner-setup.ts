@@ -1,5 +1,10 @@
 import { and, assign, raise, sendParent, setup, stateIn } from 'xstate';
-import { runnerEffects, type ContainerOnInstance, type RemoteOutcome } from './worker-effects.js';
+import {
+  runnerEffects,
+  type ContainerOnInstance,
+  type RemoteOutcome,
+  type StartOutcome,
+} from './worker-effects.js';
 
 /** The waits of one runner, in ms. */
 export interface RunnerTimings {
@@ -21,8 +26,10 @@ export interface RunnerInput extends ContainerOnInstance {
   timings: RunnerTimings;
 }
 
-/** How a runner ended: result brought home, no longer listed, gone after a TERM, or its result given up. */
-export type RunnerEnding = 'collected' | 'missing' | 'killed' | 'lost';
+/**
+ * How a runner ended: result brought home, no longer listed, gone after a TERM, its result given up, or never begun.
+ */
+export type RunnerEnding = 'collected' | 'missing' | 'killed' | 'lost' | 'refused';
 
 export interface RunnerContext extends RunnerInput {
   ending: RunnerEnding;
@@ -39,7 +46,7 @@ export type RunnerEvent =
 
 /** What a runner tells its worker. */
 export type RunnerReport =
-  | { type: 'runner.startReturned'; uuid: string; outcome: RemoteOutcome }
+  | { type: 'runner.startReturned'; uuid: string; outcome: StartOutcome }
   | { type: 'runner.ending'; uuid: string }
   | { type: 'runner.gaveUp'; uuid: string };
 
@@ -65,10 +72,11 @@ export const runnerSetup = setup({
     isCollecting: stateIn({ alive: { process: 'collecting' } }),
     isRunningAndCollects: and([stateIn({ alive: { process: 'running' } }), 'collectsResults']),
     succeeded: (_, params: RemoteOutcome) => params.ok,
+    ranNothing: (_, params: StartOutcome) => !params.ok && params.ranNothing === true,
   },
   actions: {
     noteEnding: assign((_, params: { ending: RunnerEnding }) => ({ ending: params.ending })),
-    reportStartReturned: sendParent(({ context }, params: { outcome: RemoteOutcome }) => ({
+    reportStartReturned: sendParent(({ context }, params: { outcome: StartOutcome }) => ({
       type: 'runner.startReturned',
       uuid: context.uuid,
       outcome: params.outcome,
@@ -83,6 +91,7 @@ export const runnerSetup = setup({
         stdout: '',
         stderr: '',
         expected: false,
+        fault: 'daemon',
       },
     })),
     raiseProcessEnded: raise({ type: 'process.ended' }),

@@ -29,12 +29,23 @@ export const runnerMachine = runnerSetup.createMachine({
             },
             starting: {
               description:
-                'The start command is under way and is never cut short, as the runner program publishes its lock file last. Ends when the command returns, whatever it said (R-2, R-4, R-5).',
+                'The start command is under way and is never cut short, as the runner program publishes its lock file last. Ends when the command returns: with it the container, when it is certain that nothing ran; else it may run, whatever the command said (R-2, R-4, R-5).',
               invoke: {
                 id: 'startContainer',
                 src: 'startContainer',
                 input: ({ context }) => ({ instanceId: context.instanceId, uuid: context.uuid }),
                 onDone: [
+                  {
+                    guard: { type: 'ranNothing', params: ({ event }) => event.output },
+                    target: '#runner.ended',
+                    actions: [
+                      {
+                        type: 'reportStartReturned',
+                        params: ({ event }) => ({ outcome: event.output }),
+                      },
+                      { type: 'noteEnding', params: { ending: 'refused' } },
+                    ],
+                  },
                   {
                     guard: 'endedWhileStarting',
                     target: 'collecting',

@@ -1,5 +1,6 @@
 import { fromCallback, fromPromise, type EventObject } from 'xstate';
 import type { Tags } from '../domain/instance.js';
+import type { StartFault } from '../domain/start-fault.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 
 /** Why a remote step did not succeed; `expected` ones are normal while an instance boots (P-7). */
@@ -12,6 +13,18 @@ export interface RemoteFailure {
   stderr: string;
   expected: boolean;
 }
+
+/** Why a start command did not succeed. What is not given is not known, as in records of earlier versions. */
+export interface StartFailure extends RemoteFailure {
+  exitCode?: number | undefined;
+  fault?: StartFault;
+  /** True: nothing of the container ran, and its attempt was taken back. Else it may run. */
+  ranNothing?: boolean;
+  /** With what the instance said, bounded; for people. */
+  reason?: string;
+}
+
+export type StartOutcome = { ok: true } | StartFailure;
 
 export type RemoteOutcome = { ok: true } | RemoteFailure;
 
@@ -32,7 +45,7 @@ export type WatchEvent =
   | { type: 'watch.attached' }
   | { type: 'watch.started'; uuid: string; attempt?: number }
   | { type: 'watch.ended'; uuid: string; attempt?: number }
-  | { type: 'watch.broken' }
+  | { type: 'watch.broken'; reason?: string }
   | { type: 'watch.interruption'; notice: string }
   /** The channel ended; `supported` is false when the runner program does not know the flag. */
   | { type: 'watch.closed'; supported: boolean; message: string };
@@ -51,8 +64,8 @@ export const copyRunner = fromPromise<RemoteOutcome, OnInstance>(notProvided('co
 export const runProbe = fromPromise<RunProbeOutcome, OnInstance>(notProvided('runProbe'));
 /** Follows the runner's `--watch` channel; sends {@link WatchEvent} to its parent; tells its end by `watch.closed`. */
 export const watch = fromCallback<EventObject, OnInstance>(notProvided('watch'));
-/** Starts one container (R-2); the outcome says only whether the command did. */
-export const startContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('startContainer'));
+/** Starts one container (R-2); the outcome says whether the command did, and else whether anything may run. */
+export const startContainer = fromPromise<StartOutcome, ContainerOnInstance>(notProvided('startContainer'));
 /** One TERM (R-10). `ok`: the process is gone. */
 export const killContainer = fromPromise<RemoteOutcome, ContainerOnInstance>(notProvided('killContainer'));
 /** Brings the result of an ended container to the queue, durably, then removes it from the instance. */

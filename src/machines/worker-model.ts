@@ -4,7 +4,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 import type { RunnerRecords } from '../policy/apply-listing.js';
 import type { RunnerEnding, RunnerOutput, RunnerReport, RunnerTimings } from './runner-setup.js';
-import type { RemoteFailure, WatchEvent } from './worker-effects.js';
+import type { RemoteFailure, StartOutcome, WatchEvent } from './worker-effects.js';
 
 /** What a worker is told of the operator's settings; one object shared by all workers. Durations in ms. */
 export interface WorkerSettings {
@@ -15,6 +15,8 @@ export interface WorkerSettings {
   timeoutProbeMs: number;
   timeoutShutdownMs: number;
   timeoutStaleRunLockMs: number;
+  /** So many starts in a row that failed mean a broken instance; 0: any number is borne. */
+  maxFailedStarts?: number;
   /** How long an instance that others made, and that never answers, is only reported. */
   orphanGraceMs?: number;
   /** Destroys it then; not given: never. */
@@ -76,6 +78,8 @@ export interface WorkerContext extends WorkerInput {
   lastContainerUuid: string;
   /** Containers begun here since this process knows the instance. */
   served: number;
+  /** Starts in a row that failed by the instance's fault. */
+  failedStarts: number;
   bootOutcome: BootOutcome | undefined;
 }
 
@@ -124,7 +128,7 @@ export type WorkerFact =
   | { type: 'probe.wanted' }
   | { type: 'container.exited'; uuid: string; ending: RunnerEnding; at: number }
   /** The start command returned, `queuedMs` after the container was asked for (M-18). */
-  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined }
+  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined; outcome: StartOutcome }
   | { type: 'boot.decided'; outcome: BootOutcome }
   | { type: 'boot.verified'; sinceAppearedMs: number }
   | { type: 'boot.ready'; sinceVerifiedMs: number };
@@ -148,13 +152,34 @@ export function tagsDiffer(context: WorkerContext): boolean {
   );
 }
 
+/** How an instance that says itself that it is broken is told, with what it says of that. */
+export function reportedBroken(reason = ''): string {
+  return `the instance reported itself broken${reason === '' ? '' : `: ${reason}`}`;
+}
+
 /** Why the listing means that the instance cannot be trusted with containers, or `''` (P-14, P-15). */
 export function brokenBecause(context: WorkerContext, listing: RunnerListing): string {
-  if (listing.broken) return 'the instance reported itself broken';
+  if (listing.broken) return reportedBroken(listing.brokenReason);
   const now = context.clock.now();
   const stuck = listing.stale.find((uuid) => {
     const since = context.staleSince[uuid];
     return since !== undefined && now - since > context.settings.timeoutStaleRunLockMs;
   });
   return stuck === undefined ? '' : `the lock of container ${stuck} is stale`;
+}
+
+/** Failed starts in a row, this one included: those that speak against the instance count, whatever the container. */
+export function failedStartsAfter(before: number, outcome: StartOutcome): number {
+  if (outcome.ok) return 0;
+  return outcome.fault === 'instance' || outcome.fault === 'broken-instance' ? before + 1 : before;
+}
+
+/** Why failed starts mean that the instance cannot be trusted with containers, or `''`. */
+export function brokenByStarts(outcome: StartOutcome, failedStarts: number, most = 0): string {
+  if (outcome.ok) return '';
+  const { fault, reason = outcome.message } = outcome;
+  if (fault === 'broken-instance') return `it cannot run containers: ${reason}`;
+  if (fault !== 'instance' || most === 0 || failedStarts < most) return '';
+  const starts = failedStarts === 1 ? 'a start' : `${failedStarts} starts in a row`;
+  return `broken: ${starts} failed; the last: ${reason}`;
 }

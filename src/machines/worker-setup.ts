@@ -17,6 +17,9 @@ import {
 } from './worker-effects.js';
 import {
   brokenBecause,
+  brokenByStarts,
+  failedStartsAfter,
+  reportedBroken,
   tagsDiffer,
   wantedTags,
   type WorkerContext,
@@ -40,6 +43,11 @@ const faultOf = (error: unknown): RemoteFailure => ({
   stderr: '',
   expected: false,
 });
+
+const interruptedBecause = (event: WorkerEvent): string => {
+  if (event.type === 'watch.interruption') return event.notice;
+  return reportedBroken(event.type === 'watch.broken' ? event.reason : '');
+};
 
 const withRunner = (
   context: WorkerContext,
@@ -293,7 +301,7 @@ export const workerSetup = setup({
     }),
     raiseInterrupted: raise(({ event }) => ({
       type: 'node.broken' as const,
-      because: event.type === 'watch.interruption' ? event.notice : 'the instance reported itself broken',
+      because: interruptedBecause(event),
     })),
     applyListing: steps(({ context, event, enqueue, self }) => {
       if (event.type !== 'round.passed') return;
@@ -342,14 +350,20 @@ export const workerSetup = setup({
       if (!record) return;
       const now = context.clock.now();
       const queuedMs = record.queuedAt === undefined ? undefined : now - record.queuedAt;
+      const { outcome } = event;
       const started: Partial<RunnerRecord> = record.phase === 'starting' ? { phase: 'running' } : {};
+      const failedStarts = failedStartsAfter(context.failedStarts, outcome);
       enqueue.assign({
         ...withRunner(context, event.uuid, started),
         busyAt: now,
         lastContainerUuid: event.uuid,
+        failedStarts,
       });
-      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs });
-      if (!event.outcome.ok) enqueue.emit({ type: 'probe.wanted' });
+      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs, outcome });
+      if (outcome.ok) return;
+      enqueue.emit({ type: 'probe.wanted' });
+      const because = brokenByStarts(outcome, failedStarts, context.settings.maxFailedStarts);
+      if (because !== '') enqueue.raise({ type: 'node.broken', because });
     }),
     noteEnding: assign(({ context, event }) =>
       event.type === 'runner.ending' ? withRunner(context, event.uuid, { phase: 'collecting' }) : {},
@@ -428,6 +442,7 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
+    failedStarts: 0,
     bootOutcome: undefined,
   };
 }

@@ -3,6 +3,7 @@ import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
+import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
@@ -52,6 +53,7 @@ export class Metrics {
   readonly #shutdownToGone: Summary;
   readonly #queueToStart: Summary;
   readonly #runProbe: Summary;
+  readonly #failedStarts: Counter;
   readonly #violations: Counter;
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
@@ -103,6 +105,13 @@ export class Metrics {
     this.#runProbe = this.#summary('instances_run_probe_duration_seconds', 'How long run probes took.', [
       'outcome',
     ]);
+    this.#failedStarts = new Counter({
+      name: 'longshore_failed_starts_total',
+      help: 'Start commands that failed, by whose fault that is.',
+      labelNames: ['fault'],
+      registers: [this.registry],
+    });
+    for (const fault of startFaults) this.#failedStarts.inc({ fault }, 0);
     this.#violations = new Counter({
       name: 'longshore_invariant_violations_total',
       help: 'What must never happen and did.',
@@ -164,6 +173,10 @@ export class Metrics {
 
   runProbe(ms: number, ok: boolean): void {
     this.#runProbe.observe({ outcome: ok ? 'success' : 'fail' }, ms / 1_000);
+  }
+
+  startFailed(fault: StartFault): void {
+    this.#failedStarts.inc({ fault });
   }
 
   invariantViolated(invariant: Invariant): void {

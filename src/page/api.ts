@@ -1,6 +1,15 @@
 /** The daemon refuses: the login ended, or never was. */
 export class LoggedOut extends Error {}
 
+/** The daemon refuses a request, for one or more reasons. */
+export class Refused extends Error {
+  readonly errors: readonly string[];
+  constructor(errors: readonly string[]) {
+    super(errors.join('\n'));
+    this.errors = errors;
+  }
+}
+
 /** Asks the daemon. Throws {@link LoggedOut}, or an error with the daemon's own words. */
 export async function ask<T>(
   path: string,
@@ -22,15 +31,16 @@ export async function ask<T>(
   }
   const text = await response.text();
   if (response.status === 401) throw new LoggedOut();
-  if (!response.ok) throw new Error(messageOf(text) || `the daemon answered ${response.status}`);
+  if (!response.ok) throw new Refused(errorsOf(text) ?? [text || `the daemon answered ${response.status}`]);
   return (text === '' ? {} : JSON.parse(text)) as T;
 }
 
-function messageOf(text: string): string {
+function errorsOf(text: string): string[] | undefined {
   try {
-    return (JSON.parse(text) as { errors?: string[] }).errors?.join('\n') ?? text;
+    const { errors } = JSON.parse(text) as { errors?: string[] };
+    return errors && errors.length > 0 ? errors : undefined;
   } catch {
-    return text;
+    return undefined;
   }
 }
 

@@ -68,7 +68,7 @@ function viewOf([view, id, part]: string[], fleet: Fleet): VNode {
   if (view === 'instances' && id) return html`<${InstanceView} key=${id} id=${id} fleet=${fleet} />`;
   if (view === 'containers' && id) return html`<${ContainerView} key=${id} uuid=${id} fleet=${fleet} />`;
   if (view === 'containers') return html`<${ContainersView} fleet=${fleet} />`;
-  if (view === 'submit') return html`<${SubmitView} />`;
+  if (view === 'submit') return html`<${SubmitView} key=${id} like=${id} />`;
   if (view === 'costs') return html`<${CostsView} />`;
   return html`<${FleetView} fleet=${fleet} />`;
 }

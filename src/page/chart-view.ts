@@ -1,4 +1,4 @@
-import { messageOf } from './hooks.js';
+import { useLoaded } from './hooks.js';
 import { Failure } from './pieces.js';
 import { html, useEffect, useRef, useState, type VNode } from './vendor/preact.js';
 
@@ -24,19 +24,13 @@ const drawings = new Map<string, Promise<Document>>();
 /** The statechart as the machine defines it, its active states lit and its last transitions glowing. */
 export function ChartView({ machine, active, steps = [], timed = [] }: ChartViewProps): VNode {
   const box = useRef<HTMLDivElement | null>(null);
-  const [error, setError] = useState<string | undefined>(undefined);
+  const { value: drawing, error } = useLoaded(() => drawingOf(machine), [machine]);
   const [isDrawn, setDrawn] = useState(false);
   const [isLarge, setLarge] = useState(false);
   useEffect(() => {
-    setDrawn(false);
-    drawingOf(machine).then(
-      (drawing) => {
-        box.current?.replaceChildren(document.importNode(drawing.documentElement, true));
-        setDrawn(true);
-      },
-      (failure: unknown) => setError(messageOf(failure)),
-    );
-  }, [machine]);
+    setDrawn(drawing !== undefined);
+    if (drawing) box.current?.replaceChildren(document.importNode(drawing.documentElement, true));
+  }, [drawing]);
   useEffect(() => {
     const lit = new Set(active);
     for (const state of statesIn(box.current)) {

@@ -1,11 +1,11 @@
 import { AccountView } from './account-view.js';
 import { ask, part } from './api.js';
-import { ago, bytes, dateTime, duration, money, plainText } from './format.js';
+import { ago, bytes, commandLine, dateTime, duration, money, plainText } from './format.js';
 import { useFleet, useLoaded, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { LogView } from './log-view.js';
 import { OrderDialog } from './order-dialog.js';
-import { Facts, Failure, InstanceLink, Pill } from './pieces.js';
+import { Facts, Failure, InstanceLink, OutcomePill } from './pieces.js';
 import { html, useState, type VNode } from './vendor/preact.js';
 import type { ContainerBody } from './wire.js';
 
@@ -27,10 +27,10 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
   const isFinal = finalStates.includes(container.state);
   return html`<div class="heading">
       <h1 class="id">${plainText(container.name) || uuid}</h1>
-      <${Pill} state=${container.state} />
+      <${OutcomePill} container=${container} />
       <div class="buttons" role="group" aria-label="Orders">
         ${isFinal ? null : html`<button class="danger" onClick=${() => setCancelling(true)}>cancel</button>`}
-        <button onClick=${() => void resubmit(container)}>submit again</button>
+        <a class="button" href="#/submit/${part(uuid)}">submit again</a>
       </div>
     </div>
     <${Failure} text=${error} />
@@ -53,29 +53,6 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
     <${LogView} uuid=${uuid} key=${`${uuid} ${container.attempts} ${isFinal}`} />`;
 }
 
-/** Opens the form for a new container, filled in like this one. */
-function resubmit(container: ContainerBody): void {
-  const { name, command, env, image, cwd, resources, priority, maxAttempts } = container;
-  sessionStorage.setItem(
-    'longshore:submit',
-    JSON.stringify({
-      name,
-      command,
-      env,
-      image,
-      cwd,
-      priority,
-      attempts: maxAttempts,
-      vcpus: resources.vcpus,
-      ram: resources.ramBytes,
-      scratch: resources.scratchBytes,
-      preemptible: container.preemptible,
-      maxRunTimeMs: container.maxRunTimeMs,
-    }),
-  );
-  location.hash = '#/submit';
-}
-
 function ContainerFacts({ container }: { container: ContainerBody }): VNode {
   const now = useNow();
   const { startedAt, finishedAt, resources, wait, state } = container;
@@ -86,7 +63,7 @@ function ContainerFacts({ container }: { container: ContainerBody }): VNode {
     <${Facts}
       facts=${[
         ['UUID', html`<span class="id">${container.uuid}</span>`],
-        ['Command', html`<code>${container.command.join(' ')}</code>`],
+        ['Command', html`<code>${commandLine(container.command)}</code>`],
         ['Image', container.image],
         [
           'Needs',

@@ -1,8 +1,8 @@
 import { ask, part } from './api.js';
-import { ago } from './format.js';
+import { ago, commandLine } from './format.js';
 import { useFleet, useLoaded, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
-import { ContainerLink, Failure, InstanceLink, Pill } from './pieces.js';
+import { ContainerLink, Failure, InstanceLink, OutcomePill } from './pieces.js';
 import { html, useState, type VNode } from './vendor/preact.js';
 import type { ContainerBody } from './wire.js';
 
@@ -69,8 +69,8 @@ function Row({ container, now }: { container: ContainerBody; now: number }): VNo
   const ending = exitCode === null ? error : `exit status ${exitCode}${error ? `: ${error}` : ''}`;
   return html`<tr>
     <th scope="row"><${ContainerLink} uuid=${uuid} name=${name} /></th>
-    <td><${Pill} state=${state} /></td>
-    <td class="cut" title=${command.join(' ')}>${command.join(' ')}</td>
+    <td><${OutcomePill} container=${container} /></td>
+    <td class="cut" title=${commandLine(command)}>${commandLine(command)}</td>
     <td><${InstanceLink} id=${instance} /></td>
     <td class="number">${ago(createdAt, now)}</td>
     <td>${wait && state !== 'Running' ? wait.text : ending}</td>

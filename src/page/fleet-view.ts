@@ -43,11 +43,7 @@ function Tiles({ summary, fleet }: { summary: Summary; fleet: Fleet }): VNode {
     />
     ${states.map((state) => html`<${Tile} key=${state} title=${state} value=${counts[state] ?? 0} kind=${state} />`)}
     <${Tile} title="Cost per hour" value=${money(costPerHour, 2)} />
-    <${Tile}
-      title="Waiting"
-      value=${waiting}
-      note=${`${containers['Running'] ?? 0} running, ${containers['Complete'] ?? 0} complete`}
-    />
+    <${Tile} title="Waiting" value=${waiting} note=${endedOf(summary)} />
     <${Tile}
       title="Health"
       value=${health === 'OK' ? 'OK' : 'Not well'}
@@ -55,6 +51,11 @@ function Tiles({ summary, fleet }: { summary: Summary; fleet: Fleet }): VNode {
       kind=${health === 'OK' && !atQuota ? 'running' : 'shutdown'}
     />
   </section>`;
+}
+
+function endedOf({ containers, failed }: Summary): string {
+  const complete = (containers['Complete'] ?? 0) - (failed ?? 0);
+  return `${containers['Running'] ?? 0} running, ${complete} complete${failed ? `, ${failed} failed` : ''}`;
 }
 
 function Tile({

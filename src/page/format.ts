@@ -47,3 +47,20 @@ export function plainText(text: string): string {
       .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g, '�')
   );
 }
+
+/** The state as people read it: a container that ended with another exit code than 0 failed, whatever its wire state. */
+export function outcomeOf({ state, exitCode }: { state: string; exitCode: number | null }): {
+  kind: string;
+  label: string;
+} {
+  if (state !== 'Complete' || exitCode === 0) return { kind: state, label: state };
+  return { kind: 'Failed', label: `Failed (${exitCode === null ? 'no exit code' : `exit ${exitCode}`})` };
+}
+
+/** Words as a shell would read them, so that where each ends can be seen. */
+export function commandLine(words: readonly string[]): string {
+  const quoted = words.map((word) =>
+    /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`,
+  );
+  return plainText(quoted.join(' '));
+}

@@ -25,20 +25,31 @@ export interface Loaded<T> {
   again(): void;
 }
 
-/** What the daemon answers; asked again whenever one of `inputs` changes, never twice at a time. */
+export const retryMs = 2_000;
+
+/**
+ * What the daemon answers; asked again whenever one of `inputs` changes, and after an error until there is an answer,
+ * never twice at a time.
+ */
 export function useLoaded<T>(load: () => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<{ value?: T; error?: string }>({});
   const [turn, nextTurn] = useReducer((count: number) => count + 1, 0);
   useEffect(() => {
     let isOver = false;
-    load().then(
-      (value) => !isOver && setState({ value }),
-      (error: unknown) => {
-        if (!isOver) setState((before) => ({ ...before, error: messageOf(error) }));
-      },
-    );
+    let timer = 0;
+    const attempt = (): void =>
+      void load().then(
+        (value) => !isOver && setState({ value }),
+        (error: unknown) => {
+          if (isOver) return;
+          setState((before) => ({ ...before, error: messageOf(error) }));
+          if (!(error instanceof LoggedOut)) timer = setTimeout(attempt, retryMs);
+        },
+      );
+    attempt();
     return () => {
       isOver = true;
+      clearTimeout(timer);
     };
   }, [...inputs, turn]);
   return { ...state, again: () => nextTurn(undefined) };

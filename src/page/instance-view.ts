@@ -2,7 +2,7 @@ import { AccountView } from './account-view.js';
 import { ask, part } from './api.js';
 import { ChartView } from './chart-view.js';
 import { ago, clockTime, duration, money } from './format.js';
-import { useFleet, useNow } from './hooks.js';
+import { retryMs, useFleet, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { OrderDialog } from './order-dialog.js';
 import { ContainerLink, Facts, Pill } from './pieces.js';
@@ -53,14 +53,26 @@ function useChart(id: string): { chart: ChartEvent | undefined; steps: ChartEven
   const [chart, setChart] = useState<ChartEvent | undefined>(undefined);
   const [steps, setSteps] = useState<ChartEvent['steps']>([]);
   useEffect(() => {
-    const source = new EventSource(`/v1/instances/${part(id)}/events`);
-    source.addEventListener('chart', (event) => {
-      const next = JSON.parse(event.data as string) as ChartEvent;
-      setChart(next);
-      setSteps((before) => [...next.steps.toReversed(), ...before].slice(0, longestSteps));
-      if (next.gone) source.close();
-    });
-    return () => source.close();
+    let source: EventSource;
+    let timer = 0;
+    const open = (): void => {
+      source = new EventSource(`/v1/instances/${part(id)}/events`);
+      source.addEventListener('chart', (event) => {
+        const next = JSON.parse(event.data as string) as ChartEvent;
+        setChart(next);
+        setSteps((before) => [...next.steps.toReversed(), ...before].slice(0, longestSteps));
+        if (next.gone) source.close();
+      });
+      // The browser tries again after a lost connection, but never after an answer like 502 or 503.
+      source.addEventListener('error', () => {
+        if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, retryMs);
+      });
+    };
+    open();
+    return () => {
+      clearTimeout(timer);
+      source.close();
+    };
   }, [id]);
   return { chart, steps };
 }

@@ -5,6 +5,17 @@ import { plainText } from './format.js';
 const longestLines = 20_000;
 const longestLineChars = 4_000;
 
+const retryMs = 2_000;
+
+class Refused extends Error {
+  /** Asking again would change nothing. */
+  readonly isFinal: boolean;
+  constructor(status: number, text: string) {
+    super(`The log cannot be had: ${status} ${text}`);
+    this.isFinal = status < 500;
+  }
+}
+
 export interface LogLine {
   number: number;
   text: string;
@@ -27,25 +38,49 @@ export class LogStream {
     this.#changed = changed;
   }
 
+  /** Reads until the container's output ends. After a lost connection it begins anew, as the daemon does. */
   async follow(uuid: string, stream: string): Promise<void> {
-    try {
-      const response = await fetch(`/v1/containers/${part(uuid)}/logs?stream=${stream}&follow=1`, {
-        signal: this.#abort.signal,
-      });
-      if (response.status === 401) throw new LoggedOut();
-      if (!response.ok) throw new Error(`The log cannot be had: ${response.status} ${await response.text()}`);
-      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        this.#take(value);
+    const { signal } = this.#abort;
+    for (;;) {
+      try {
+        await this.#read(uuid, stream);
+        this.error = undefined;
+        break;
+      } catch (error) {
+        if (signal.aborted) break;
+        this.error = error;
+        if (error instanceof LoggedOut || (error instanceof Refused && error.isFinal)) break;
+        this.#tell();
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        if (signal.aborted) break;
       }
-      if (this.#rest !== '') this.#take('\n');
-    } catch (error) {
-      if (!this.#abort.signal.aborted) this.error = error;
     }
     this.isOver = true;
     this.#tell();
+  }
+
+  async #read(uuid: string, stream: string): Promise<void> {
+    const response = await fetch(`/v1/containers/${part(uuid)}/logs?stream=${stream}&follow=1`, {
+      signal: this.#abort.signal,
+    });
+    if (response.status === 401) throw new LoggedOut();
+    if (!response.ok) throw new Refused(response.status, await response.text());
+    this.#clear();
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      this.#take(value);
+    }
+    if (this.#rest !== '') this.#take('\n');
+  }
+
+  #clear(): void {
+    this.lines = [];
+    this.skipped = 0;
+    this.error = undefined;
+    this.#count = 0;
+    this.#rest = '';
   }
 
   stop(): void {

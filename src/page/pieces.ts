@@ -1,11 +1,17 @@
 import { part } from './api.js';
-import { dateTime, plainText } from './format.js';
+import { dateTime, outcomeOf, plainText } from './format.js';
 import { html, type VNode } from './vendor/preact.js';
-import type { JournalEntry } from './wire.js';
+import type { ContainerBody, JournalEntry } from './wire.js';
 
 /** A state as a coloured word. */
 export const Pill = ({ state }: { state: string }): VNode =>
   html`<span class="pill" data-kind=${state}>${state}</span>`;
+
+/** The state of a container, or how it ended. */
+export function OutcomePill({ container }: { container: Pick<ContainerBody, 'state' | 'exitCode'> }): VNode {
+  const { kind, label } = outcomeOf(container);
+  return html`<span class="pill" data-kind=${kind}>${label}</span>`;
+}
 
 export const InstanceLink = ({ id }: { id: string }): VNode | null =>
   id === '' ? null : html`<a class="id" href="#/instances/${part(id)}">${id}</a>`;

@@ -1,116 +1,222 @@
-import { ask, part } from './api.js';
-import { messageOf } from './hooks.js';
+import { ask, part, Refused } from './api.js';
+import { messageOf, useLoaded } from './hooks.js';
 import { Failure } from './pieces.js';
-import { html, useState, type VNode } from './vendor/preact.js';
+import {
+  countOf,
+  draftOf,
+  emptyDraft,
+  FieldError,
+  fieldOf,
+  requestOf,
+  scriptOf,
+  wordsOf,
+  type Draft,
+  type Field,
+  type RequestBody,
+} from './request-draft.js';
+import { html, useEffect, useState, type VNode } from './vendor/preact.js';
 import type { ContainerBody } from './wire.js';
 
-interface Draft {
-  name?: string;
-  command?: string[];
-  env?: Record<string, string>;
-  image?: string;
-  cwd?: string;
-  priority?: string;
-  attempts?: number;
-  vcpus?: number;
-  ram?: number | string;
-  scratch?: number | string;
-  preemptible?: boolean;
-  maxRunTimeMs?: number;
+type Errors = Partial<Record<Field | 'form', string>>;
+
+interface FormParts {
+  draft: Draft;
+  errors: Errors;
+  change(to: Partial<Draft>): void;
 }
 
-/** A form for a new container. */
-export function SubmitView(): VNode {
-  const [draft] = useState(readDraft);
-  const [error, setError] = useState<string | undefined>(undefined);
+/** A form for a new container, empty or like an earlier one. */
+export function SubmitView({ like }: { like: string | undefined }): VNode {
+  const { value, error } = useLoaded<RequestBody | undefined>(
+    () => (like === undefined ? Promise.resolve(undefined) : ask(`/v1/containers/${part(like)}/request`)),
+    [like],
+  );
+  const isReady = like === undefined || value !== undefined;
+  return html`<h1>Submit</h1>
+    <${Failure} text=${isReady ? undefined : error} />
+    ${isReady ? html`<${Form} initial=${value ? draftOf(value) : emptyDraft} />` : null}`;
+}
+
+function Form({ initial }: { initial: Draft }): VNode {
+  const [draft, setDraft] = useState(initial);
+  const [errors, setErrors] = useState<Errors>({});
   const [isBusy, setBusy] = useState(false);
+  const change = (to: Partial<Draft>): void => setDraft((before) => ({ ...before, ...to }));
+  useEffect(() => document.querySelector<HTMLElement>('form [aria-invalid=true]')?.focus(), [errors]);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
     try {
-      const body = bodyOf(new FormData(event.target as HTMLFormElement));
-      const { items } = await ask<{ items: ContainerBody[] }>('/v1/containers', body);
+      const container = requestOf(draft);
+      const containers = Array.from({ length: countOf(draft) }, () => container);
+      const { items } = await ask<{ items: ContainerBody[] }>('/v1/containers', { containers });
       location.hash = items.length === 1 ? `#/containers/${part(items[0]!.uuid)}` : '#/containers';
     } catch (failure) {
-      setError(messageOf(failure));
+      setErrors(errorsOf(failure));
       setBusy(false);
     }
   };
-  const isShell = draft.command?.[0] === 'sh' && draft.command[1] === '-c';
-  const words = isShell ? draft.command![2] : draft.command?.join(' ');
-  return html`<h1>Submit</h1>
-    <form class="card form" onSubmit=${submit}>
-      <label class="wide"
-        ><span>Command, run by <code>sh -c</code></span>
-        <textarea name="script" rows="4" required spellcheck="false" value=${words ?? ''}></textarea>
-      </label>
-      <label>Name <input name="name" maxlength="200" value=${draft.name ?? ''} /></label>
-      <label>Image <input name="image" value=${draft.image ?? ''} placeholder="none" /></label>
-      <label>vCPUs <input name="vcpus" type="number" min="0" value=${draft.vcpus ?? 1} /></label>
-      <label>RAM <input name="ram" value=${draft.ram ?? '64MiB'} placeholder="500MB, 2GiB" /></label>
-      <label>Scratch <input name="scratch" value=${draft.scratch ?? '0'} /></label>
-      <label>Priority <input name="priority" type="number" value=${draft.priority ?? 1} /></label>
-      <label
-        >Attempts <input name="attempts" type="number" min="1" max="100" value=${draft.attempts ?? 3}
-      /></label>
-      <label
-        >Longest run, 0 for any
-        <input
-          name="maxRunTime"
-          value=${draft.maxRunTimeMs ? `${draft.maxRunTimeMs / 1_000}s` : '0'}
-          placeholder="90s, 2h"
-      /></label>
-      <label class="wide"
-        >Environment, a NAME=value on each line
-        <textarea
-          name="env"
-          rows="2"
-          spellcheck="false"
-          value=${Object.entries(draft.env ?? {})
-            .map(([name, value]) => `${name}=${value}`)
-            .join('\n')}
-        ></textarea>
-      </label>
-      <label>How many <input name="count" type="number" min="1" max="10000" value="1" /></label>
-      <label class="check"
-        ><input name="preemptible" type="checkbox" checked=${draft.preemptible ?? false} /> may run on an
-        instance that the cloud can take back</label
-      >
-      <${Failure} text=${error} />
-      <div class="buttons wide"><button class="primary" type="submit" disabled=${isBusy}>Submit</button></div>
-    </form>`;
+  const parts: FormParts = { draft, errors, change };
+  return html`<form class="card form" onSubmit=${submit} novalidate>
+    <${CommandField} ...${parts} />
+    <${Input} ...${parts} name="name" title="Name" maxlength="200" />
+    <${Input} ...${parts} name="image" title="Image" placeholder="none" />
+    <${Input} ...${parts} name="vcpus" title="vCPUs" inputmode="numeric" />
+    <${Input} ...${parts} name="ram" title="RAM" placeholder="500MB, 2GiB" />
+    <${Input} ...${parts} name="scratch" title="Scratch" />
+    <${Input} ...${parts} name="priority" title="Priority" inputmode="numeric" />
+    <${Input} ...${parts} name="attempts" title="Attempts" inputmode="numeric" />
+    <${Input} ...${parts} name="maxRunTime" title="Longest run, 0 for any" placeholder="90s, 2h" />
+    <${Area} ...${parts} name="env" title="Environment, a NAME=value on each line, or JSON" rows="2" />
+    <${More} ...${parts} />
+    <${Input} ...${parts} name="count" title="How many" inputmode="numeric" />
+    <${Check} ...${parts} name="preemptible" title="may run on an instance that the cloud can take back" />
+    <${Failure} text=${errors.form} />
+    <div class="buttons wide"><button class="primary" type="submit" disabled=${isBusy}>Submit</button></div>
+  </form>`;
 }
 
-function bodyOf(form: FormData): { containers: unknown[] } {
-  const text = (name: string): string => ((form.get(name) as string | null) ?? '').trim();
-  const env: Record<string, string> = {};
-  for (const line of text('env')
-    .split('\n')
-    .filter((each) => each.trim() !== '')) {
-    const equals = line.indexOf('=');
-    if (equals < 1) throw new Error(`Environment: "${line}" is not NAME=value.`);
-    env[line.slice(0, equals).trim()] = line.slice(equals + 1);
-  }
-  const maxRunTime = text('maxRunTime');
-  const container = {
-    name: text('name'),
-    command: ['sh', '-c', text('script')],
-    env,
-    image: text('image'),
-    vcpus: Number(text('vcpus')),
-    ram: text('ram') || 0,
-    scratch: text('scratch') || 0,
-    priority: text('priority') || 1,
-    attempts: Number(text('attempts')),
-    maxRunTime: maxRunTime === '' || maxRunTime === '0' ? 0 : maxRunTime,
-    preemptible: form.get('preemptible') !== null,
+function CommandField({ draft, errors, change }: FormParts): VNode {
+  const asWords = (): void => {
+    const words = draft.command === '' ? '' : JSON.stringify(['sh', '-c', draft.command]);
+    change({ isScript: false, command: words });
   };
-  return { containers: Array.from({ length: Number(text('count')) || 1 }, () => container) };
+  const script = draft.isScript ? draft.command : scriptIn(draft);
+  const title = draft.isScript ? 'Command, run by sh -c' : 'Command, a JSON list of words';
+  const mode = (isScript: boolean, text: string, choose: () => void): VNode =>
+    html`<label class="check"
+      ><input
+        type="radio"
+        name="mode"
+        checked=${draft.isScript === isScript}
+        disabled=${isScript && script === undefined}
+        onChange=${choose}
+      />
+      ${text}</label
+    >`;
+  return html`<div class="wide field">
+    <fieldset aria-label="How the command is written">
+      ${mode(true, 'shell script', () => change({ isScript: true, command: script ?? '' }))}
+      ${mode(false, 'words', asWords)}
+    </fieldset>
+    <${Area} draft=${draft} errors=${errors} change=${change} name="command" title=${title} rows="4" />
+  </div>`;
 }
 
-/** What "submit again" left here. */
-function readDraft(): Draft {
-  const text = sessionStorage.getItem('longshore:submit');
-  sessionStorage.removeItem('longshore:submit');
-  return text === null ? {} : (JSON.parse(text) as Draft);
+/** The script, where the words that are entered are those of one. */
+function scriptIn(draft: Draft): string | undefined {
+  try {
+    const words = wordsOf(draft);
+    return Array.isArray(words) ? scriptOf(words as string[]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What few need; open when something of it is set or wrong. */
+function More(parts: FormParts): VNode {
+  const fields = [
+    'cwd',
+    'retryOn',
+    'retryDelay',
+    'gpu',
+    'onDemandFallback',
+    'idempotencyKey',
+    'supervisor',
+  ] as const;
+  const { draft, errors, change } = parts;
+  const isOpen = fields.some((field) => draft[field] !== emptyDraft[field] || errors[field] !== undefined);
+  return html`<details open=${isOpen}>
+    <summary>More</summary>
+    <div>
+      <${Input} ...${parts} name="cwd" title="Folder it runs in" />
+      <${Input} ...${parts} name="retryOn" title="Try again on exit codes" placeholder="any; 75, 111; none" />
+      <${Input} ...${parts} name="retryDelay" title="Pause before the second attempt" placeholder="10s" />
+      <${Input} ...${parts} name="gpu" title="GPU, in JSON" placeholder='{"stack":"cuda","deviceCount":1}' />
+      <${Input} ...${parts} name="idempotencyKey" title="Idempotency key" maxlength="200" />
+      <label
+        >On-demand instances while there is no spot capacity
+        <select
+          name="onDemandFallback"
+          value=${draft.onDemandFallback}
+          onChange=${(event: Event) => change({ onDemandFallback: (event.target as HTMLSelectElement).value })}
+        >
+          <option value="">as configured</option>
+          <option value="yes">yes</option>
+          <option value="no">no</option>
+        </select>
+      </label>
+      <${Check} ...${parts} name="supervisor" title="starts and awaits other containers" />
+    </div>
+  </details>`;
+}
+
+interface FieldProps extends FormParts {
+  name: Field;
+  title: string;
+  [attribute: string]: unknown;
+}
+
+function Input({ draft, errors, change, name, title, ...attributes }: FieldProps): VNode {
+  return html`<div class="field">
+    <label
+      >${title} <input ...${{ ...attributes, ...controlOf(draft, errors, name, change) }} autocomplete="off"
+    /></label>
+    <${FieldFailure} name=${name} text=${errors[name]} />
+  </div>`;
+}
+
+function Area({ draft, errors, change, name, title, ...attributes }: FieldProps): VNode {
+  return html`<div class="wide field">
+    <label
+      >${title}
+      <textarea
+        ...${{ ...attributes, ...controlOf(draft, errors, name, change) }}
+        spellcheck="false"
+      ></textarea>
+    </label>
+    <${FieldFailure} name=${name} text=${errors[name]} />
+  </div>`;
+}
+
+function Check({ draft, change, name, title }: FieldProps): VNode {
+  return html`<label class="check"
+    ><input
+      name=${name}
+      type="checkbox"
+      checked=${draft[name]}
+      onChange=${(event: Event) => change({ [name]: (event.target as HTMLInputElement).checked })}
+    />
+    ${title}</label
+  >`;
+}
+
+function controlOf(
+  draft: Draft,
+  errors: Errors,
+  name: Field,
+  change: FormParts['change'],
+): Record<string, unknown> {
+  return {
+    name,
+    value: draft[name],
+    onInput: (event: Event) => change({ [name]: (event.target as HTMLInputElement).value }),
+    'aria-invalid': errors[name] === undefined ? undefined : 'true',
+    'aria-describedby': errors[name] === undefined ? undefined : `wrong-${name}`,
+  };
+}
+
+const FieldFailure = ({ name, text }: { name: string; text: string | undefined }): VNode | null =>
+  text === undefined ? null : html`<p class="failure" role="alert" id="wrong-${name}">${text}</p>`;
+
+/** Each of the daemon's messages at the field that it is about. */
+function errorsOf(failure: unknown): Errors {
+  if (failure instanceof FieldError) return { [failure.field]: failure.message };
+  if (!(failure instanceof Refused)) return { form: messageOf(failure) };
+  const errors: Partial<Record<Field | 'form', string[]>> = {};
+  for (const { field = 'form', text } of failure.errors.map(fieldOf)) {
+    const texts = (errors[field] ??= []);
+    if (!texts.includes(text)) texts.push(text);
+  }
+  return Object.fromEntries(Object.entries(errors).map(([field, texts]) => [field, texts.join('\n')]));
 }

@@ -58,6 +58,7 @@ export interface Summary {
   types: { type: string; price: number; total: number; states: Record<string, number> }[];
   costPerHour: number;
   containers: Record<string, number>;
+  failed: number | null;
   waits: { code: string; count: number; example: string }[];
   atQuota: boolean;
   breakers: { key: string; state: string; because: string; until: string | null }[];

@@ -13,9 +13,11 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
   const ended: string[] = [];
   const attempts: Record<string, number> = {};
   let broken = false;
+  let brokenReason = '';
   let interruption = '';
   for (const line of stdout.split('\n')) {
     if (line === 'broken') broken = true;
+    else if (line.startsWith('broken-because ')) brokenReason = cleanNotice(line.slice(15));
     else if (line.startsWith('interruption ')) interruption = line.slice(13, 13 + longestNotice);
     else if (line.startsWith(`attempt ${clusterId}`)) Object.assign(attempts, parseAttempt(line));
     else if (line.startsWith(clusterId)) {
@@ -27,7 +29,17 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
     }
   }
   const named = Object.keys(attempts).length > 0 ? { attempts } : {};
-  return { live, stale, ended, ...named, broken, interruption };
+  const said = broken && brokenReason !== '' ? { brokenReason } : {};
+  return { live, stale, ended, ...named, broken, ...said, interruption };
+}
+
+/** A text that an instance sent, as one for people: of bounded length, and without what a terminal would obey. */
+export function cleanNotice(text: string): string {
+  return text
+    .slice(0, longestNotice)
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim()
+    .toWellFormed();
 }
 
 const attemptLine = /^attempt (\S+) ([1-9]\d{0,8})$/;

@@ -3,7 +3,7 @@ import type { InstanceView, RunningView } from '../actors/pool.js';
 import type { SchedulerSettings } from '../config/config.js';
 import type { QueueEntry } from '../queue/queue.js';
 import { creatableWithinQuota, nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
-import { PlannedInstances } from './planned-instances.js';
+import { PlannedInstances, type AvoidedInstances } from './planned-instances.js';
 import { inOrder, type QueueOrder } from './queue-order.js';
 import type { WaitReason } from './wait-reason.js';
 
@@ -25,6 +25,8 @@ export interface PlanInput {
     /** Protected mode: nothing is asked for until then. */
     protection?: { because: string; until: number | undefined } | undefined;
   };
+  /** The instances that failed a container; not given: none. */
+  avoided?: AvoidedInstances;
   settings: Pick<SchedulerSettings, 'supervisorFraction' | 'maxRunningContainersPerInstance'>;
   /** How many containers an instance may have in its life; 0 or not given: any number. */
   maxContainersPerInstance?: number;
@@ -121,10 +123,12 @@ class Pass {
 
   /** Made when somebody waits for a place: most passes find nobody. */
   get #instances(): PlannedInstances {
-    const { instances, entries, settings, maxContainersPerInstance = 0 } = this.#input;
+    const { instances, entries, settings, maxContainersPerInstance = 0, avoided, now } = this.#input;
     return (this.#planned ??= new PlannedInstances(instances, entries, {
       atOnce: settings.maxRunningContainersPerInstance,
       inLife: maxContainersPerInstance,
+      now,
+      ...(avoided && { avoided }),
     }));
   }
 
@@ -208,6 +212,10 @@ class Pass {
     const best = this.#instances.best(entry);
     if (!best) {
       const instanceType = this.#availableType(entry);
+      if (!instanceType || this.#input.limits.atQuota) {
+        const avoiding = this.#avoiding(entry);
+        if (avoiding) return avoiding;
+      }
       if (!instanceType) return this.#typesAtCapacity(entry);
       if (this.#input.limits.atQuota) return this.#makeRoom(instanceType);
     }
@@ -232,6 +240,10 @@ class Pass {
       return { code: 'preparing' };
     }
     const instanceType = this.#availableType(entry);
+    if (!instanceType || this.#input.limits.atQuota) {
+      const avoiding = this.#avoiding(entry);
+      if (avoiding) return avoiding;
+    }
     if (!instanceType) return this.#typesAtCapacity(entry);
     if (this.#input.limits.atQuota) return this.#makeRoom(instanceType);
     this.#trying++;
@@ -263,6 +275,12 @@ class Pass {
     if (!isEnough) return 'stop';
     this.#awaitingRoom++;
     return undefined;
+  }
+
+  /** No other instance can be had for it than one that failed it a moment ago: that one is tried again after a pause. */
+  #avoiding(entry: QueueEntry): WaitReason | undefined {
+    const until = this.#instances.avoidedUntil(entry);
+    return until === undefined ? undefined : { code: 'avoiding', until };
   }
 
   #typesAtCapacity(entry: QueueEntry): WaitReason {

@@ -19,6 +19,12 @@ export interface InstanceLimits {
   inLife: number;
 }
 
+/**
+ * The instances that failed a container, by id, each with the time (epoch ms) until which it is not used for it at all;
+ * after that it is used when no other can take the container.
+ */
+export type AvoidedInstances = (uuid: string) => ReadonlyMap<string, number> | undefined;
+
 const usable: ReadonlySet<string> = new Set(['unknown', 'booting', 'idle', 'running']);
 
 /** The instances of one pass, best place first (SC-11, SC-13, SC-60..SC-63). */
@@ -29,15 +35,19 @@ export class PlannedInstances {
   /** Shapes no instance can take any more: within a pass room only shrinks, until an instance is added. */
   readonly #hopeless = new Set<string>();
   readonly #suspects = new Map<string, string>();
+  readonly #avoided: AvoidedInstances;
+  readonly #now: number;
   /** What may still be taken out of service for those over quota. */
   #room: PlannedInstance[] | undefined;
 
   constructor(
     views: readonly InstanceView[],
     entries: ReadonlyMap<string, QueueEntry>,
-    limits: InstanceLimits,
+    limits: InstanceLimits & { avoided?: AvoidedInstances; now?: number },
   ) {
     this.#limits = limits;
+    this.#avoided = limits.avoided ?? (() => undefined);
+    this.#now = limits.now ?? 0;
     for (const view of views) {
       const containers = view.containerUuids.length;
       const capacity = remaining(view, entries);
@@ -61,19 +71,36 @@ export class PlannedInstances {
   best(entry: QueueEntry): PlannedInstance | undefined {
     const shape = shapeKey(entry.needs, entry.instanceTypes);
     if (this.#hopeless.has(shape)) return undefined;
+    const avoided = this.#avoided(entry.container.uuid);
     let best: PlannedInstance | undefined;
+    let second: PlannedInstance | undefined;
+    let isHopeless = true;
+    for (const instance of this.#fitting(entry)) {
+      isHopeless = false;
+      const until = avoided?.get(instance.view.instanceId);
+      if (until === undefined) best = !best || isBetter(instance, best) ? instance : best;
+      else if (until <= this.#now) second ??= instance;
+    }
+    if (isHopeless) this.#hopeless.add(shape);
+    return best ?? second;
+  }
+
+  /** When the first of the instances that would take the container, but failed it a while ago, is tried again. */
+  avoidedUntil(entry: QueueEntry): number | undefined {
+    const avoided = this.#avoided(entry.container.uuid);
+    if (!avoided) return undefined;
+    const times = [...this.#fitting(entry)].map(({ view }) => avoided.get(view.instanceId) ?? Infinity);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  *#fitting(entry: QueueEntry): Generator<PlannedInstance> {
     for (const type of inPlaceOrder(entry.instanceTypes)) {
       for (const instance of this.#byType.get(type.name) ?? []) {
         if (instance.left < 1 || this.#isFull(instance)) continue;
-        if (!accommodates(instance.capacity, entry.needs)) {
-          this.#suspect(instance, entry);
-          continue;
-        }
-        if (!best || isBetter(instance, best)) best = instance;
+        if (accommodates(instance.capacity, entry.needs)) yield instance;
+        else this.#suspect(instance, entry);
       }
     }
-    if (!best) this.#hopeless.add(shape);
-    return best;
   }
 
   place(instance: PlannedInstance, { needs }: QueueEntry): void {

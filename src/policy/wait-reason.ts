@@ -14,6 +14,8 @@ export type WaitReason =
   | { code: 'paced'; position: number; retryAt: number | undefined }
   | { code: 'protected'; position: number; until: number | undefined; because: string }
   | { code: 'backing-off'; until: number }
+  /** Every instance that could take it failed to start it a while ago. */
+  | { code: 'avoiding'; until: number }
   | { code: 'cloud-limit'; position: number }
   | { code: 'cluster-limit'; position: number };
 
@@ -50,6 +52,8 @@ function sentenceOf(reason: WaitReason): string {
       return `no instance is asked for, because ${reason.because}.`;
     case 'backing-off':
       return 'Its last attempt failed; it pauses before the next one.';
+    case 'avoiding':
+      return 'It could not be started on the only instance that could take it; that one is tried again after a pause.';
     case 'cloud-limit':
       return 'no more instances may be made at present (quota or maxInstances).';
     case 'cluster-limit':
@@ -82,6 +86,8 @@ export function unblocks(reason: WaitReason): string {
       return `One instance that boots: the next is tried ${reason.until === undefined ? 'now' : `at ${timeText(reason.until)}`}, or at once after "longshore breakers reset 'boot: all'".`;
     case 'backing-off':
       return `The end of the pause, at ${timeText(reason.until)}.`;
+    case 'avoiding':
+      return `The end of the pause, at ${timeText(reason.until)}, or another instance that can take it ("longshore explain" on the container shows why the start failed).`;
     case 'cloud-limit':
       return 'An instance that goes, a larger quota at the provider, or a larger pool.maxInstances.';
     case 'cluster-limit':

@@ -54,6 +54,8 @@ export interface RefusedClaim extends AttemptOrigin {
 export interface RevertedStart {
   /** Where it was to run. */
   instanceId: string;
+  /** Not given: the last one. */
+  attempt?: number | undefined;
   /** What went wrong, for people. */
   reason: string;
   /** The next attempt begins no sooner. */
@@ -117,7 +119,7 @@ export interface Queue {
   started(uuid: string, where: Placement, at: number): Promise<number | undefined>;
   /**
    * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
-   * Cancelled when too many failed in this way. Nothing changes for a container that is not Running on that instance.
+   * Cancelled when too many failed in this way. Nothing changes for another attempt, or a container that is not Running on that instance.
    * Without effect on a queue whose runner records starts itself.
    */
   revertStart(uuid: string, start: RevertedStart): Promise<void>;

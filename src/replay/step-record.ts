@@ -48,6 +48,7 @@ const untold: Omit<WorkerFacts, 'instance' | 'appearedAt' | 'probedAt' | 'busyAt
     tagsInFlight: undefined,
     lastContainerUuid: '',
     served: 0,
+    failedStarts: 0,
     bootOutcome: undefined,
   };
 const factKeys = [

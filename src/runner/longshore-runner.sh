@@ -22,6 +22,9 @@ notice_file=$state_dir/interruption
 boot=''
 newline='
 '
+# How a start is refused, having run nothing: see exit-codes.ts.
+bad_document=65 broken_instance=71 occupied=73
+setup_code=1
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "longshore-runner: $1"; exit "${2:-1}"; }
@@ -85,17 +88,43 @@ span_between() {
 
 make_dirs() {
   [ -d "$lock_dir" ] && [ -d "$state_dir/c" ] && [ -d "$state_dir/watch" ] && return
-  mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" || die "cannot make the folders $lock_dir and $state_dir"
+  mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" ||
+    die "cannot make the folders $lock_dir and $state_dir: is the disk full or read-only?" "$setup_code"
   # In a folder that everybody may write to, another user may have been there first.
-  [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] || die "$state_dir belongs to another user"
+  [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] ||
+    die "$state_dir belongs to another user" "$setup_code"
+}
+
+# Sets `defect` to why this instance cannot run containers; empty when nothing is known. Writes a little into each folder:
+# a full disk, one without inodes, a read-only one and missing rights all show, in the system's own words.
+find_defect() {
+  defect=
+  for needed in flock mkfifo base64 sed head tail cat date mv; do
+    command -v "$needed" >/dev/null 2>&1 || { defect="$needed is missing"; return; }
+  done
+  for folder in "$lock_dir" "$state_dir"; do
+    trial=$folder/longshore-trial.$$
+    said=$({ head -c 16384 /dev/zero >"$trial"; } 2>&1) || defect="cannot write to $folder: ${said##*: }"
+    rm -f "$trial" 2>/dev/null
+    [ -z "$defect" ] || return 0
+  done
+}
+
+# refuse CODE TEXT: ends a start that did not work out, with the instance's defect where there is one.
+refuse() {
+  find_defect
+  [ -z "$defect" ] || die "$2: $defect" "$broken_instance"
+  die "$2" "$1"
 }
 
 # The directory lock: held while a container's lock is opened and taken, or tested, or deleted; never while waiting.
-# A failing `exec` would end the shell before anything is said, so the file is tried first.
+# A failing `exec` would end the shell before anything is said, so the file is tried first. One that cannot be written to
+# can be locked all the same, so that what runs on a read-only disk is still listed.
 take_dir_lock() {
-  { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null || die "cannot write to $lock_dir: is the disk full?"
-  exec 9>>"$lock_dir/crunch-run-all.lock"
-  flock 9 || die "cannot take the lock of $lock_dir"
+  if { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null; then exec 9>>"$lock_dir/crunch-run-all.lock"
+  elif [ -r "$lock_dir/crunch-run-all.lock" ]; then exec 9<"$lock_dir/crunch-run-all.lock"
+  else die "cannot write to $lock_dir: is the disk full?" "$setup_code"; fi
+  flock 9 || refuse "$setup_code" "cannot take the lock of $lock_dir"
 }
 drop_dir_lock() { exec 9>&-; }
 
@@ -360,32 +389,53 @@ tell_watchers() {
   done
 }
 
+# Sets `reason` to the text on one line, without what a terminal would obey, and not too long.
+clean_reason() {
+  reason=$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C tr -d '\000-\037\177' | head -c 500)
+}
+
 mark_broken() {
   [ -e "$broken_flag" ] && return
-  { true >"$broken_flag"; } 2>/dev/null
-  say "marking this instance broken: $1"
-  tell_watchers broken
+  clean_reason "$1"
+  { printf '%s' "$reason" >"$broken_flag"; } 2>/dev/null || { true >"$broken_flag"; } 2>/dev/null
+  say "marking this instance broken: $reason"
+  tell_watchers "broken${reason:+ $reason}"
+}
+
+# Sets `broken` to 1 and `reason` when this instance was marked broken, or cannot work now.
+see_if_broken() {
+  broken=0 reason='' defect=
+  if [ -e "$broken_flag" ]; then
+    broken=1
+    [ ! -s "$broken_flag" ] || clean_reason "$(head -c 500 "$broken_flag" 2>/dev/null)"
+    return 0
+  fi
+  find_defect
+  if [ -n "$defect" ]; then broken=1; clean_reason "$defect"; fi
 }
 
 # --- starting ---------------------------------------------------------------------------------------------------
 
 detach() {
+  setup_code=$broken_instance
   make_dirs
+  find_defect
+  [ -z "$defect" ] || die "this instance cannot run containers: $defect" "$broken_instance"
   # Read before any lock is taken: the sender may be slow. Only the part for this program is kept, not the secrets after it.
   incoming=$state_dir/incoming.$$
   trap 'rm -f "$incoming"' EXIT
   trap 'exit 1' HUP INT TERM
   sed -n '1s/^{"Longshore":"\([A-Za-z0-9+/=]*\)".*/\1/p' | base64 -d >"$incoming" 2>/dev/null ||
-    die 'cannot keep the configuration: it is damaged, or the disk is full'
-  [ -s "$incoming" ] || die 'the configuration on standard input is not for this runner'
+    refuse "$bad_document" 'cannot keep the configuration'
+  [ -s "$incoming" ] || refuse "$bad_document" 'the configuration on standard input is not for this runner'
   take_dir_lock
-  { true >>"$lock"; } 2>/dev/null || die "cannot write $lock"
+  { true >>"$lock"; } 2>/dev/null || refuse "$broken_instance" "cannot write $lock"
   exec 8>>"$lock"
-  flock -n 8 || die "container $uuid is already supervised here"
+  flock -n 8 || die "container $uuid is already supervised here" "$occupied"
   : >"$lock"
   if is_orphaned && ! end_orphan '0.02 0.1 0.3'; then
     rm -f "$lock"
-    die "processes of an earlier start of container $uuid are still alive here"
+    die "processes of an earlier start of container $uuid are still alive here" "$occupied"
   fi
   trash=
   if [ -d "$home" ]; then
@@ -394,10 +444,10 @@ detach() {
     trash=$state_dir/trash.$$
     mv "$home" "$trash"
   fi
-  mkdir "$home" || { rm -f "$lock"; die "cannot make $home: is the disk full?"; }
+  mkdir "$home" || { rm -f "$lock"; refuse "$broken_instance" "cannot make $home"; }
   if [ -n "$attempt" ] && ! printf '%s\n' "$attempt" >"$home/attempt"; then
     rm -f "$lock"
-    die "cannot write to $home: is the disk full?"
+    refuse "$broken_instance" "cannot write to $home"
   fi
   drop_dir_lock
   session=
@@ -415,7 +465,8 @@ detach() {
   # From here on the supervisor removes it.
   trap - EXIT
   printf '%s\n' "$line"
-  [ -z "$trash" ] || rm -rf "$trash"
+  if [ -n "$trash" ]; then rm -rf "$trash"; fi
+  return 0
 }
 
 supervise() {
@@ -795,7 +846,11 @@ each_container() {
 list() {
   make_dirs
   [ "$1" = 0 ] || keep_prices
-  [ ! -e "$broken_flag" ] || echo broken
+  see_if_broken
+  if [ "$broken" = 1 ]; then
+    echo broken
+    [ -z "$reason" ] || printf 'broken-because %s\n' "$reason"
+  fi
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
   say_under_lock list_containers
 }
@@ -1004,7 +1059,8 @@ watch() {
   beat >/dev/null 2>&1 & beater=$!
   trap 'rm -f "$fifo"; kill "$beater" 2>/dev/null; exit 0' EXIT TERM INT HUP
   echo attached || exit 0
-  [ ! -e "$broken_flag" ] || echo broken
+  see_if_broken
+  [ "$broken" = 0 ] || printf 'broken%s\n' "${reason:+ $reason}"
   [ ! -s "$notice_file" ] || printf 'interruption %s\n' "$(cat "$notice_file")"
   say_under_lock 'each_container tell_present'
   while IFS= read -r line <&7; do
@@ -1025,7 +1081,10 @@ beat() {
   [ ! -e "$broken_flag" ] || told_broken=1
   while nap "${LONGSHORE_BEAT_S:-15}" && kill -0 $$ 2>/dev/null; do
     printf 'alive\n' 1<>"$fifo"
-    if [ -e "$broken_flag" ] && [ "$told_broken" = 0 ]; then told_broken=1; printf 'broken\n' 1<>"$fifo"; fi
+    if [ "$told_broken" = 0 ]; then
+      see_if_broken
+      if [ "$broken" = 1 ]; then told_broken=1; printf 'broken%s\n' "${reason:+ $reason}" 1<>"$fifo"; fi
+    fi
     earlier=$suspects suspects=
     each_container tell_lost
   done

@@ -56,6 +56,7 @@ const unmeasured: ReportedMetrics = {
   timeToReady: () => {},
   shutdownToGone: () => {},
   queueToStart: () => {},
+  startFailed: () => {},
   runProbe: () => {},
   invariantViolated: () => {},
   attemptEnded: () => {},

@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.js';
 import type { MemoryHost } from '../drivers/simulated/memory-host.js';
 import type { StubAnswer, StubVm } from '../drivers/simulated/stub-vm.js';
 import {
+  asUnsent,
   ExecutorError,
   type CommandResult,
   type CommandStream,
@@ -104,16 +105,19 @@ export class SimulatedExecutor implements Executor {
 
   run(command: string, { stdin, timeoutMs, permit, signal }: RunOptions): Promise<CommandResult> {
     const { clock } = this.#options;
-    return this.#orEnded(signal, (reject) => {
+    let isSent = false;
+    const sending = (): void => void (isSent = true);
+    const begin = (reject: (error: ExecutorError) => void) => {
       const timer = clock.setTimeout(
         () => reject(new ExecutorError('timeout', `the command did not end within ${timeoutMs} ms`)),
         timeoutMs,
       );
       return {
-        answer: this.#run(command, { stdin, permit, signal }),
+        answer: this.#run(command, { stdin, permit, signal, sending }),
         release: () => clock.clearTimeout(timer),
       };
-    });
+    };
+    return this.#orEnded(signal, begin, () => isSent);
   }
 
   async open(command: string, { signal }: { signal: AbortSignal }): Promise<CommandStream> {
@@ -169,11 +173,17 @@ export class SimulatedExecutor implements Executor {
 
   async #run(
     command: string,
-    { stdin = '', permit, signal }: Pick<RunOptions, 'stdin' | 'permit' | 'signal'>,
+    {
+      stdin = '',
+      permit,
+      signal,
+      sending,
+    }: Pick<RunOptions, 'stdin' | 'permit' | 'signal'> & { sending(): void },
   ): Promise<CommandResult> {
     const { id, vm } = await this.#machine(signal);
     const { address } = this.#target;
     permit?.();
+    sending();
     this.#options.onCommand?.(id, command);
     const answer = await this.#lifeline.call(() => vm.interpret(command, stdin));
     if (this.#network.losesAnswer(address)) {
@@ -231,6 +241,7 @@ export class SimulatedExecutor implements Executor {
   #orEnded<T>(
     signal: AbortSignal,
     begin: (reject: (error: ExecutorError) => void) => { answer: Promise<T>; release(): void },
+    isSent = (): boolean => true,
   ): Promise<T> {
     if (this.#isClosed) {
       return Promise.reject(new ExecutorError('closed', 'the executor was closed'));
@@ -244,7 +255,7 @@ export class SimulatedExecutor implements Executor {
       };
       const fail = (error: unknown): void => {
         settle();
-        reject(error);
+        reject(isSent() ? error : asUnsent(error));
       };
       const onAbort = (): void => fail(new ExecutorError('aborted', 'the command was given up'));
       const onClose = (): void => fail(new ExecutorError('closed', 'the executor was closed'));

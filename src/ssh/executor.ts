@@ -180,3 +180,11 @@ export class ExecutorError extends Error {
     this.sent = options.sent ?? !unsentCodes.has(code);
   }
 }
+
+/** The same error, of a command that did not run. */
+export function asUnsent(error: unknown): unknown {
+  if (!(error instanceof ExecutorError) || !error.sent) return error;
+  const { code, message, cause, exitCode, stdout, stderr } = error;
+  const status = exitCode === undefined ? {} : { exitCode };
+  return new ExecutorError(code, message, { cause, stdout, stderr, sent: false, ...status });
+}

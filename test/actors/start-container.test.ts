@@ -6,6 +6,7 @@ import {
   startContainerWith,
   type StartContainerDeps,
 } from '../../src/actors/start-container.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { soleMandate } from '../../src/domain/mandate.js';
@@ -48,6 +49,7 @@ function startContainer(world: EffectsWorld, change: Partial<StartContainerDeps>
     spotNotices: undefined,
     timeoutMs,
     starts: new Slots(4),
+    failures: new StartFailures(world.clock),
     mandate: soleMandate,
     clock: world.clock,
     ...change,
@@ -197,8 +199,71 @@ describe('the start of a container', () => {
   it('is neither recorded nor sent for work no shell can be told', async () => {
     const world = ready();
     world.queue.works.set(uuid1, { ...work, command: ['echo', 'a\0b'] });
-    expect(await runEffect(startContainer(world), input)).toMatchObject({ ok: false, code: 'fault' });
+    const failed = { ok: false, code: 'invalid', fault: 'container', ranNothing: true };
+    expect(await runEffect(startContainer(world), input)).toMatchObject(failed);
     expect([world.host.commands, world.queue.startedContainers]).toEqual([[], []]);
+    const reason = 'command, env, cwd or image holds a zero byte';
+    expect(world.queue.cancelled).toEqual([{ uuid: uuid1, reason }]);
+  });
+
+  it('takes the attempt back when the command was never sent: nothing answered', async () => {
+    const world = new EffectsWorld();
+    world.add({ address: '10.0.0.9:22' });
+    const failures = new StartFailures(world.clock);
+    const outcome = await runEffect(startContainer(world, { failures }), input);
+    expect(outcome).toMatchObject({ ok: false, code: 'refused', fault: 'line', ranNothing: true });
+    expect(world.queue.reverted).toMatchObject([{ uuid: uuid1, instanceId: 'i-1' }]);
+    expect([...failures.avoided(uuid1)!.keys()]).toEqual(['i-1']);
+  });
+
+  it.each([
+    [71, 'broken-instance', 'no space left on device'],
+    [65, 'container', 'the configuration is damaged'],
+    [127, 'instance', 'crunch-run: not found'],
+  ])('takes the attempt back when the runner program refuses with %i, with the reason', async (...row) => {
+    const [exitCode, fault, stderr] = row;
+    const world = ready();
+    world.host.on(start, { exitCode, stderr: `${stderr}\n` });
+    const runner = world.runner({ deploy: 'built-in' });
+    const outcome = await runEffect(startContainer(world, { runner }), input);
+    const reason = `the start command exited with status ${exitCode}: ${stderr}`;
+    expect(outcome).toMatchObject({ ok: false, code: 'exit', exitCode, fault, ranNothing: true, reason });
+    expect(world.queue.reverted).toEqual([{ uuid: uuid1, instanceId: 'i-1', attempt: undefined, reason }]);
+  });
+
+  it.each([
+    ['another exit code', true, 1],
+    ['the same exit code of another runner program', false, 71],
+    ['a process of an earlier start is there', true, 73],
+  ])('leaves the attempt as one that may run: %s (R-5)', async (_, isOurs, exitCode) => {
+    const world = ready();
+    world.host.on(start, { exitCode, stderr: 'no\n' });
+    const failures = new StartFailures(world.clock);
+    const runner = world.runner(isOurs ? { deploy: 'built-in' } : {});
+    const outcome = await runEffect(startContainer(world, { runner, failures }), input);
+    expect(outcome).toMatchObject({ ok: false, ranNothing: false });
+    expect(world.queue.reverted).toEqual([]);
+    expect(failures.last(uuid1)).toMatchObject({ ranNothing: exitCode === 73 });
+  });
+
+  it('leaves an attempt that the store cannot take back to the dispatcher, which finds nothing there', async () => {
+    const world = new EffectsWorld();
+    world.add({ address: '10.0.0.9:22' });
+    world.queue.onRevert = () => Promise.reject(new QueueError('unavailable', 'the store does not answer'));
+    const failures = new StartFailures(world.clock);
+    const outcome = await runEffect(startContainer(world, { failures }), input);
+    expect(outcome).toMatchObject({ ok: false, ranNothing: false });
+    expect(failures.last(uuid1)).toMatchObject({ instanceId: 'i-1', ranNothing: true });
+  });
+
+  it('keeps the first and the last part of what a refusing program said, on one line', async () => {
+    const world = ready();
+    world.host.on(start, { exitCode: 71, stderr: `first\n${'x'.repeat(9_000)}\n\u001b[31mlast` });
+    const runner = world.runner({ deploy: 'built-in' });
+    const outcome = await runEffect(startContainer(world, { runner }), input);
+    const { reason = '' } = outcome as { reason?: string };
+    expect(reason).toMatch(/^the start command exited with status 71: first x+ \[…\] x+ \[31mlast$/);
+    expect(reason.length).toBeLessThan(1_100);
   });
 
   it.each(['onWork', 'onStarted'] as const)(

@@ -7,7 +7,7 @@ import type { CloudTestReport, StepName } from '../../src/cloudtest/report.js';
 import { runCloudTest } from '../../src/compose/cloud-test.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
-import { systemClock } from '../../src/domain/clock.js';
+import { systemClock, type Clock } from '../../src/domain/clock.js';
 import { tagKeys } from '../../src/domain/instance.js';
 import { DriverError, type Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
@@ -16,6 +16,31 @@ import { loginKey, options, spec, type } from '../drivers/contract.js';
 import { executorsWith } from '../drivers/login.js';
 import { cloudTestWishes } from '../support/cloud-test-wishes.js';
 
+/** Time as it is, and moved on when a test has seen enough: no deadline passes because the machine is slow. */
+class MovedClock implements Clock {
+  /** How long each timer was to last. */
+  readonly pausesMs: number[] = [];
+  #aheadMs = 0;
+
+  now(): number {
+    return systemClock.now() + this.#aheadMs;
+  }
+
+  setTimeout(callback: () => void, ms: number): unknown {
+    this.pausesMs.push(ms);
+    return systemClock.setTimeout(callback, ms);
+  }
+
+  clearTimeout(timer: unknown): void {
+    systemClock.clearTimeout(timer);
+  }
+
+  moveOn(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
+
+const hourMs = 3_600_000;
 const setId = 'zzzzz-zzzzz-zzzzzzcloudtest';
 let stateDir: string;
 let driver: Driver;
@@ -56,8 +81,8 @@ const test = (change: Partial<CloudTestOptions> = {}): Promise<CloudTestReport> 
     bootProbeCommand: 'true',
     command: '',
     destroysLeftovers: false,
-    timeoutBootingMs: 20_000,
-    timeoutDestroyMs: 20_000,
+    timeoutBootingMs: hourMs,
+    timeoutDestroyMs: hourMs,
     pauseMs: 20,
     ...change,
   }).run();
@@ -66,7 +91,7 @@ const failures = ({ steps }: CloudTestReport): [StepName, string][] =>
   steps.flatMap(({ step, ok, detail }) => (ok ? [] : [[step, detail] as [StepName, string]]));
 const present = async (): Promise<string[]> => (await driver.list({}, options)).map(({ id }) => id);
 
-describe('the test of a cloud', { timeout: 60_000 }, () => {
+describe('the test of a cloud', { timeout: 300_000 }, () => {
   it('takes an instance from creation to destruction, and says how long each step took (DT-37, CT-6)', async () => {
     const begun: string[] = [];
     const report = await test({ command: 'echo hello', begun: (step) => void begun.push(step) });
@@ -88,14 +113,30 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
   });
 
   it('fails with what the shell said when the boot probe never succeeds, and destroys all the same (DT-37)', async () => {
-    const report = await test({ bootProbeCommand: 'falsey', timeoutBootingMs: 1_500 });
+    let isProbing = false;
+    const clock = new MovedClock();
+    let tries = 0;
+    const report = await test({
+      clock,
+      bootProbeCommand: 'falsey',
+      driver: {
+        ...delegate(driver),
+        list: (tags, more) => {
+          // It is looked up before each try.
+          if (isProbing && ++tries === 3) clock.moveOn(hourMs);
+          return driver.list(tags, more);
+        },
+      },
+      begun: (step) => void (isProbing = step === 'boot probe'),
+    });
+    expect(tries).toBe(3);
     expect(failures(report)).toEqual([['boot probe', expect.stringContaining('not found') as string]]);
     expect(report.ok).toBe(false);
     expect(await present()).toEqual([]);
   });
 
   it('fails when the command does (DT-37)', async () => {
-    const report = await test({ command: 'echo why >&2; exit 3', timeoutBootingMs: 5_000 });
+    const report = await test({ command: 'echo why >&2; exit 3' });
     expect(failures(report)).toEqual([['command', expect.stringContaining('why') as string]]);
     expect(await present()).toEqual([]);
   });
@@ -117,14 +158,25 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
   });
 
   it('destroys an instance that appears though its create call failed (DT-39)', async () => {
+    const clock = new MovedClock();
+    let appear: (() => Promise<unknown>) | undefined;
+    let lists = 0;
     const late: Driver = {
       ...delegate(driver),
       create: async (order, given) => {
-        setTimeout(() => void driver.create(order, given), 300);
+        appear = () => driver.create(order, given);
         throw new DriverError('unavailable', 'the answer was lost');
       },
+      list: async (tags, more) => {
+        if (appear && ++lists === 3) await appear();
+        return driver.list(tags, more);
+      },
+      destroy: async (id, more) => {
+        await driver.destroy(id, more);
+        clock.moveOn(30_000);
+      },
     };
-    const report = await test({ driver: late, timeoutBootingMs: 1_500 });
+    const report = await test({ driver: late, clock });
     expect(report).toMatchObject({ ok: false, left: [] });
     expect(report.steps.map(({ step, ok }) => [step, ok])).toEqual([
       ['list', true],
@@ -168,7 +220,9 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
 
   it('accepts no other host than the one that was made (DI-12)', async () => {
     const doubtful: Driver = { ...delegate(driver), verifyHostKey: () => Promise.resolve(false) };
-    const report = await test({ driver: doubtful, timeoutBootingMs: 1_000 });
+    const clock = new MovedClock();
+    const begun = (step: StepName): void => void (step === 'login' && clock.moveOn(hourMs));
+    const report = await test({ driver: doubtful, clock, begun });
     expect(failures(report)).toEqual([['login', expect.stringContaining('host-key') as string]]);
     expect(await present()).toEqual([]);
   });
@@ -199,22 +253,25 @@ describe('the test of a cloud', { timeout: 60_000 }, () => {
   });
 
   it('waits between lists that fail while it destroys, and gives up in the end (DW-15)', async () => {
+    const clock = new MovedClock();
     let asked = 0;
     let isDestroying = false;
     const blind: Driver = {
       ...delegate(driver),
       list: (tags, more) => {
         if (!isDestroying) return driver.list(tags, more);
-        asked++;
+        if (++asked === 3) clock.moveOn(2 * hourMs);
         return Promise.reject(new DriverError('unavailable', 'no list'));
       },
     };
-    const lookAround = () => Promise.resolve(void (isDestroying = true));
-    const report = await test({ driver: blind, lookAround, timeoutDestroyMs: 200, pauseMs: 20 });
+    const lookAround = async (): Promise<void> => {
+      isDestroying = true;
+      clock.pausesMs.length = 0;
+    };
+    const report = await test({ driver: blind, lookAround, clock, pauseMs: 20 });
     expect(failures(report)).toEqual([['destroy', expect.stringContaining('no list')]]);
     expect(report.left).toEqual(await present());
-    expect(asked).toBeGreaterThan(1);
-    expect(asked).toBeLessThanOrEqual(1 + 200 / 20);
+    expect([asked, clock.pausesMs]).toEqual([3, [20, 20]]);
   });
 
   it('lets a person look around, with what they need to log in', async () => {

@@ -9,7 +9,7 @@ import { endProcessesOf } from '../../src/drivers/loopback/processes.js';
 import { startCommand, type CommandProcess, type Terminal } from '../support/command-process.js';
 import { requireTool } from '../support/tools.js';
 
-const soon = { timeout: 30_000, interval: 50 };
+const soon = { timeout: 120_000, interval: 50 };
 let folder: string;
 let config: string;
 let started: CommandProcess[];
@@ -46,7 +46,7 @@ function present(): string[] {
   return instances.map(({ id }) => id);
 }
 
-describe('longshore cloudtest', { timeout: 120_000 }, () => {
+describe('longshore cloudtest', { timeout: 600_000 }, () => {
   it('finds all well with examples/loopback.yaml, and ends in a table of the steps (CT-1)', async () => {
     const command = cloudtest(['--run', 'echo "sum $((40 + 2))"']);
     expect([await command.exitCode, command.err]).toEqual([

@@ -9,7 +9,7 @@ import type { CloudTestReport } from '../../src/cloudtest/report.js';
 import { startCommand } from '../support/command-process.js';
 import { Ec2Hosts } from '../support/ec2-hosts.js';
 import { ec2Error, startEc2Proxy, type Ec2Proxy } from '../support/ec2-proxy.js';
-import { findMoto, missingMoto, startMoto, type Moto } from '../support/moto.js';
+import { findMoto, missingMoto, motoPatienceMs, startMoto, type Moto } from '../support/moto.js';
 import { findTool } from '../support/tools.js';
 
 const [program, sshd] = [findMoto(), findTool('sshd')];
@@ -34,6 +34,8 @@ function exampleAtEmulator(): string {
     subnetId: subnets,
     securityGroupIds: [],
     adminUsername: userInfo().username,
+    // A reply waits until the host of the instance has booted.
+    requestTimeout: '10m',
   });
   const pool = {
     imageId: 'ami-12c6146b',
@@ -57,7 +59,7 @@ beforeAll(async () => {
   proxy.onReply = (request, reply) => hosts.onReply(request, reply);
   config = join(hosts.folder, 'ec2.yaml');
   writeFileSync(config, exampleAtEmulator());
-});
+}, 2 * motoPatienceMs);
 afterAll(async () => {
   await proxy?.close();
   await hosts?.close();
@@ -86,7 +88,7 @@ async function left(): Promise<{ instances: number; hosts: number }> {
   return { instances: states.filter((state) => state !== 'terminated').length, hosts: hosts.running.length };
 }
 
-describe('longshore cloudtest with examples/ec2.yaml, pointed at an emulator', { timeout: 120_000 }, () => {
+describe('longshore cloudtest with examples/ec2.yaml, pointed at an emulator', { timeout: 600_000 }, () => {
   it('takes an instance of each subnet from creation to destruction (CT-5, CT-6)', async (context) => {
     requireBoth(context);
     const { code, report } = await cloudtest('--run', 'echo "$((40 + 2)) on $(whoami)"');

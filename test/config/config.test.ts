@@ -36,6 +36,7 @@ describe('the configuration', () => {
       timeoutTermMs: 120_000,
       timeoutSignalMs: 5_000,
       timeoutStaleRunLockMs: 5_000,
+      maxFailedStarts: 3,
       maxCloudOpsPerSecond: 10,
       maxConcurrentCreates: 1,
       maxInstances: 64,

@@ -92,7 +92,7 @@ async function createFour(): Promise<void> {
   expect(counts()).toEqual(['1', '3']);
 }
 
-describe('the pool, whose create calls go together', { timeout: 60_000 }, () => {
+describe('the pool, whose create calls go together', { timeout: 300_000 }, () => {
   it('has an instance of each', async () => {
     await createFour();
     ec2.release();

@@ -329,7 +329,7 @@ describe('the user data of instances that were asked for together', () => {
     const { server, url } = await metadata(index);
     try {
       const env = { PATH: folder, LONGSHORE_METADATA_URL: url };
-      await run('/bin/sh', ['-c', script], { cwd: folder, env, timeout: 60_000 });
+      await run('/bin/sh', ['-c', script], { cwd: folder, env, timeout: 300_000 });
     } finally {
       server.closeAllConnections();
       server.close();
@@ -343,7 +343,7 @@ describe('the user data of instances that were asked for together', () => {
 
   it.for(['curl', 'python3', 'wget'])(
     'runs what is meant for each, which finds its place with %s',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (program, context) => {
       requireTool(context, program);
       await boot(bootScript(commands), '1', [program, 'sleep', 'cat']);

@@ -23,7 +23,7 @@ const options = { signal: never };
 const region = 'us-east-1';
 const imageId = 'ami-12c6146b';
 /** The emulator takes milliseconds for each instance it makes or tells of, many on a busy machine. */
-const patience = 180_000;
+const patience = 600_000;
 
 let moto: Moto;
 let proxy: Ec2Proxy;
@@ -103,7 +103,7 @@ describe('the ec2 driver on moto', { timeout: patience }, () => {
     );
     expect(NetworkInterfaces).toHaveLength(1);
     const history = async () => (await driver.list({}, options))[0]!.priceHistory;
-    await expect.poll(history, { timeout: 20_000 }).toHaveLength(1);
+    await expect.poll(history, { timeout: patience }).toHaveLength(1);
     await driver.destroy(id, options);
     expect(await driver.list({}, options)).toEqual([]);
   });

@@ -8,6 +8,8 @@ import {
   uuid2,
   WorkerWorld,
 } from '../support/worker-world.js';
+import type { StartFault } from '../../src/domain/start-fault.js';
+import type { StartOutcome } from '../../src/machines/worker-effects.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 
 const minute = 60_000;
@@ -276,5 +278,66 @@ describe('broken instances', () => {
     world.list = () => listing({ broken: true });
     await world.probe();
     expect([world.state, world.outcome]).toEqual(['shutdown', 'failure']);
+  });
+});
+
+describe('failed starts', () => {
+  const refused = (fault: StartFault): StartOutcome => ({
+    ...failure,
+    fault,
+    ranNothing: true,
+    reason: 'cannot write to /var/lib/longshore: No space left on device',
+  });
+  const uuids = Array.from({ length: 6 }, (_, n) => `zzzzz-dz642-00000000000000${n}`);
+  const inService = async (): Promise<WorkerWorld> => {
+    const world = new WorkerWorld({ expected: false, settings: { maxFailedStarts: 3 } });
+    await world.bringUp();
+    return world;
+  };
+
+  it('end the container here at once when nothing ran, and the instance is free for another', async () => {
+    const world = await inService();
+    world.start = () => refused('line');
+    await world.assign(uuid1);
+    expect([world.state, world.runners, world.exits()]).toEqual(['idle', [], [uuid1]]);
+  });
+
+  it('drain the instance as broken when three in a row fail, whatever the containers, with the last reason', async () => {
+    const world = await inService();
+    world.start = () => refused('instance');
+    for (const uuid of uuids.slice(0, 2)) await world.assign(uuid);
+    expect(world.behavior).toBe('run');
+    await world.assign(uuids[2]!);
+    expect(world.behavior).toBe('drain');
+    expect(world.actor.getSnapshot().context.behaviorBecause).toBe(
+      'broken: 3 starts in a row failed; the last: cannot write to /var/lib/longshore: No space left on device',
+    );
+  });
+
+  it('are counted anew after a start that succeeds', async () => {
+    const world = await inService();
+    const outcomes: StartOutcome[] = ['instance', 'instance', 'ok', 'instance', 'instance'].map((word) =>
+      word === 'ok' ? { ok: true } : refused('instance'),
+    );
+    world.start = () => outcomes.shift()!;
+    for (const uuid of uuids.slice(0, 5)) await world.assign(uuid);
+    expect(world.behavior).toBe('run');
+  });
+
+  it.each(['line', 'container', 'daemon', 'occupied'] as const)(
+    'do not speak against the instance when they are the fault of: %s',
+    async (fault) => {
+      const world = await inService();
+      world.start = () => refused(fault);
+      for (const uuid of uuids) await world.assign(uuid);
+      expect(world.behavior).toBe('run');
+    },
+  );
+
+  it('drain the instance at once when it says itself that it can run nothing', async () => {
+    const world = await inService();
+    world.start = () => refused('broken-instance');
+    await world.assign(uuid1);
+    expect(world.behavior).toBe('drain');
   });
 });

@@ -48,6 +48,29 @@ describe('the fleet on the page', { timeout: 120_000 }, () => {
       await proxy.close();
     }
   });
+
+  it('draws the statechart, follows it and explains it after an outage, by itself', async () => {
+    const { page, logIn } = await world!.visit();
+    await logIn();
+    await world!.submit('sleep 600', { name: 'through an outage' });
+    const down = ['**/charts/worker.svg', '**/v1/explain/*', '**/v1/instances/*/events'];
+    await page.route(down[0]!, (route) => route.abort());
+    for (const address of down.slice(1)) await page.route(address, (route) => route.fulfill({ status: 502 }));
+    await page.locator('.row.instance a.id').first().click();
+    await page
+      .getByLabel(/^Statechart/)
+      .getByText('Failed to fetch')
+      .waitFor();
+    await page.getByLabel('Why', { exact: true }).getByRole('alert').waitFor();
+    for (const address of down) await page.unroute(address);
+    await page.locator('.chart svg [data-state].active').first().waitFor();
+    await page
+      .getByLabel('Why', { exact: true })
+      .getByText(/instance/i)
+      .first()
+      .waitFor();
+    await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+  });
 });
 
 /** As the API tells of it; every other one runs a container. */

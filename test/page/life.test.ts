@@ -92,8 +92,8 @@ describe('an instance on the page', { timeout: 120_000 }, () => {
     await page.getByRole('button', { name: 'cancel it' }).click();
     await page.locator('.heading .pill', { hasText: 'Cancelled' }).waitFor();
     await page.getByText('asked for by mistake').first().waitFor();
-    await page.getByRole('button', { name: 'submit again' }).click();
-    expect(await page.getByLabel(/^Command/).inputValue()).toBe('echo waiting; sleep 600');
+    await page.getByRole('link', { name: 'submit again' }).click();
+    await expect.poll(() => page.getByLabel(/^Command/).inputValue()).toBe('echo waiting; sleep 600');
     expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('to cancel');
   });
 });

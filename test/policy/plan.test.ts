@@ -508,3 +508,49 @@ describe('the limits of a pass', () => {
     ]).toEqual([32, 1, 0, 0]);
   });
 });
+
+describe('a container that could not be started on an instance', () => {
+  const failedOn = (world: SchedulingWorld, n: number, ...ids: [string, number][]): void =>
+    void world.avoided.set(container(n).uuid, new Map(ids));
+
+  it('goes to another one, and leaves that one to others', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1), container(2));
+    world.instance('t1');
+    world.instance('t1');
+    failedOn(world, 2, ['i-1', world.now + 10_000]);
+    const starts = world.pass().actions.filter(({ kind }) => kind === 'start');
+    expect(starts).toMatchObject([
+      { uuid: container(2).uuid, instanceId: 'i-2' },
+      { uuid: container(1).uuid, instanceId: 'i-1' },
+    ]);
+  });
+
+  it('gets a new instance while one can be had', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1));
+    world.instance('t1');
+    failedOn(world, 1, ['i-1', world.now + 10_000]);
+    expect(acted(world.pass(), 'create')).toEqual(['t1']);
+  });
+
+  it.each(['at quota', 'at capacity'])('waits for that one when no other can be had: %s', (limit) => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1), container(2));
+    world.instance('t1');
+    world.atQuota = limit === 'at quota';
+    if (limit === 'at capacity') world.full.add('t1');
+    failedOn(world, 2, ['i-1', world.now + 10_000]);
+    const waiting = world.pass();
+    expect(waitOf(waiting, 2)).toEqual({ code: 'avoiding', until: world.now + 10_000 });
+    expect([acted(waiting, 'start'), acted(waiting, 'shutdown')]).toEqual([[1], []]);
+    world.entries.delete(container(1).uuid);
+    world.now += 10_000;
+    expect(acted(world.pass(), 'start')).toEqual([2]);
+  });
+
+  it('takes that one last, also after its pause', () => {
+    const world = new SchedulingWorld([typeT(1)]).add(container(1));
+    world.instance('t1');
+    world.instance('t1');
+    failedOn(world, 1, ['i-1', world.now]);
+    expect(world.pass().actions).toMatchObject([{ kind: 'start', instanceId: 'i-2' }]);
+  });
+});

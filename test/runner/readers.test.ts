@@ -30,6 +30,7 @@ describe('the listing of a runner program', () => {
   it('knows live, stale, ended, broken and interruption, and passes over the rest (T-41, P-13)', () => {
     const lines = [
       'broken',
+      'broken-because \u001b[2Jthe disk is full ',
       uuid,
       'zzzzz-dz642-000000000000002 stale',
       'zzzzz-dz642-000000000000003 ended',
@@ -49,6 +50,7 @@ describe('the listing of a runner program', () => {
       ended: ['zzzzz-dz642-000000000000003'],
       attempts: { [uuid]: 2 },
       broken: true,
+      brokenReason: '[2Jthe disk is full',
       interruption: '{"action":"stop"}',
     });
   });
@@ -68,6 +70,11 @@ describe('a line of a watch', () => {
   it('is an event, or nothing', () => {
     expect(parseWatchLine('attached', 'zzzzz')).toEqual({ type: 'watch.attached' });
     expect(parseWatchLine('broken', 'zzzzz')).toEqual({ type: 'watch.broken' });
+    const reason = 'cannot write to /var/lib/longshore: No space left on device';
+    expect(parseWatchLine(`broken ${reason}\u001b[31m${'x'.repeat(900)}`, 'zzzzz')).toEqual({
+      type: 'watch.broken',
+      reason: `${reason} [31m${'x'.repeat(300 - reason.length - 5)}`,
+    });
     expect(parseWatchLine(`started ${uuid}`, 'zzzzz')).toEqual({ type: 'watch.started', uuid });
     expect(parseWatchLine(`ended ${uuid}`, 'zzzzz')).toEqual({ type: 'watch.ended', uuid });
     for (const line of [

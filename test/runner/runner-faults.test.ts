@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCollected, type CollectedResult } from '../../src/runner/collected-result.js';
 import { RunnerHost } from '../support/runner-host.js';
-import { requireTool } from '../support/tools.js';
+import { findTool, requireTool } from '../support/tools.js';
 
 const uuid = 'zzzzz-dz642-000000000000001';
 const shells: [string, string[]][] = [
@@ -25,7 +26,9 @@ function runs(pid: string): boolean {
 
 describe.each(shells)('under faults and odd input, the runner program in %s', (name, shell) => {
   let host: RunnerHost;
+  let skipped: (because: string) => void;
   beforeEach(async (context) => {
+    skipped = (because) => context.skip(because);
     requireTool(context, name);
     host = await RunnerHost.create(shell);
   });
@@ -178,7 +181,7 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
     expect(await host.list()).toEqual([]);
     const code = new Promise((resolve) => slow.on('close', resolve));
     slow.stdin!.end();
-    expect(await code).toBe(1);
+    expect(await code).toBe(65);
     expect(await host.list()).toEqual([]);
   });
 
@@ -190,14 +193,71 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
         code: 1,
         stderr: expect.stringContaining('cannot') as string,
       });
-    expect((await host.start(uuid)).code).toBe(1);
+    expect((await host.start(uuid)).code).toBe(71);
+  });
+
+  it.each([
+    ['full', 'size=64k', 'dd if=/dev/zero of="$0/fill" bs=1k count=200', 'No space left on device|I/O error'],
+    ['out of inodes', 'size=1m,nr_inodes=60', 'for i in $(seq 60); do >"$0/fill$i"; done', 'No space left'],
+    ['read-only', 'size=1m', 'mount -o remount,ro "$0"', 'Read-only file system'],
+  ])(
+    'refuses to start on a disk that is %s, and lists itself as broken with the reason',
+    async (_, options, spoil, reason) => {
+      const state = join(host.folder, 'state');
+      await mkdir(join(state), { recursive: true });
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', state], { encoding: 'utf8' });
+      if (mounted.status !== 0) return skipped(`cannot mount a small disk: ${mounted.stderr}`);
+      try {
+        await host.start('zzzzz-dz642-000000000000002');
+        await expect.poll(() => host.list(), patient).toContain('zzzzz-dz642-000000000000002 ended');
+        spawnSync('sh', ['-c', spoil, state]);
+        const lines = await host.list();
+        expect(lines.slice(0, 2)).toEqual([
+          'broken',
+          expect.stringMatching(`^broken-because cannot write to ${state}: .*(${reason})`),
+        ]);
+        expect(lines).toContain('zzzzz-dz642-000000000000002 ended');
+        const refused = await host.start(uuid);
+        expect([refused.code, refused.stderr]).toEqual([71, expect.stringMatching(reason)]);
+        expect(await host.list()).not.toContain(uuid);
+      } finally {
+        spawnSync('umount', ['-l', state]);
+      }
+    },
+  );
+
+  it('refuses to start where a tool is missing that it needs, and names it', async () => {
+    if (name === 'busybox') return skipped('busybox finds its own applets whatever the PATH');
+    host.env['PATH'] = host.bin;
+    const needed = [
+      'sh',
+      'flock',
+      'base64',
+      'sed',
+      'head',
+      'tail',
+      'cat',
+      'date',
+      'mv',
+      'mkdir',
+      'rm',
+      'stat',
+    ];
+    for (const tool of [...needed, 'id', 'tr', 'sleep']) {
+      const path = findTool(tool);
+      if (path && !existsSync(join(host.bin, tool))) await symlink(path, join(host.bin, tool));
+    }
+    await rm(join(host.bin, 'mkfifo'), { force: true });
+    expect((await host.list()).slice(0, 2)).toEqual(['broken', 'broken-because mkfifo is missing']);
+    const refused = await host.start(uuid);
+    expect([refused.code, refused.stderr]).toEqual([71, expect.stringContaining('mkfifo is missing')]);
   });
 
   it('refuses a second of two starts at the same time, while others look on', async () => {
     const lookers = Array.from({ length: 5 }, () => host.run(['--list']));
     const starts = await Promise.all([1, 2, 3, 4].map(() => host.start(uuid, { command: ['sleep', '100'] })));
     await Promise.all(lookers);
-    expect(starts.map(({ code }) => code).sort()).toEqual([0, 1, 1, 1]);
+    expect(starts.map(({ code }) => code).sort()).toEqual([0, 73, 73, 73]);
     expect(await host.list()).toEqual([uuid]);
   });
 

@@ -106,7 +106,7 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   it('refuses a second start while the first lives (T-85)', async () => {
     await host.start(uuid, { command: ['sleep', '100'] });
     const again = await host.start(uuid);
-    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('already supervised')]);
+    expect([again.code, again.stderr]).toEqual([73, expect.stringContaining('already supervised')]);
     expect(await host.list()).toEqual([uuid]);
   });
 
@@ -219,7 +219,7 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
     expect((await host.run(['--kill', '15'])).code).toBe(2);
     expect((await host.run(['--detach', '--stdin-config', '../../etc/passwd'], '{}')).code).toBe(2);
     const foreign = await host.run(['--detach', '--stdin-config', uuid], '{"Env":{}}');
-    expect([foreign.code, foreign.stderr]).toEqual([1, expect.stringContaining('not for this runner')]);
+    expect([foreign.code, foreign.stderr]).toEqual([65, expect.stringContaining('not for this runner')]);
     expect((await host.run(['--collect', uuid])).code).toBe(4);
     expect((await host.run(['--help'])).stdout).toContain('usage:');
   });

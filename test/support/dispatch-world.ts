@@ -1,4 +1,5 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
 import type { Queue, QueueEntry, QueueSnapshot, ResultVerdict } from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
@@ -11,6 +12,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
   readonly containers = new Map<string, QueueEntry>();
   readonly calls: string[] = [];
   threshold = 1;
+  readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
   gate: Promise<void> = Promise.resolve();
   readonly #types: PoolWorldOptions['types'];
@@ -58,6 +60,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
       },
       typeNamed: () => undefined,
       last503At: () => 0,
+      failures: this.failures,
       observer: { decided: () => {}, failed: () => {}, fetchFailed: () => {} },
     });
     this.#dispatch.start();

@@ -7,6 +7,7 @@ import { findTool } from './tools.js';
 /** moto's server: an emulator of EC2 in a process of its own. */
 export interface Moto {
   url: string;
+  pid: number | undefined;
   /** Forgets every instance. */
   reset(): Promise<void>;
   stop(): Promise<void>;
@@ -22,7 +23,10 @@ export function findMoto(): string | undefined {
   return existsSync(installed) ? installed : findTool('moto_server');
 }
 
-/** Starts it on a free port of loopback; rejects when it does not answer within a minute. */
+/** How long starting it may take on a machine that has other things to do. */
+export const motoPatienceMs = 300_000;
+
+/** Starts it on a free port of loopback; rejects when it ends, or does not answer in the end. */
 export async function startMoto(program: string): Promise<Moto> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -42,7 +46,7 @@ export async function startMoto(program: string): Promise<Moto> {
     child.kill('SIGKILL');
     await ended;
   };
-  const deadlineAt = Date.now() + 60_000;
+  const deadlineAt = Date.now() + motoPatienceMs;
   while (!(await answers(`${url}/moto-api/`))) {
     if (child.exitCode !== null || Date.now() > deadlineAt) {
       await stop();
@@ -54,7 +58,7 @@ export async function startMoto(program: string): Promise<Moto> {
     const reply = await fetch(`${url}/moto-api/reset`, { method: 'POST' });
     if (!reply.ok) throw new Error(`moto_server could not be reset: ${reply.status}`);
   };
-  return { url, reset, stop };
+  return { url, pid: child.pid, reset, stop };
 }
 
 async function answers(url: string): Promise<boolean> {

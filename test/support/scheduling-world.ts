@@ -83,6 +83,7 @@ export class SchedulingWorld {
   protection: { because: string; until: number | undefined } | undefined;
   creatable = Infinity;
   memory: PlanMemory = initialPlanMemory({ initialQuotaEstimate: 0 }, 10);
+  readonly avoided = new Map<string, ReadonlyMap<string, number>>();
   maxPerInstance = 0;
   maxInLife = 0;
   supervisorFraction = 0.2;
@@ -178,6 +179,7 @@ export class SchedulingWorld {
         maxRunningContainersPerInstance: this.maxPerInstance,
       },
       maxContainersPerInstance: this.maxInLife,
+      avoided: (uuid) => this.avoided.get(uuid),
       memory: this.memory,
       last503At: this.last503At,
       totalInstances: this.instances.length,

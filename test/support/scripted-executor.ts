@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/domain/clock.js';
 import {
+  asUnsent,
   ExecutorError,
   type CommandResult,
   type CommandStream,
@@ -86,7 +87,7 @@ export class ScriptedExecutor implements Executor {
     const call = this.#call(command, options);
     const limit = options.maxOutputBytes ?? 2 ** 24;
     try {
-      const result = await this.#bounded(options, async () => (await this.#connect()).perform(call));
+      const result = await this.#bounded(options, async () => (await this.#connected()).perform(call));
       if (result.stdout.length > limit || result.stderr.length > limit)
         throw new ExecutorError('too-much-output', `the command printed more than ${limit} bytes`);
       return result;
@@ -129,6 +130,15 @@ export class ScriptedExecutor implements Executor {
     this.#connection = undefined;
     for (const end of this.#ended) end(new ExecutorError('closed', why));
     this.#ended.clear();
+  }
+
+  /** A connection for a command: without one, nothing of the command has an effect. */
+  async #connected(): Promise<ScriptedHost> {
+    try {
+      return await this.#connect();
+    } catch (error) {
+      throw asUnsent(error);
+    }
   }
 
   #connect(): Promise<ScriptedHost> {

@@ -36,6 +36,7 @@ export class ScriptedQueue implements Queue {
   readonly startedContainers: StartedRecord[] = [];
   readonly reverted: ({ uuid: string } & RevertedStart)[] = [];
   onRevert: () => Promise<void> = () => Promise.resolve();
+  readonly cancelled: { uuid: string; reason: string }[] = [];
   readonly lostContainers: { uuid: string; reason: string; origin?: AttemptOrigin | undefined }[] = [];
   readonly completed: { uuid: string; result: ContainerResult; origin: AttemptOrigin }[] = [];
   /** What `started` resolves to. */
@@ -78,7 +79,9 @@ export class ScriptedQueue implements Queue {
   async update(): Promise<void> {}
   async lock(): Promise<void> {}
   async unlock(): Promise<void> {}
-  async cancel(): Promise<void> {}
+  async cancel(uuid: string, reason: string): Promise<void> {
+    this.cancelled.push({ uuid, reason });
+  }
   async lost(uuid: string, reason: string, origin?: AttemptOrigin): Promise<void> {
     this.lostContainers.push({ uuid, reason, origin });
   }

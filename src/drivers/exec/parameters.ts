@@ -1,13 +1,14 @@
 import * as z from 'zod';
 import { DriverError } from '../driver.js';
+import { secret } from '../secret-parameter.js';
 
 export const execSchema = z.strictObject({
   /** Program and arguments; no shell is between. A path with a slash starts from the folder of the configuration. */
   command: z.array(z.string()).min(1, 'give the program and its arguments as a list'),
   /** Environment beyond what every program needs; secrets as `env:NAME` or `file:///path`. */
-  env: z.record(z.string(), z.string()).default({}),
+  env: secret(z.record(z.string(), z.string()).default({})),
   /** Handed to the program as it is. */
-  parameters: z.record(z.string(), z.unknown()).default({}),
+  parameters: secret(z.record(z.string(), z.unknown()).default({})),
   /** How many of it run at once; each works at one request at a time. */
   processes: z.int().min(1).max(64).default(4),
 });

@@ -63,8 +63,8 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
  * grow, and after ten of them the container is cancelled: the fault is then its own, or everywhere.
  */
 export function revertRow(row: ContainerRow, start: RevertedStart, now: number): RowChange {
-  const { instanceId, reason, pauseMs = 0 } = start;
-  if (row.state !== 'Running' || row.instance_id !== instanceId) return undefined;
+  const { instanceId, attempt, reason, pauseMs = 0 } = start;
+  if (row.state !== 'Running' || foreignBecause(row, { instanceId, attempt }) !== undefined) return undefined;
   const uncharged = row.uncharged_attempts + 1;
   const counts = { uncharged_attempts: uncharged, lock_count: Math.max(0, row.lock_count - 1) };
   const text = `it could not be started on ${instanceId}: ${reason}`;

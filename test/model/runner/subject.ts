@@ -1,7 +1,12 @@
 import { runnerMachine } from '../../../src/machines/runner.js';
 import { Deadlines } from '../exploring/deadlines.js';
 import type { Reference, Subject } from '../exploring/world.js';
-import { ContainerReference, type ContainerHost } from '../worker/container-reference.js';
+import {
+  ContainerReference,
+  startAnswerOf,
+  type ContainerHost,
+  type StartAnswer,
+} from '../worker/container-reference.js';
 import { RunnerModelWorld, type RunnerOptions } from './world.js';
 
 /** The same account of a container that the worker's reference uses, with the reports written down. */
@@ -32,7 +37,7 @@ class RunnerReference implements Reference, ContainerHost {
       case 'kill':
         return container.kill();
       case 'start':
-        return container.startAnswered(what === 'ok');
+        return container.startAnswered(startAnswerOf(what));
       case 'term':
         return container.termAnswered(what === 'ok');
       default:
@@ -48,8 +53,8 @@ class RunnerReference implements Reference, ContainerHost {
     this.#records.push(record.trim());
   }
 
-  startReturned(_: string, ok: boolean): void {
-    this.say(`tells runner.startReturned ${ok}`);
+  startReturned(_: string, answer: StartAnswer): void {
+    this.say(`tells runner.startReturned ${answer === 'ok'}`);
   }
 
   ending(): void {

@@ -67,7 +67,9 @@ export class RunnerModelWorld implements World {
     if (this.#actor.getSnapshot().status !== 'active') return [];
     const answers = this.#effects
       .names()
-      .flatMap((name) => ['ok', 'fail', 'fault'].map((each) => `${name} ${each}`));
+      .flatMap((name) =>
+        ['ok', 'fail', 'fault', ...(name === 'start' ? ['refused'] : [])].map((each) => `${name} ${each}`),
+      );
     return [...this.#clock.nextStep(), 'pause 100', ...answers, ...Object.keys(events)];
   }
 
@@ -78,6 +80,7 @@ export class RunnerModelWorld implements World {
     const event = events[word];
     if (event) return this.#actor.send(event);
     if (what === 'fault') return this.#effects.fail(word, new Error('a bug of ours'));
+    if (what === 'refused') return this.#effects.succeed(word, { ...failure, ranNothing: true });
     this.#effects.succeed(word, what === 'ok' ? { ok: true } : failure);
   }
 

@@ -6,10 +6,17 @@ export interface ContainerHost {
   readonly deadlines: Deadlines;
   readonly collects: boolean;
   say(record: string): void;
-  startReturned(name: string, ok: boolean): void;
+  startReturned(name: string, answer: StartAnswer): void;
   ending(name: string): void;
   gaveUp(name: string): void;
   over(name: string, ending: RunnerEnding): void;
+}
+
+/** What a start command came back with. `refused`: it is certain that nothing ran. */
+export type StartAnswer = 'ok' | 'fail' | 'refused';
+
+export function startAnswerOf(word: string): StartAnswer {
+  return word === 'ok' || word === 'refused' ? word : 'fail';
 }
 
 const signalIntervalMs = 7_020;
@@ -40,9 +47,10 @@ export class ContainerReference {
     if (origin === 'ended') this.#collect();
   }
 
-  startAnswered(ok: boolean): void {
+  startAnswered(answer: StartAnswer): void {
     this.#process = 'running';
-    this.#host.startReturned(this.#name, ok);
+    this.#host.startReturned(this.#name, answer);
+    if (answer === 'refused') return this.#end('refused');
     if (this.#endedEarly) return this.#collect();
     if (this.#foundGone) this.#gone();
   }

@@ -7,7 +7,7 @@ import { nameOf } from './words.js';
 
 /** Entries that tell of the worker's life; others are for making its steps again. */
 const told =
-  /^(worker\.(appeared|transition|behavior|gone|broke)|boot\.outcome|container\.(started|exited)|invariant.*)$/;
+  /^(worker\.(appeared|transition|behavior|gone|broke)|boot\.outcome|container\.(started|startFailed|exited)|invariant.*)$/;
 
 const pool = {
   tagKeyPrefix: 'Longshore',
@@ -37,6 +37,7 @@ export function recordingReporter(clock: Clock, note: (record: string) => void):
       timeToReady: metric('ready'),
       shutdownToGone: metric('shutdown-to-gone'),
       queueToStart: metric('queue-to-start'),
+      startFailed: metric('failed-start'),
       runProbe: metric('run-probe'),
       driverOperation: metric('driver-operation') as never,
       invariantViolated: metric('violated'),

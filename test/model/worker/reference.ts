@@ -2,9 +2,15 @@ import type { BootOutcome, BootStage, IdleBehavior } from '../../../src/domain/i
 import type { RunnerEnding } from '../../../src/machines/runner-setup.js';
 import { Deadlines } from '../exploring/deadlines.js';
 import type { Reference } from '../exploring/world.js';
-import { ContainerReference, type ContainerHost } from './container-reference.js';
+import {
+  ContainerReference,
+  startAnswerOf,
+  type ContainerHost,
+  type StartAnswer,
+} from './container-reference.js';
 import { failureText, faultText, settingsOf, type WorkerOptions } from './settings.js';
 import { TagsReference } from './tags-reference.js';
+import { refusal } from './words.js';
 
 interface Known {
   phase: 'starting' | 'running' | 'collecting';
@@ -61,6 +67,7 @@ export class WorkerReference implements Reference, ContainerHost {
   #missedSince = 0;
   #last = '';
   #changes = 0;
+  #failedStarts = 0;
   #round = { startedAt: 1_000_000, changes: 0, bootFailed: false };
   #staleSince = new Map<string, number>();
   /** The wish was touched, so that what hangs on it is looked at again. */
@@ -147,7 +154,7 @@ export class WorkerReference implements Reference, ContainerHost {
       case 'run':
         return this.#runProbed(first);
       case 'start':
-        return this.#containers.get(first)?.actor?.startAnswered(second === 'ok');
+        return this.#containers.get(first)?.actor?.startAnswered(startAnswerOf(second));
       case 'term':
         return this.#containers.get(first)?.actor?.termAnswered(second === 'ok');
       case 'collect':
@@ -394,7 +401,7 @@ export class WorkerReference implements Reference, ContainerHost {
     known.actor?.kill();
   }
 
-  startReturned(name: string, ok: boolean): void {
+  startReturned(name: string, answer: StartAnswer): void {
     const known = this.#containers.get(name);
     if (!known) return;
     if (known.phase === 'starting') known.phase = 'running';
@@ -403,8 +410,20 @@ export class WorkerReference implements Reference, ContainerHost {
     this.#changes++;
     if (known.queuedAt !== undefined)
       this.say(`metric queue-to-start ${this.deadlines.now - known.queuedAt}`);
-    this.say(`journal container.started ${name} at ${this.deadlines.now}`);
-    if (!ok) this.say('pool probe.wanted');
+    if (answer === 'ok') {
+      this.#failedStarts = 0;
+      this.say(`journal container.started ${name} at ${this.deadlines.now}`);
+      return;
+    }
+    this.say(`metric failed-start ${answer === 'refused' ? 'instance' : 'daemon'}`);
+    this.say(`journal container.startFailed ${name} at ${this.deadlines.now}`);
+    this.say('pool probe.wanted');
+    if (answer === 'refused' && ++this.#failedStarts >= 2) this.#event(() => this.#brokenByStarts());
+  }
+
+  #brokenByStarts(): void {
+    const because = `broken: ${this.#failedStarts} starts in a row failed; the last: ${refusal.reason}`;
+    if (this.#behavior === 'run') this.#setBehavior('drain', because);
   }
 
   ending(name: string): void {

@@ -40,6 +40,7 @@ export function settingsOf({
     timeoutProbeMs: 3_050,
     timeoutShutdownMs: 10_600,
     timeoutStaleRunLockMs: 5_700,
+    maxFailedStarts: 2,
     orphanGraceMs: 50_300,
     removesOrphans,
     tagRetryMs: 1_800,

@@ -16,8 +16,11 @@ export const failure: RemoteFailure = {
 
 /** The steps that answer an effect under way, by its first word; `run` takes what the listing says. */
 export const answers = ['ok', 'fail', 'fault'];
+/** Of a start: the instance's fault, and nothing ran. */
+export const refusal = { fault: 'instance', ranNothing: true, reason: 'the disk is full' } as const;
 /** `poison` breaks the container's actor: a bug of ours that must not spread. */
 export const answersOf: Readonly<Record<string, readonly string[]>> = {
+  start: [...answers, 'refused'],
   term: [...answers, 'poison'],
   collect: [...answers, 'poison'],
 };

@@ -9,7 +9,17 @@ import { ModelClock } from '../exploring/model-clock.js';
 import type { Build, World } from '../exploring/world.js';
 import { recordingReporter } from './recording-reporter.js';
 import { containerIds, faultText, instanceType, settingsOf, type WorkerOptions } from './settings.js';
-import { answers, answersOf, external, failure, listingOf, listings, nameOf, watchWords } from './words.js';
+import {
+  answers,
+  answersOf,
+  external,
+  failure,
+  listingOf,
+  listings,
+  nameOf,
+  refusal,
+  watchWords,
+} from './words.js';
 import { machinesOf, type WorkerStage } from './worker-logic.js';
 
 /** One instance in a roster, with its containers, under the reporter the daemon has; all its neighbours are scripted. */
@@ -77,7 +87,8 @@ export class WorkerModelWorld implements World {
       if (name === 'watch') return watchWords.map((word) => `watch ${word}`);
       const [effect = '', container = ''] = name.split(' ');
       const isSafe = !this.#effects.has(`start ${container}`);
-      const possible = name === 'run' ? listings : isSafe ? (answersOf[effect] ?? answers) : answers;
+      const possible =
+        name === 'run' ? listings : isSafe || effect === 'start' ? (answersOf[effect] ?? answers) : answers;
       return possible.map((answer) => `${name} ${answer}`);
     });
     // Nothing answers where no address is known.
@@ -130,6 +141,7 @@ export class WorkerModelWorld implements World {
       ],
       context.revision !== round.revision && value.probe !== 'resting',
       Object.keys(context.staleSince),
+      context.failedStarts,
       context.instance.address,
       context.instance.tags[settings.tagKeys.idleBehavior] === context.idleBehavior,
       [
@@ -203,6 +215,7 @@ export class WorkerModelWorld implements World {
     }
     if (answer === 'poison') return this.#effects.succeed(name, undefined);
     const outcome = answer === 'fail' ? failure : { ok: true };
+    if (answer === 'refused') return this.#effects.succeed(name, { ...failure, ...refusal });
     if (effect !== 'run') return this.#effects.succeed(name, outcome);
     if (answer === 'fail') return this.#effects.succeed(name, { ...failure, durationMs: 5 });
     this.#effects.succeed(name, { ok: true, listing: listingOf(answer), durationMs: 5 });

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCommand } from '../support/command-line.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'longshore-show-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const head = `clusterId: zzzzz
+managementToken: hush-token
+systemRootToken: hush-root
+storePassword: hush-store
+controllerDatabasePassword: hush-database
+instanceTypes: { a: { vcpus: 1, ram: 1GiB, price: 1 } }
+`;
+
+async function show(text: string): Promise<{ text: string; json: Record<string, unknown> }> {
+  const path = join(folder, 'c.yaml');
+  writeFileSync(path, head + text);
+  const { exitCode, output } = runCommand({ daemon: { url: '' } }, ['config', 'show', path]);
+  expect([await exitCode, output.err]).toEqual([0, '']);
+  return { text: output.out, json: JSON.parse(output.out) as Record<string, unknown> };
+}
+
+const censor = '[redacted]';
+
+describe('config show', () => {
+  it('hides what the schema of the driver marks as secret, and shows the rest', async () => {
+    const { text, json } = await show(`driver: ec2
+driverParameters:
+  region: us-east-1
+  accessKeyId: hush-id
+  secretAccessKey: hush-key
+  subnetId: [subnet-1]
+  securityGroupIds: { sg-1: {} }
+  endpoint: https://me:hush-url@ec2.example/?token=hush-query
+  instanceTypeQuotaGroups: { m: standard }
+`);
+    expect(text).not.toContain('hush');
+    expect(json['driverParameters']).toMatchObject({
+      region: 'us-east-1',
+      accessKeyId: censor,
+      secretAccessKey: censor,
+      subnetId: ['subnet-1'],
+      endpoint: `https://me:${censor}@ec2.example/?token=${censor}`,
+      instanceTypeQuotaGroups: { m: 'standard' },
+    });
+  });
+
+  it('hides whatever a program of the operator is given, whatever its name, and keeps the names', async () => {
+    const { text, json } = await show(`driver: exec
+driverParameters:
+  command: [./driver]
+  env: { CLOUD_AUTH: hush-auth, REGION: hush-region }
+  parameters: { credential: hush-credential, pass: [hush-pass], deep: { auth: hush-deep, port: 4711 } }
+`);
+    expect(text).not.toMatch(/hush|4711/);
+    expect(json['driverParameters']).toEqual({
+      command: ['./driver'],
+      env: { CLOUD_AUTH: censor, REGION: censor },
+      parameters: { credential: censor, pass: [censor], deep: { auth: censor, port: censor } },
+    });
+  });
+
+  it('hides the passwords of addresses anywhere', async () => {
+    const { text } = await show(
+      'runner: { arguments: ["--proxy=http://u:hush@proxy:1/"] }\npool: { bootProbeCommand: "curl ftp://u:hush@h/x" }\n',
+    );
+    expect(text).not.toContain('hush');
+    expect(text).toContain(`--proxy=http://u:${censor}@proxy:1/`);
+  });
+});
