@@ -212,7 +212,7 @@ export class WorkerRoster {
     const entry = {
       instance,
       instanceType: price === type.price ? type : { ...type, price },
-      origin: { ...origin, createdAt: origin.createdAt ?? sighting?.firstSeenAt },
+      origin: { ...origin, createdAt: sighting?.firstSeenAt ?? origin.createdAt },
       appearedInList: this.#listNumber,
       missed: 0,
       missedSince: 0,

@@ -96,7 +96,7 @@ export const shellKinds: readonly Kind[] = [
   {
     name: 'a restricted shell',
     habits: { rootShell: '/bin/rbash' },
-    outcome: works,
+    outcome: { is: 'refused', withinMs: 60_000, because: /rbash.*restricted/ },
     needs: ['rbash'],
   },
   {
