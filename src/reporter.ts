@@ -173,7 +173,11 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       case 'container.startReturned':
         if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
         if (!fact.outcome.ok) return this.#startFailed(instanceId, fact.uuid, fact.outcome);
-        return this.#note('container.started', { instance: instanceId, container: fact.uuid });
+        return this.#note('container.started', {
+          instance: instanceId,
+          container: fact.uuid,
+          ...(fact.attempt === undefined ? {} : { data: { attempt: fact.attempt } }),
+        });
       case 'container.exited':
         log.info(
           { component: 'worker', Instance: instanceId, ContainerUUID: fact.uuid, ending: fact.ending },

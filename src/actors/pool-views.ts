@@ -33,6 +33,7 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     instanceType: context.instanceType,
     workerState,
     isOrphan: snapshot.value.lifecycle === 'orphaned',
+    isBeingSetUp: context.setupLostBecause !== '',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
     quarantine: context.instance.quarantine,
     idleBehavior: context.idleBehavior,
@@ -60,12 +61,13 @@ export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
 
 /** What has a process on the instance. */
 export function runnersOf({ context }: WorkerSnapshot): [string, RunningView][] {
-  return Object.entries(context.runners).map(([uuid, { phase }]) => [
+  return Object.entries(context.runners).map(([uuid, { phase, attempt }]) => [
     uuid,
     {
       instanceId: context.instance.id,
       phase: phase === 'collecting' ? 'ending' : phase,
       exitedAt: undefined,
+      ...(attempt === undefined ? {} : { attempt }),
     },
   ]);
 }

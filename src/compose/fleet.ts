@@ -54,6 +54,7 @@ export function assembleFleet(
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
     before.context.runners !== after.context.runners ||
     before.context.idleBehavior !== after.context.idleBehavior ||
+    before.context.setupLostBecause !== after.context.setupLostBecause ||
     workerStateOf(before) !== workerStateOf(after) ||
     (before.value.lifecycle === 'orphaned') !== (after.value.lifecycle === 'orphaned');
   const roster: WorkerRoster = new WorkerRoster({

@@ -11,6 +11,7 @@ import {
   type RevertedStart,
   type QueueSnapshot,
   type ResultVerdict,
+  type UnlockOptions,
 } from '../queue/queue.js';
 import { containerOf, recordOf, type ContainerRow } from '../queue/store/container-rows.js';
 import {
@@ -112,9 +113,11 @@ export class MemoryQueue implements Queue {
     await this.#change(uuid, lockRow);
   }
 
-  async unlock(uuid: string): Promise<void> {
+  async unlock(uuid: string, { isUncounted = false }: UnlockOptions = {}): Promise<void> {
     const { maxDispatchAttempts, clock } = this.#options;
-    await this.#change(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+    await this.#change(uuid, (row) =>
+      unlockRow(row, isUncounted ? undefined : maxDispatchAttempts, clock.now()),
+    );
   }
 
   async cancel(uuid: string, reason: string): Promise<void> {
