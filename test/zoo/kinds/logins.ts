@@ -23,6 +23,7 @@ export const loginKinds: readonly Kind[] = [
     habits: { sshd: ['MaxSessions 1'] },
     outcome: works,
     patience: 2,
+    inSuite: true,
   },
   { name: 'MaxSessions 2', habits: { sshd: ['MaxSessions 2'] }, outcome: works, patience: 2 },
   { name: 'no terminals', habits: { sshd: ['PermitTTY no'] }, outcome: works },
