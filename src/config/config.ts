@@ -72,6 +72,8 @@ export interface RunnerSettings {
   /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied, `command` is used. */
   deploy: string;
   deployDirectory: string;
+  /** Where that one cannot be made, or may not execute. */
+  deployFallback?: string;
   /** Used when nothing is deployed. */
   command: string;
   runtimeEngine: string;

@@ -160,7 +160,12 @@ const longestLog = 64 * 2 ** 20;
 
 const runner = z.strictObject({
   deploy: z.string().default('built-in').describe('built-in, the path of a program, or empty to copy none.'),
-  deployDirectory: z.string().default('/tmp/arvados-crunch-run'),
+  deployDirectory: z
+    .string()
+    .default('')
+    .describe(
+      'Empty: /var/lib/longshore/bin, or /tmp/arvados-crunch-run where that cannot be used; with a controller only the latter.',
+    ),
   command: z.string().default('crunch-run').describe('Used when nothing is copied.'),
   runtimeEngine: z.enum(['docker', 'singularity', 'podman']).default('docker'),
   arguments: z.array(z.string()).default([]),
