@@ -3,7 +3,7 @@ import type { EventObject } from 'xstate';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
 import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
-import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
+import { knownSince, workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
@@ -239,10 +239,10 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor.model.gone(instance.id);
     const state = workerStateOf(last);
     metrics.disappeared(state);
-    const { shutdownAt, appearedAt, instanceType } = last.context;
+    const { shutdownAt, instanceType } = last.context;
     if (shutdownAt !== undefined) metrics.shutdownToGone(clock.now() - shutdownAt);
     log.info({ component: 'pool', Instance: instance.id, WorkerState: state }, 'instance disappeared');
-    const lifeMs = clock.now() - appearedAt;
+    const lifeMs = clock.now() - knownSince(last.context);
     const cost = (lifeMs / 3_600_000) * instanceType.price;
     this.#note('worker.gone', {
       instance: instance.id,

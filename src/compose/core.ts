@@ -11,6 +11,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { tagKeys } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
+import { noSightings, type Sightings } from '../domain/sighting.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
@@ -34,6 +35,8 @@ export interface CoreOptions {
   executorFactory: ExecutorFactory;
   queue: Queue;
   journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
+  /** Default: nothing is remembered from one daemon to the next. */
+  sightings?: Sightings;
   reporter: Reporter;
   runner: RunnerProgram;
   /** Default: this daemon shares its store with no other. */
@@ -77,6 +80,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
+  const sightings = await (options.sightings ?? noSightings).load();
   const failures = new StartFailures(clock);
   const executors = new Executors({
     driver,
@@ -101,7 +105,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       watchSilenceMs,
       failures,
     },
-    { open, recorded },
+    { open, recorded, sightings },
   );
   const dispatch = new Dispatch({
     clock,

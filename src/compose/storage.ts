@@ -6,6 +6,7 @@ import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
 import { OutputKeeper } from '../queue/store/output-keeper.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
+import { StoredSightings } from '../queue/store/stored-sightings.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
 import { sizeBy } from './size-by.js';
@@ -19,6 +20,7 @@ export interface Storage {
 
 export interface OpenStorage extends Storage {
   db: Store;
+  sightings: StoredSightings;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Names this daemon among the writers of the store. */
@@ -75,7 +77,13 @@ export async function openStorage(
   });
   keeper.start();
   releases.push(() => keeper.stop());
-  return { store, journal, db, isShared, writer };
+  const sightings = new StoredSightings({
+    db,
+    clock,
+    onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
+  });
+  releases.push(() => sightings.stop());
+  return { store, journal, db, sightings, isShared, writer };
 }
 
 /** Asking for each few bytes alone costs more than all else about a new container. */
