@@ -141,6 +141,7 @@ async function start(
           executorFactory,
           queue: containers,
           journal,
+          sightings: storage.sightings,
           reporter,
           runner,
           mandate,

@@ -3,7 +3,7 @@ import type { EventObject } from 'xstate';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
 import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
-import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
+import { knownSince, workerStateOf, type PendingLaunch } from './actors/pool-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
@@ -11,6 +11,7 @@ import type { Clock } from './domain/clock.js';
 import { quarantineRemedy, tagKeys } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
+import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
@@ -56,6 +57,8 @@ export interface ReporterOptions {
 
 /** A visit that finds everything as it was: it begins, and its answer comes. */
 const stepsOfVisit = 2;
+/** What shows that the queue is served, or that the fleet changes. */
+const moves = /^(launch|container|boot)\.|^worker\.(appeared|gone)$/;
 const effectsDone: ReadonlyMap<string, string> = new Map(
   ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
     `xstate.done.actor.${effect}`,
@@ -76,6 +79,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
   readonly #dispatchFailures: RepeatedFailures;
+  #lookAtQueue: (() => QueueSight | undefined) | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -86,6 +90,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
     );
+  }
+
+  /** From now on the monitor judges whether the queue moves. `look` is called about once a minute, when it does not. */
+  watchQueue(look: () => QueueSight | undefined): void {
+    this.#lookAtQueue = look;
+    this.#monitor.model.queue.moved(this.#options.clock.now());
   }
 
   workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
@@ -177,7 +187,11 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       case 'container.startReturned':
         if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
         if (!fact.outcome.ok) return this.#startFailed(instanceId, fact.uuid, fact.outcome);
-        return this.#note('container.started', { instance: instanceId, container: fact.uuid });
+        return this.#note('container.started', {
+          instance: instanceId,
+          container: fact.uuid,
+          ...(fact.attempt === undefined ? {} : { data: { attempt: fact.attempt } }),
+        });
       case 'container.exited':
         log.info(
           { component: 'worker', Instance: instanceId, ContainerUUID: fact.uuid, ending: fact.ending },
@@ -229,10 +243,10 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor.model.gone(instance.id);
     const state = workerStateOf(last);
     metrics.disappeared(state);
-    const { shutdownAt, appearedAt, instanceType } = last.context;
+    const { shutdownAt, instanceType } = last.context;
     if (shutdownAt !== undefined) metrics.shutdownToGone(clock.now() - shutdownAt);
     log.info({ component: 'pool', Instance: instance.id, WorkerState: state }, 'instance disappeared');
-    const lifeMs = clock.now() - appearedAt;
+    const lifeMs = clock.now() - knownSince(last.context);
     const cost = (lifeMs / 3_600_000) * instanceType.price;
     this.#note('worker.gone', {
       instance: instance.id,
@@ -263,7 +277,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
 
   /** The provider's list arrived, and is about to be compared with the workers. */
   listed(instanceIds: readonly string[]): void {
-    this.#monitor.model.listed(this.#options.clock.now(), instanceIds);
+    const now = this.#options.clock.now();
+    this.#monitor.model.listed(now, instanceIds);
+    if (this.#lookAtQueue) this.#monitor.model.queue.check(now, this.#lookAtQueue);
   }
 
   launchRequested(launch: PendingLaunch, because: string): void {
@@ -474,7 +490,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   }
 
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {
-    this.#options.journal.append({ at: this.#options.clock.now(), kind, ...entry });
+    const at = this.#options.clock.now();
+    if (moves.test(kind)) this.#monitor.model.queue.moved(at);
+    this.#options.journal.append({ at, kind, ...entry });
   }
 }
 

@@ -34,7 +34,7 @@ export class BootGuard {
 
   /** True while instances of this type do not boot, though others may. */
   blocks(type: InstanceType): boolean {
-    return this.#options.holdOffs.isBlocked(keyOf(type));
+    return this.#options.holdOffs.isBlocked(bootKey(type));
   }
 
   /** Protected mode: why nothing at all is asked for, and until when. */
@@ -46,7 +46,7 @@ export class BootGuard {
 
   /** The type did not boot some time ago, and one more boot may show whether it does now. */
   isOnTrial(type: InstanceType): boolean {
-    return this.#options.holdOffs.isHalfOpen(keyOf(type));
+    return this.#options.holdOffs.isHalfOpen(bootKey(type));
   }
 
   /** Protected mode is over if one more boot succeeds: only that one may be begun. */
@@ -95,9 +95,10 @@ export class BootGuard {
 }
 
 function keysOf({ instanceType }: CreateWish): string[] {
-  return [allBoots, keyOf(instanceType)];
+  return [allBoots, bootKey(instanceType)];
 }
 
-function keyOf(type: InstanceType): string {
+/** The breaker of the boots of a type. */
+export function bootKey(type: InstanceType): string {
   return `boot: type ${type.name}`;
 }

@@ -25,27 +25,27 @@ export class CreateFailures {
   }
 
   blocks(type: InstanceType): boolean {
-    return this.#holdOffs.isBlocked(keyOf(type));
+    return this.#holdOffs.isBlocked(failingKey(type));
   }
 
   isOnTrial(type: InstanceType): boolean {
-    return this.#holdOffs.isHalfOpen(keyOf(type));
+    return this.#holdOffs.isHalfOpen(failingKey(type));
   }
 
   tried({ launchId, instanceType }: CreateWish): void {
-    this.#holdOffs.tell(keyOf(instanceType), 'tried', launchId);
+    this.#holdOffs.tell(failingKey(instanceType), 'tried', launchId);
   }
 
   /** The provider took the call as a good one. Of one that is held only the trial's success counts. */
   succeeded({ launchId, instanceType }: CreateWish): void {
-    const key = keyOf(instanceType);
+    const key = failingKey(instanceType);
     this.#holdOffs.tell(key, 'succeeded', launchId);
     if (this.#holdOffs.stateOf(key) === 'open') this.#failures.delete(key);
   }
 
   /** Each failed trial makes the pause twice as long. */
   refused(call: CreateWish, { code, message }: CloudFailure): void {
-    const key = keyOf(call.instanceType);
+    const key = failingKey(call.instanceType);
     if (elsewhere.has(code)) return this.#holdOffs.tell(key, 'abandoned', call.launchId);
     if (code === 'capacity') return this.succeeded(call);
     const failures = (this.#failures.get(key) ?? 0) + 1;
@@ -67,6 +67,6 @@ export class CreateFailures {
 }
 
 /** Of what counts as one type for the provider. */
-function keyOf({ providerType, preemptible }: InstanceType): string {
+export function failingKey({ providerType, preemptible }: InstanceType): string {
   return `failing: type ${providerType}${preemptible ? '-preemptible' : ''}`;
 }

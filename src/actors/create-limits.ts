@@ -2,8 +2,9 @@ import type { Clock } from '../domain/clock.js';
 import type { BootOutcome } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
-import { BootGuard } from './boot-guard.js';
-import { CreateFailures } from './create-failures.js';
+import type { RoomAtQuota } from '../policy/plan.js';
+import { BootGuard, bootKey } from './boot-guard.js';
+import { CreateFailures, failingKey } from './create-failures.js';
 import { HoldOffs, type HoldOffView } from './hold-offs.js';
 import { QuotaBound } from './quota-bound.js';
 
@@ -80,11 +81,37 @@ export class CreateLimits {
   }
 
   /**
-   * Whether an instance may be given up at quota so that another can take its place. Not for a while after a trial that
-   * the provider refused: then there is less room than it seems.
+   * What may be given up at quota for an instance of another type. Nothing while a trial is under way, and for a while
+   * after one that the provider refused: then there is less room than it seems.
    */
-  mayMakeRoom(): boolean {
-    return this.#options.clock.now() >= this.#roomHeldUntil;
+  roomAtQuota(): RoomAtQuota {
+    const state = this.#holdOffs.stateOf('quota');
+    if (state === 'trying' || this.#options.clock.now() < this.#roomHeldUntil) return 'held';
+    return state === 'held' ? 'vcpus' : 'one';
+  }
+
+  /** Why no instance may be made at quota, and until when at the latest; `undefined`: not at quota. */
+  quotaHold(counts: InstanceCounts): { because: string; until: number | undefined } | undefined {
+    if (this.#holdOffs.isBlocked('quota')) {
+      return { because: this.#holdOffs.becauseOf('quota'), until: this.#holdOffs.untilOf('quota') };
+    }
+    if (!this.atQuota(counts)) return undefined;
+    return { because: `pool.maxInstances (${this.#options.maxInstances}) is reached`, until: undefined };
+  }
+
+  /** The breaker for which the type cannot be had, and when it is tried again. */
+  capacityHold(type: InstanceType): { key: string; until: number | undefined } | undefined {
+    const { zones } = this.#options;
+    const ofAll = [bootKey(type), failingKey(type), 'capacity: all', this.#groupKey(type)];
+    const places = zones(type).length === 0 ? [''] : zones(type);
+    const ofPlaces = places.flatMap((zone) => [typeKey(type, zone), zoneKey(zone)]);
+    const keys = [ofAll, ofPlaces]
+      .map((each) => each.filter((key) => this.#holdOffs.isBlocked(key)))
+      .find(({ length }) => length > 0);
+    const [first] = (keys ?? [])
+      .map((key) => ({ key, until: this.#holdOffs.untilOf(key) }))
+      .sort((a, b) => (a.until ?? 0) - (b.until ?? 0));
+    return first;
   }
 
   /** True also when instances of the type do not boot, or cannot be asked for: others may. */

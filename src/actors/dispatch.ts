@@ -6,9 +6,10 @@ import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js'
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
 import { QueueLine } from '../policy/queue-line.js';
-import { staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
+import { placeOf, resolveDoubles, type Stray } from '../policy/claims.js';
+import { disown, staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry, QueueSnapshot } from '../queue/queue.js';
+import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, UnlockOptions } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
@@ -34,6 +35,8 @@ export interface DispatchObserver {
   fetched?(): void;
   /** A pass ended; `failure`: the bug that ended it early. */
   passed?(failure?: { error: unknown }): void;
+  /** An instance has a process of a container that the queue places on another one; told once. */
+  claimRefused?(claim: RefusedClaim): void;
   /** An attempt ended on its instance without a result. */
   attemptFailed?(uuid: string, because: string): void;
   /** The queue has a container as Complete that this dispatcher dealt with. */
@@ -66,6 +69,8 @@ const idlePassIntervalMs = 10_000;
 const passPauseMs = { least: 5, perInstance: 0.05 };
 /** A store that refuses one call after the other is not asked at once again. */
 const failurePauseMs = 1_000;
+/** Reported strays that are remembered. */
+const mostDisowned = 10_000;
 
 /** Runs scheduling passes when queue or pool change, and carries their decisions out (SC-*, SY-*, UL-*). */
 export class Dispatch implements DispatchPort {
@@ -77,6 +82,8 @@ export class Dispatch implements DispatchPort {
   readonly #line = new QueueLine();
   readonly #killed = new Set<string>();
   readonly #suspected = new Set<string>();
+  /** Strays that were reported. */
+  readonly #disowned = new Set<string>();
   readonly #unsubscribe: (() => void)[] = [];
   #memory: PlanMemory;
   #plan: Plan | undefined;
@@ -184,7 +191,7 @@ export class Dispatch implements DispatchPort {
     const { clock, queue, pool, settings, upkeep, last503At, failures } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = peek(queue);
-    const running = pool.running();
+    const { running, strays } = resolveDoubles(pool.running(), pool.doubles(), (uuid) => queue.get(uuid));
     const instances = pool.instances();
     this.#instances = instances.length;
     this.#plan = plan({
@@ -200,6 +207,9 @@ export class Dispatch implements DispatchPort {
         creatable: pool.creatable(),
         createHeldUntil: pool.createHeldUntil(),
         protection: pool.protection(),
+        room: pool.roomAtQuota(),
+        quotaHold: pool.quotaHold(),
+        capacityHold: (type) => pool.capacityHold(type),
       },
       settings,
       avoided: (uuid) => failures.avoided(uuid),
@@ -216,6 +226,10 @@ export class Dispatch implements DispatchPort {
     const mayRunUnseen = (container: Container): boolean => pool.mayRunUnseen(container);
     for (const action of syncActions({ queue: snapshot, running, mayRunUnseen, notable }))
       this.#reconcile(action, running.has(action.uuid));
+    for (const stray of strays) {
+      const place = placeOf(queue.get(stray.uuid));
+      if (place !== undefined) this.#reconcile(disown(stray, place), true);
+    }
   }
 
   mayHaveStaleLocks(): boolean {
@@ -226,9 +240,7 @@ export class Dispatch implements DispatchPort {
   unlockStale(): void {
     const { queue, pool } = this.#options;
     for (const uuid of staleLocks(queue.entries(), pool.running())) {
-      this.#operate('unlock', uuid, 'locked by an earlier daemon and never started', () =>
-        queue.unlock(uuid),
-      );
+      this.#unlock(uuid, 'locked by an earlier daemon and never started', { isUncounted: true });
     }
   }
 
@@ -255,6 +267,10 @@ export class Dispatch implements DispatchPort {
     }
   }
 
+  #unlock(uuid: string, because: string, options: UnlockOptions): void {
+    this.#operate('unlock', uuid, because, () => this.#options.queue.unlock(uuid, options));
+  }
+
   #carryOut(action: PlanAction): void {
     const { queue, pool, observer } = this.#options;
     const { because } = action;
@@ -262,7 +278,7 @@ export class Dispatch implements DispatchPort {
       case 'lock':
         return this.#operate('lock', action.uuid, because, () => queue.lock(action.uuid));
       case 'unlock':
-        return this.#operate('unlock', action.uuid, because, () => queue.unlock(action.uuid));
+        return this.#unlock(action.uuid, because, { isUncounted: true });
       case 'start': {
         const container = queue.get(action.uuid);
         if (
@@ -317,7 +333,9 @@ export class Dispatch implements DispatchPort {
       case 'lost':
         return this.#lose(uuid, action.because);
       case 'requeue':
-        return this.#operate('unlock', uuid, action.because, () => queue.unlock(uuid));
+        return this.#unlock(uuid, action.because, { isUncounted: action.hasFailed !== true });
+      case 'disown':
+        return this.#disown(action.stray, action.because);
       case 'kill':
         if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
         if (!this.#killed.has(uuid)) {
@@ -327,6 +345,21 @@ export class Dispatch implements DispatchPort {
         if (hasProcess && !pool.killContainer(uuid, action.because)) this.#killed.delete(uuid);
         pool.forgetContainer(uuid);
     }
+  }
+
+  /** A result is refused when it comes; a process is stopped, on that instance only. */
+  #disown(stray: Stray, because: string): void {
+    const { pool, observer } = this.#options;
+    const { uuid, instanceId, phase, attempt } = stray;
+    if (phase === 'exited') return pool.forgetContainer(uuid);
+    if (phase === 'ending') return;
+    const key = `${uuid} ${instanceId} ${attempt}`;
+    if (!this.#disowned.has(key)) {
+      if (this.#disowned.size >= mostDisowned) this.#disowned.clear();
+      this.#disowned.add(key);
+      observer.claimRefused?.({ uuid, instanceId, attempt, what: 'process', because });
+    }
+    pool.killContainer(uuid, because, instanceId);
   }
 
   /** With the reason for which its start failed; one of which nothing ran is taken back instead. */

@@ -20,6 +20,7 @@ export class FleetViews {
   #order: readonly string[] | undefined;
   /** `undefined`: some began or ended. */
   #running: ReadonlyMap<string, RunningView> | undefined;
+  #doubles: readonly (RunningView & { uuid: string })[] = [];
 
   changed(entry: WorkerEntry): void {
     this.#changed.add(entry);
@@ -51,8 +52,26 @@ export class FleetViews {
   /** What has a process on an instance. The same map until that changes, and never changed. */
   running(): ReadonlyMap<string, RunningView> {
     const seen = this.#upToDate();
-    this.#running ??= new Map([...seen.values()].flatMap(({ runners }) => runners));
-    return this.#running;
+    if (this.#running) return this.#running;
+    const running = new Map<string, RunningView>();
+    const doubles: (RunningView & { uuid: string })[] = [];
+    for (const { runners } of seen.values()) {
+      for (const [uuid, view] of runners) {
+        const known = running.get(uuid);
+        // A result that an earlier attempt left is on its way; a process on another instance counts.
+        const isBetter = known === undefined || (known.phase === 'ending' && view.phase !== 'ending');
+        if (known) doubles.push({ ...(isBetter ? known : view), uuid });
+        if (isBetter) running.set(uuid, view);
+      }
+    }
+    this.#doubles = doubles;
+    return (this.#running = running);
+  }
+
+  /** Further processes of containers that `running` has on another instance. */
+  doubles(): readonly (RunningView & { uuid: string })[] {
+    this.running();
+    return this.#doubles;
   }
 
   counts(): Record<WorkerState, number> {
@@ -98,6 +117,9 @@ const none = (): Record<WorkerState, number> => ({
 function isSame(before: Seen['runners'], after: Seen['runners']): boolean {
   return (
     before.length === after.length &&
-    before.every(([uuid, { phase }], at) => after[at]![0] === uuid && after[at]![1].phase === phase)
+    before.every(([uuid, { phase, attempt }], at) => {
+      const [otherUuid, other] = after[at]!;
+      return otherUuid === uuid && other.phase === phase && other.attempt === attempt;
+    })
   );
 }

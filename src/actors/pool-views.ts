@@ -33,16 +33,22 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     instanceType: context.instanceType,
     workerState,
     isOrphan: snapshot.value.lifecycle === 'orphaned',
+    isBeingSetUp: context.setupLostBecause !== '',
     bootStage: workerState === 'booting' ? context.bootStage : undefined,
     quarantine: context.instance.quarantine,
     idleBehavior: context.idleBehavior,
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
-    appearedAt: context.appearedAt,
-    createdAt: context.createdAt ?? context.appearedAt,
+    appearedAt: knownSince(context),
+    createdAt: knownSince(context),
     served: context.served,
     containerUuids: Object.keys(context.runners).sort(),
   };
+}
+
+/** When it was asked for, or first seen by this daemon or an earlier one; epoch ms. */
+export function knownSince({ createdAt, appearedAt }: WorkerSnapshot['context']): number {
+  return createdAt ?? appearedAt;
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
@@ -55,12 +61,13 @@ export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
 
 /** What has a process on the instance. */
 export function runnersOf({ context }: WorkerSnapshot): [string, RunningView][] {
-  return Object.entries(context.runners).map(([uuid, { phase }]) => [
+  return Object.entries(context.runners).map(([uuid, { phase, attempt }]) => [
     uuid,
     {
       instanceId: context.instance.id,
       phase: phase === 'collecting' ? 'ending' : phase,
       exitedAt: undefined,
+      ...(attempt === undefined ? {} : { attempt }),
     },
   ]);
 }

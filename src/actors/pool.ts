@@ -1,6 +1,7 @@
 import type { Container } from '../domain/container.js';
 import type { BootStage, IdleBehavior, Quarantine, WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { RoomAtQuota } from '../policy/plan.js';
 
 /** One worker, or one create call that has not returned (L-30, L-31). */
 export interface InstanceView {
@@ -13,6 +14,8 @@ export interface InstanceView {
   workerState: WorkerState;
   /** Nobody recorded that it was asked for, and it never answered: it may belong to somebody else. */
   isOrphan?: boolean;
+  /** It rebooted, or lost the runner program: nothing can be begun there until that is in place again. */
+  isBeingSetUp?: boolean;
   /** Not given: it is in none. */
   quarantine?: Quarantine | undefined;
   /** While booting. */
@@ -37,6 +40,8 @@ export interface RunningView {
   phase: 'starting' | 'running' | 'ending' | 'exited';
   /** Epoch ms, `undefined` while alive. */
   exitedAt: number | undefined;
+  /** Which attempt it is, where the instance or the order to start it named that. */
+  attempt?: number;
 }
 
 export class PoolError extends Error {
@@ -55,6 +60,8 @@ export interface Pool {
   /** Sorted by instance id, then type name (L-32). */
   instances(): InstanceView[];
   running(): ReadonlyMap<string, RunningView>;
+  /** Processes of containers that `running` has on another instance: on one of the two they should not be. */
+  doubles(): readonly (RunningView & { uuid: string })[];
   /** Without creations under way. */
   countWorkers(): Record<WorkerState, number>;
   /** What runs on some worker is not known yet; one that is taken for an orphan does not count. */
@@ -70,6 +77,12 @@ export interface Pool {
   isOnTrial(type: InstanceType): boolean;
   /** How many more create calls would be accepted now, by quota, pace and what is under way; `Infinity` without limit. */
   creatable(): number;
+  /** What may be given up at quota for an instance of another type. */
+  roomAtQuota(): RoomAtQuota;
+  /** Why no instance may be made at quota, and until when at the latest; `undefined`: not at quota. */
+  quotaHold(): { because: string; until: number | undefined } | undefined;
+  /** The breaker for which the type cannot be had, and when it is tried again; `undefined`: it can be had. */
+  capacityHold(type: InstanceType): { key: string; until: number | undefined } | undefined;
   /** Epoch ms until which creations are held off by the provider's pace, or `undefined` (L-19). */
   createHeldUntil(): number | undefined;
   /** Protected mode: why nothing is asked for after too many failed boots, and until when; `undefined`: it is not on. */
@@ -85,8 +98,8 @@ export interface Pool {
   keep(instanceId: string): void;
   /** False unless the worker is in service with behavior `run` (R-1). */
   startContainer(instanceId: string, container: Container): boolean;
-  /** True while a process may exist (R-8). */
-  killContainer(uuid: string, because: string): boolean;
+  /** True while a process may exist (R-8). `instanceId`: only there. */
+  killContainer(uuid: string, because: string, instanceId?: string): boolean;
   forgetContainer(uuid: string): void;
   /** Throws {@link PoolError} `requested instance does not exist` (I-6). */
   setIdleBehavior(instanceId: string, behavior: IdleBehavior, because: string): void;

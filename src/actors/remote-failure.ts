@@ -22,8 +22,9 @@ const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([
  */
 export function remoteFailure(error: unknown): RemoteFailure {
   if (error instanceof ExecutorError) {
-    const { code, message, stdout, stderr } = error;
-    return { ok: false, code, message, stdout, stderr, expected: isExpected(error) };
+    const { code, message, stdout, stderr, exitCode, bootId } = error;
+    const facts = { ...(exitCode !== undefined && { exitCode }), ...(bootId !== undefined && { bootId }) };
+    return { ok: false, code, message, stdout, stderr, expected: isExpected(error), ...facts };
   }
   const { code, expected } = classify(error);
   const message = error instanceof Error ? error.message : String(error);

@@ -20,7 +20,7 @@ export const runProbeWith = ({ executors, runner, clusterId, timeoutMs, clock }:
   fromPromise<RunProbeOutcome, OnInstance>(async ({ input, signal }) => {
     const startedAt = clock.now();
     try {
-      const program = await runner.command();
+      const program = await runner.command(executors.of(input.instanceId));
       const { executor, instance } = executors.of(input.instanceId);
       const prices = instance.priceHistory.map(({ startAt, price }) => ({
         StartTime: new Date(startAt).toISOString(),
@@ -28,11 +28,13 @@ export const runProbeWith = ({ executors, runner, clusterId, timeoutMs, clock }:
       }));
       const list = prices.length > 0 ? `${program} --list --stdin-prices` : `${program} --list`;
       const stdin = prices.length > 0 ? JSON.stringify(prices) : undefined;
-      const { stdout } = await executor.run(asRoot(list, instance.remoteUser), { stdin, timeoutMs, signal });
+      const options = { stdin, timeoutMs, signal };
+      const { stdout, bootId } = await executor.run(asRoot(list, instance.remoteUser), options);
       return {
         ok: true,
         listing: parseRunnerListing(stdout, clusterId),
         durationMs: clock.now() - startedAt,
+        ...(bootId !== undefined && { bootId }),
       };
     } catch (error) {
       return { ...remoteFailure(error), durationMs: clock.now() - startedAt };

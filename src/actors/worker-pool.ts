@@ -239,6 +239,10 @@ export class WorkerPool implements Pool, Roster {
     return all;
   }
 
+  doubles(): ReturnType<Pool['doubles']> {
+    return this.#options.roster.views.doubles();
+  }
+
   countWorkers(): Record<WorkerState, number> {
     return this.#options.roster.views.counts();
   }
@@ -294,6 +298,18 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.limits.createHeldUntil();
   }
 
+  roomAtQuota(): ReturnType<Pool['roomAtQuota']> {
+    return this.#options.limits.roomAtQuota();
+  }
+
+  quotaHold(): ReturnType<Pool['quotaHold']> {
+    return this.#options.limits.quotaHold(this.#counts());
+  }
+
+  capacityHold(type: InstanceType): ReturnType<Pool['capacityHold']> {
+    return this.#options.limits.capacityHold(type);
+  }
+
   holdOffs(): HoldOffView[] {
     return this.#options.limits.views();
   }
@@ -341,8 +357,9 @@ export class WorkerPool implements Pool, Roster {
   }
 
   startContainer(instanceId: string, container: Container): boolean {
-    const { uuid, createdAt } = container;
-    const event = { type: 'container.assigned' as const, uuid, queuedAt: createdAt };
+    const { uuid, createdAt, attempt } = container;
+    const next = attempt === undefined ? {} : { attempt: attempt + 1 };
+    const event = { type: 'container.assigned' as const, uuid, queuedAt: createdAt, ...next };
     const entry = this.#options.roster.get(instanceId);
     if (!entry?.actor.getSnapshot().can(event)) return false;
     this.#exited.delete(uuid);
@@ -353,8 +370,9 @@ export class WorkerPool implements Pool, Roster {
     return true;
   }
 
-  killContainer(uuid: string, because: string): boolean {
-    const entry = this.#entryWith(uuid);
+  killContainer(uuid: string, because: string, instanceId?: string): boolean {
+    const entry = instanceId === undefined ? this.#entryWith(uuid) : this.#options.roster.get(instanceId);
+    if (entry && !(uuid in entry.actor.getSnapshot().context.runners)) return false;
     entry?.actor.send({ type: 'container.kill', uuid, because });
     return entry !== undefined;
   }
@@ -402,10 +420,14 @@ export class WorkerPool implements Pool, Roster {
     return { workers: this.#options.roster.size, pending, inFlight: this.#launches.size };
   }
 
+  /** Where its process is; of results that are on their way, any. */
   #entryWith(uuid: string): WorkerEntry | undefined {
+    let ending: WorkerEntry | undefined;
     for (const entry of this.#options.roster.entries()) {
-      if (uuid in entry.actor.getSnapshot().context.runners) return entry;
+      const runner = entry.actor.getSnapshot().context.runners[uuid];
+      if (runner && runner.phase !== 'collecting') return entry;
+      if (runner) ending = entry;
     }
-    return undefined;
+    return ending;
   }
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { argumentFault } from '../domain/argument-limits.js';
 import { parseDuration } from '../domain/duration.js';
 import { parseSize } from '../domain/size.js';
 import type { ContainerRecord, ContainerRequest } from '../queue/container-store.js';
@@ -70,6 +71,10 @@ export const containerRequestSchema = z
         vram: size.prefault(0),
       })
       .optional(),
+  })
+  .superRefine(({ command, env }, context) => {
+    const fault = argumentFault(command, env);
+    if (fault) context.addIssue({ code: 'custom', ...fault });
   })
   .transform((body): ContainerRequest => {
     const { gpu } = body;

@@ -2,6 +2,7 @@ import type { InstanceView } from '../actors/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';
+import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { timeOf } from './wire.js';
 
@@ -30,7 +31,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
     breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
-    health: healthOf(deps) ?? 'OK',
+    health: healthOf(deps) ?? heldGrowthOf(deps) ?? 'OK',
   };
 }
 

@@ -5,6 +5,7 @@ import { PoolError } from '../actors/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { replayKinds } from '../replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
+import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
 import { orderedBy } from './who.js';
@@ -122,7 +123,8 @@ export const instanceRoutes =
         containers: await store.counts().catch(() => null),
         failed: (await store.failed().catch(() => undefined)) ?? null,
         ...(isLeading ? { instances: pool.countWorkers(), atQuota: pool.atQuota() } : {}),
-        health: healthOf(deps) ?? 'OK',
+        health: healthOf(deps) ?? heldGrowthOf(deps) ?? 'OK',
+        isWell: healthOf(deps) === undefined,
       };
     });
     done();

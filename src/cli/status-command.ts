@@ -11,6 +11,8 @@ interface StatusBody {
   failed?: number | null;
   atQuota?: boolean;
   health: string;
+  /** False: a fault of the daemon; full quota is none. Not given by earlier versions. */
+  isWell?: boolean;
 }
 
 /** status: whether the daemon is well, for people and for health checks; exit status 1 when it is not. */
@@ -22,7 +24,7 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const status = await context.client(command).get<StatusBody>('/v1/status');
-      if (status.health !== 'OK') context.setExitCode(1);
+      if (!(status.isWell ?? status.health === 'OK')) context.setExitCode(1);
       if (options.json) return printJson(output, status);
       const counts = (of: Record<string, number> | null | undefined): string =>
         of ? inWords(of) : 'not known';

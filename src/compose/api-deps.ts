@@ -117,7 +117,7 @@ function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] 
     const { executor, instance } = executors.of(view.instanceId);
     const flag = follow ? ' --follow' : '';
     const command = asRoot(
-      `${await runner.command()} --tail ${uuidWord(uuid)}${flag} ${stream}`,
+      `${await runner.command(executors.of(view.instanceId))} --tail ${uuidWord(uuid)}${flag} ${stream}`,
       instance.remoteUser,
     );
     const { text } = await executor.open(command, { signal, traffic: 'user' });

@@ -8,6 +8,7 @@ import { FileKeeper } from '../queue/store/file-keeper.js';
 import { OutputKeeper } from '../queue/store/output-keeper.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { StoreHealth } from '../queue/store/store-health.js';
+import { StoredSightings } from '../queue/store/stored-sightings.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl, storePath } from '../queue/store/store-url.js';
 import { sizeBy } from './size-by.js';
@@ -21,6 +22,7 @@ export interface Storage {
 
 export interface OpenStorage extends Storage {
   db: Store;
+  sightings: StoredSightings;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Names this daemon among the writers of the store. */
@@ -84,7 +86,13 @@ export async function openStorage(
   });
   keeper.start();
   releases.push(() => keeper.stop());
-  return { store, journal, db, isShared, writer, health };
+  const sightings = new StoredSightings({
+    db,
+    clock,
+    onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
+  });
+  releases.push(() => sightings.stop());
+  return { store, journal, db, sightings, isShared, writer, health };
 }
 
 function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {

@@ -12,6 +12,9 @@ export interface RemoteFailure {
   stdout: string;
   stderr: string;
   expected: boolean;
+  /** Of a command that began: its exit status, and the boot of the host. */
+  exitCode?: number;
+  bootId?: string;
 }
 
 /** Why a start command did not succeed. What is not given is not known, as in records of earlier versions. */
@@ -29,7 +32,8 @@ export type StartOutcome = { ok: true } | StartFailure;
 export type RemoteOutcome = { ok: true } | RemoteFailure;
 
 export type RunProbeOutcome =
-  { ok: true; listing: RunnerListing; durationMs: number } | (RemoteFailure & { durationMs: number });
+  | { ok: true; listing: RunnerListing; durationMs: number; bootId?: string }
+  | (RemoteFailure & { durationMs: number });
 
 /** Names the instance whose executor an effect is to use. */
 export interface OnInstance {

@@ -4,7 +4,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 import type { RunnerRecords } from '../policy/apply-listing.js';
 import type { RunnerEnding, RunnerOutput, RunnerReport, RunnerTimings } from './runner-setup.js';
-import type { RemoteFailure, StartOutcome, WatchEvent } from './worker-effects.js';
+import type { RemoteFailure, RunProbeOutcome, StartOutcome, WatchEvent } from './worker-effects.js';
 
 /** What a worker is told of the operator's settings; one object shared by all workers. Durations in ms. */
 export interface WorkerSettings {
@@ -71,6 +71,10 @@ export interface WorkerContext extends WorkerInput {
   /** A run probe succeeded at least once. */
   answered: boolean;
   destroyConfirmed: boolean;
+  /** Of the last run probe; `''` where the host tells none. */
+  bootId: string;
+  /** Why the runner program has to be put in place again, or `''`: nothing new is begun meanwhile. */
+  setupLostBecause: string;
   runners: RunnerRecords;
   staleSince: Readonly<Record<string, number>>;
   /** What is being written to the instance, or is to be tried again. */
@@ -97,7 +101,8 @@ export interface RoundFailed {
 export type WorkerEvent =
   | { type: 'instance.listed'; instance: Instance }
   | { type: 'instance.missing' }
-  | { type: 'container.assigned'; uuid: string; queuedAt: number }
+  /** `attempt`: the number that its start will get. */
+  | { type: 'container.assigned'; uuid: string; queuedAt: number; attempt?: number }
   | { type: 'container.kill'; uuid: string; because: string }
   | { type: 'operator.run'; because: string }
   | { type: 'operator.hold'; because: string }
@@ -128,7 +133,13 @@ export type WorkerFact =
   | { type: 'probe.wanted' }
   | { type: 'container.exited'; uuid: string; ending: RunnerEnding; at: number }
   /** The start command returned, `queuedMs` after the container was asked for (M-18). */
-  | { type: 'container.startReturned'; uuid: string; queuedMs: number | undefined; outcome: StartOutcome }
+  | {
+      type: 'container.startReturned';
+      uuid: string;
+      attempt?: number;
+      queuedMs: number | undefined;
+      outcome: StartOutcome;
+    }
   | { type: 'boot.decided'; outcome: BootOutcome }
   | { type: 'boot.verified'; sinceAppearedMs: number }
   | { type: 'boot.ready'; sinceVerifiedMs: number };
@@ -166,6 +177,17 @@ export function brokenBecause(context: WorkerContext, listing: RunnerListing): s
     return since !== undefined && now - since > context.settings.timeoutStaleRunLockMs;
   });
   return stuck === undefined ? '' : `the lock of container ${stuck} is stale`;
+}
+
+/** What a shell answers when a program is not there, or may not be executed. */
+const programIsGone: ReadonlySet<number> = new Set([126, 127]);
+
+/** Why what was put on the instance is not there any more, or `''`: as a run probe tells. */
+export function setupLostBecause(context: WorkerContext, outcome: RunProbeOutcome): string {
+  const { bootId = '' } = outcome;
+  if (bootId !== '' && context.bootId !== '' && bootId !== context.bootId) return 'the instance rebooted';
+  if (outcome.ok || !programIsGone.has(outcome.exitCode ?? 0)) return '';
+  return 'the runner program is not there any more, or cannot be executed';
 }
 
 /** Failed starts in a row, this one included: those that speak against the instance count, whatever the container. */

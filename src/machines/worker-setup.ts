@@ -3,6 +3,7 @@ import { isIdleBehavior, type BootOutcome, type BootStage, type IdleBehavior } f
 import type { Instance } from '../domain/instance.js';
 import {
   applyListing,
+  isOtherAttempt,
   trackStaleLocks,
   type ListingChange,
   type RunnerRecord,
@@ -17,6 +18,7 @@ import {
 } from './worker-effects.js';
 import {
   brokenBecause,
+  setupLostBecause,
   brokenByStarts,
   failedStartsAfter,
   reportedBroken,
@@ -144,7 +146,10 @@ export const workerSetup = setup({
     isDraining,
     isHeld,
     isNotHeld: not(isHeld),
-    acceptsContainers: stateIn({ idleBehavior: 'run' }),
+    acceptsContainers: and([
+      stateIn({ idleBehavior: 'run' }),
+      ({ context }) => context.setupLostBecause === '',
+    ]),
     isShuttingDown: stateIn({ lifecycle: 'shutdown' }),
     isBooting: or([
       stateIn({ lifecycle: 'booting' }),
@@ -202,6 +207,9 @@ export const workerSetup = setup({
       context.idleBehavior === 'run' &&
       brokenBecause(context, event.listing) !== '',
     succeeded: (_, params: RemoteOutcome) => params.ok,
+    needsSetup: or(['isBooting', ({ context }) => context.setupLostBecause !== '']),
+    lostSetup: ({ context }, params: RunProbeOutcome) =>
+      context.answered && setupLostBecause(context, params) !== '',
     probePassed: ({ context }, params: RunProbeOutcome) => liveProbe(params, context),
     tagsDiffer: ({ context }) => tagsDiffer(context),
     isRunnersActor: ({ context }, params: { actorId: string }) => params.actorId in context.runners,
@@ -267,9 +275,25 @@ export const workerSetup = setup({
       if (!params.ok) return;
       enqueue.assign({
         answered: true,
+        bootId: params.bootId ?? context.bootId,
+        setupLostBecause: '',
         staleSince: trackStaleLocks(context.staleSince, params.listing.stale, context.clock.now()),
       });
       enqueue.raise({ type: 'round.passed', listing: params.listing });
+    }),
+    noteSetupLost: steps<RunProbeOutcome>(({ context, enqueue }, params) => {
+      const because = setupLostBecause(context, params);
+      const failure: RemoteFailure = params.ok
+        ? { ok: false, code: 'rebooted', message: because, stdout: '', stderr: '', expected: true }
+        : { ...params, message: `${because}: ${params.message}` };
+      enqueue.assign({
+        setupLostBecause: because,
+        bootId: params.bootId ?? context.bootId,
+        lastFailure: failure,
+      });
+      // Once at once; when that did not help, at the usual pace.
+      if (context.setupLostBecause === '') enqueue.emit({ type: 'probe.wanted' });
+      enqueue.raise({ type: 'round.failed', failure });
     }),
     raiseRoundFailed: steps<RemoteOutcome>(({ context, enqueue }, params) => {
       const failure = params.ok ? context.round.bootFailure : params;
@@ -321,13 +345,18 @@ export const workerSetup = setup({
       if (event.type !== 'watch.started' && event.type !== 'watch.ended') return;
       const record = context.runners[event.uuid];
       const ended = event.type === 'watch.ended';
+      if (record && isOtherAttempt(record, event.attempt)) return;
       if (record && (record.phase === 'collecting' || (!ended && record.phase === 'running'))) return;
       const kind = record ? (ended ? 'ended' : 'listed') : ended ? 'adoptEnded' : 'adopt';
       const phase = ended ? 'collecting' : 'running';
       enqueue.assign({
         runners: {
           ...context.runners,
-          [event.uuid]: { ...(record ?? { gaveUp: false, queuedAt: undefined }), phase },
+          [event.uuid]: {
+            ...(record ?? { gaveUp: false, queuedAt: undefined }),
+            ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
+            phase,
+          },
         },
         revision: context.revision + 1,
         busyAt: context.clock.now(),
@@ -337,9 +366,10 @@ export const workerSetup = setup({
     }),
     startRunner: steps(({ context, event, enqueue }) => {
       if (event.type !== 'container.assigned' || event.uuid in context.runners) return;
-      const { uuid, queuedAt } = event;
+      const { uuid, queuedAt, attempt } = event;
+      const named = attempt === undefined ? {} : { attempt };
       enqueue.assign({
-        runners: { ...context.runners, [uuid]: { phase: 'starting', gaveUp: false, queuedAt } },
+        runners: { ...context.runners, [uuid]: { phase: 'starting', gaveUp: false, queuedAt, ...named } },
         served: context.served + 1,
       });
       spawnRunner(enqueue, context, uuid, 'assigned');
@@ -359,7 +389,8 @@ export const workerSetup = setup({
         lastContainerUuid: event.uuid,
         failedStarts,
       });
-      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, queuedMs, outcome });
+      const named = record.attempt === undefined ? {} : { attempt: record.attempt };
+      enqueue.emit({ type: 'container.startReturned', uuid: event.uuid, ...named, queuedMs, outcome });
       if (outcome.ok) return;
       enqueue.emit({ type: 'probe.wanted' });
       const because = brokenByStarts(outcome, failedStarts, context.settings.maxFailedStarts);
@@ -437,6 +468,8 @@ export function initialWorkerContext(input: WorkerInput): WorkerContext {
     lastFailure: undefined,
     answered: false,
     destroyConfirmed: false,
+    bootId: '',
+    setupLostBecause: '',
     runners: {},
     staleSince: {},
     tagsInFlight: undefined,

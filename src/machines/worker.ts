@@ -422,7 +422,7 @@ export const workerMachine = workerSetup.createMachine({
           always: { guard: 'isShuttingDown', target: 'stopped' },
           on: {
             'probe.due': [
-              { guard: 'isBooting', target: 'bootProbing', actions: 'beginRound' },
+              { guard: 'needsSetup', target: 'bootProbing', actions: 'beginRound' },
               { target: 'runProbing', actions: 'beginRound' },
             ],
           },
@@ -498,13 +498,19 @@ export const workerMachine = workerSetup.createMachine({
           },
         },
         runProbing: {
-          description: 'Asks which containers are there. Ends with the answer or its deadline (P-11..P-16).',
+          description:
+            'Asks which containers are there. Ends with the answer or its deadline (P-11..P-16). When the instance rebooted or the runner program is gone, the next round puts it in place first, and nothing new is begun before that.',
           always: { guard: 'isShuttingDown', target: 'stopped' },
           invoke: {
             id: 'runProbe',
             src: 'runProbe',
             input: ({ context }) => ({ instanceId: context.instance.id }),
             onDone: [
+              {
+                guard: { type: 'lostSetup', params: ({ event }) => event.output },
+                target: 'resting',
+                actions: { type: 'noteSetupLost', params: ({ event }) => event.output },
+              },
               {
                 guard: { type: 'probePassed', params: ({ event }) => event.output },
                 target: 'resting',

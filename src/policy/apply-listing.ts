@@ -8,6 +8,8 @@ export interface RunnerRecord {
   gaveUp: boolean;
   /** When its owner asked for it, epoch ms; `undefined` for one found on the instance. */
   queuedAt: number | undefined;
+  /** Which attempt it is, where that is known. */
+  attempt?: number;
 }
 
 export type RunnerRecords = Readonly<Record<string, RunnerRecord>>;
@@ -19,7 +21,13 @@ export interface ListingChange {
   kind: 'adopt' | 'adoptEnded' | 'listed' | 'ended' | 'missing';
 }
 
-/** Makes the records agree with a listing (P-18, R-6, R-7). No changes: the records are the same object. */
+/** What was reported is a process or a result of another attempt than the record is about. */
+export function isOtherAttempt(record: RunnerRecord, attempt: number | undefined): boolean {
+  return record.attempt !== undefined && attempt !== undefined && record.attempt !== attempt;
+}
+
+/** Makes the records agree with a listing (P-18, R-6, R-7). What belongs to another attempt
+ * than a record is not what the record waits for: it is taken up once the record is over. No changes: the records are the same object. */
 export function applyListing(
   records: RunnerRecords,
   listing: RunnerListing,
@@ -28,19 +36,32 @@ export function applyListing(
   const changes: ListingChange[] = [];
   const next: Record<string, RunnerRecord> = { ...records };
   const present = new Set(listing.live);
+  const named = (uuid: string): { attempt?: number } => {
+    const attempt = listing.attempts?.[uuid];
+    return attempt === undefined ? {} : { attempt };
+  };
+  const isOther = (uuid: string): boolean => {
+    const record = records[uuid];
+    return record !== undefined && isOtherAttempt(record, listing.attempts?.[uuid]);
+  };
   for (const uuid of listing.live) {
+    if (isOther(uuid)) {
+      present.delete(uuid);
+      continue;
+    }
     const record = next[uuid];
     if (!record) changes.push({ uuid, kind: 'adopt' });
     else if (record.phase === 'starting') changes.push({ uuid, kind: 'listed' });
-    if (!record || record.phase === 'starting') next[uuid] = { ...(record ?? found), phase: 'running' };
+    if (!record || record.phase === 'starting')
+      next[uuid] = { ...(record ?? found), ...named(uuid), phase: 'running' };
   }
   for (const uuid of collects ? listing.ended : []) {
-    if (present.has(uuid)) continue;
+    if (present.has(uuid) || isOther(uuid)) continue;
     present.add(uuid);
     const record = next[uuid];
     if (record?.phase === 'collecting') continue;
     changes.push({ uuid, kind: record ? 'ended' : 'adoptEnded' });
-    next[uuid] = { ...(record ?? found), phase: 'collecting' };
+    next[uuid] = { ...(record ?? found), ...named(uuid), phase: 'collecting' };
   }
   for (const [uuid, record] of Object.entries(records)) {
     if (record.phase !== 'running' || present.has(uuid)) continue;

@@ -22,6 +22,12 @@ export interface PlanInput {
     /** How many create calls would be accepted now. */
     creatable: number;
     createHeldUntil: number | undefined;
+    /** What may be given up at quota for those that need another type; not given: `vcpus`. */
+    room?: RoomAtQuota;
+    /** Why no instance may be made at quota, and until when; for people. */
+    quotaHold?: { because: string; until: number | undefined } | undefined;
+    /** The breaker that says that the type cannot be had, and until when; for people. */
+    capacityHold?(type: InstanceType): { key: string; until: number | undefined } | undefined;
     /** Protected mode: nothing is asked for until then. */
     protection?: { because: string; until: number | undefined } | undefined;
   };
@@ -36,6 +42,12 @@ export interface PlanInput {
   /** Known workers, without the ones being created. */
   totalInstances: number;
 }
+
+/**
+ * `vcpus`: as many VCPUs as the new instance has, for the provider may count those; `one`: one instance; `held`: none,
+ * as a trial is under way or the last time was in vain.
+ */
+export type RoomAtQuota = 'vcpus' | 'one' | 'held';
 
 export type PlanAction =
   | { kind: 'lock'; uuid: string; because: string }
@@ -77,6 +89,9 @@ export function plan(input: PlanInput): Plan {
 function servedReason(state: string, { exitedAt }: RunningView): WaitReason {
   return state === 'Queued' || exitedAt !== undefined ? { code: 'previous-attempt' } : { code: 'preparing' };
 }
+
+/** So many queued containers are looked through for one that locked ones stand in the way of. */
+const mostNewcomers = 1_000;
 
 /** Of what counts as one type for the provider. */
 function capacityKey({ providerType, preemptible }: InstanceType): string {
@@ -263,16 +278,26 @@ class Pass {
 
   /**
    * At quota, instances that nobody uses make way for one that needs another type. Only when there are too few of them
-   * does everyone after it wait as well, or smaller ones would keep the instances busy that it waits for (SC-53, SC-82).
+   * does everyone after it wait as well, or smaller ones would keep the instances busy that it waits for (SC-53, SC-82);
+   * not for a type that was lacking last.
    */
   #makeRoom(instanceType: InstanceType): undefined | 'stop' {
+    const { room = 'vcpus', isOnTrial } = this.#input.limits;
+    if (room === 'held') return this.#awaitRoom(this.#instances.hasRoom());
+    const isTrial = isOnTrial(instanceType);
     this.#claimTrial(instanceType);
-    const { victims, isEnough } = this.#instances.makeRoom(Math.max(1, instanceType.vcpus));
+    const { victims, isEnough } = this.#instances.makeRoom(
+      room === 'one' ? 1 : Math.max(1, instanceType.vcpus),
+    );
     for (const { instanceId } of victims) {
       const because = `at quota, and ${instanceType.name} is needed first`;
       this.#actions.push({ kind: 'shutdown', instanceId, because });
     }
-    if (!isEnough) return 'stop';
+    return this.#awaitRoom(isEnough || isTrial);
+  }
+
+  #awaitRoom(mayOthersGoOn: boolean): undefined | 'stop' {
+    if (!mayOthersGoOn) return 'stop';
     this.#awaitingRoom++;
     return undefined;
   }
@@ -285,7 +310,20 @@ class Pass {
 
   #typesAtCapacity(entry: QueueEntry): WaitReason {
     const instanceTypes = entry.instanceTypes.map(({ name }) => name).join(', ');
-    return { code: 'types-at-capacity', position: ++this.#position, instanceTypes };
+    return {
+      code: 'types-at-capacity',
+      position: ++this.#position,
+      instanceTypes,
+      ...this.#nextTrial(entry),
+    };
+  }
+
+  /** The breaker of its types that is tried again first. */
+  #nextTrial({ instanceTypes }: QueueEntry): { breaker?: string; until?: number | undefined } {
+    const { capacityHold } = this.#input.limits;
+    const holds = instanceTypes.flatMap((type) => capacityHold?.(type) ?? []);
+    const [first] = holds.sort((a, b) => (a.until ?? 0) - (b.until ?? 0));
+    return first ? { breaker: first.key, until: first.until } : {};
   }
 
   #uncreatable(): WaitReason {
@@ -317,22 +355,35 @@ class Pass {
     if (this.#isExplained) return this.#waits;
     this.#isExplained = true;
     this.#walk(true);
-    const code = this.#input.limits.atQuota ? 'cloud-limit' : 'cluster-limit';
+    const { atQuota, quotaHold } = this.#input.limits;
     for (const [index, { container }] of this.#order.entries.entries()) {
       const { uuid, state } = container;
       if (this.#waits[index] || (state !== 'Queued' && state !== 'Locked')) continue;
       if (index >= this.#end && this.#input.running.has(uuid)) continue;
-      this.#waits[index] = { code, position: ++this.#position };
+      const position = ++this.#position;
+      this.#waits[index] = atQuota
+        ? { code: 'cloud-limit', position, ...quotaHold }
+        : { code: 'cluster-limit', position };
     }
     return this.#waits;
   }
 
-  /** The first in line stays locked while there are instances, so that waiting costs it no attempts (SC-80, SC-81). */
+  /**
+   * Who is locked waits for quota as well as one that is queued, and giving the lock up may cost an attempt: only those
+   * give it up that stand in the way of a newcomer of higher priority (SC-12, SC-81). The first in line keeps it for as
+   * long as there is any instance (SC-80).
+   */
   #unlockExcess(): void {
-    const skip = this.#input.totalInstances > 0 && this.#awaitingRoom === 0 ? 1 : 0;
     const { entries, firstIdle } = this.#order;
+    const skip = this.#awaitingRoom === 0 ? 1 : 0;
     const overQuota = this.#end === Infinity ? [] : entries.slice(this.#end + skip, firstIdle);
-    for (const { container } of [...this.#overSupervisors, ...overQuota]) {
+    const newcomer = overQuota.length === 0 ? undefined : this.#firstNewcomer();
+    const inTheWay = overQuota.filter(
+      ({ container }) => newcomer !== undefined && container.priority < newcomer,
+    );
+    const first =
+      this.#end < entries.length && this.#input.instances.length === 0 ? [entries[this.#end]!] : [];
+    for (const { container } of new Set([...this.#overSupervisors, ...first, ...inTheWay])) {
       if (container.state !== 'Locked' || this.#input.running.has(container.uuid)) continue;
       this.#actions.push({
         kind: 'unlock',
@@ -340,5 +391,17 @@ class Pass {
         because: 'no room for it within the limits',
       });
     }
+  }
+
+  /** The priority of the first that is queued and could have an instance if there were quota. */
+  #firstNewcomer(): bigint | undefined {
+    const { entries, firstIdle } = this.#order;
+    const first = entries.slice(firstIdle, firstIdle + mostNewcomers).find((entry) => {
+      const { state, priority, scheduling } = entry.container;
+      if (state !== 'Queued' || priority < 1n || (scheduling.notBeforeAt ?? 0) > this.#input.now)
+        return false;
+      return this.#availableType(entry) !== undefined;
+    });
+    return first?.container.priority;
   }
 }

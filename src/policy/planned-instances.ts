@@ -57,8 +57,9 @@ export class PlannedInstances {
     }
     this.#all.sort(byPlace);
     for (const instance of this.#all) {
-      const { workerState, idleBehavior, isOrphan } = instance.view;
-      if (usable.has(workerState) && idleBehavior === 'run' && !isOrphan) this.#index(instance);
+      const { workerState, idleBehavior, isOrphan, isBeingSetUp } = instance.view;
+      const isUsable = usable.has(workerState) && !isOrphan && !isBeingSetUp;
+      if (isUsable && idleBehavior === 'run') this.#index(instance);
     }
   }
 
@@ -161,6 +162,15 @@ export class PlannedInstances {
       if (instance.view.workerState !== 'shutdown') victims.push(instance.view);
     }
     return { victims, isEnough: true };
+  }
+
+  /** Some instance may take a container still, if only a small one. */
+  hasRoom(): boolean {
+    for (const instances of this.#byType.values()) {
+      if (instances.some((each) => each.left >= 1 && !this.#isFull(each) && each.capacity.vcpus > 0))
+        return true;
+    }
+    return false;
   }
 
   #isFull({ containers }: PlannedInstance): boolean {

@@ -1,4 +1,5 @@
 import type { RunningView } from '../actors/pool.js';
+import { placeOf, type Stray } from './claims.js';
 import type { Container } from '../domain/container.js';
 import type { QueueEntry, QueueSnapshot } from '../queue/queue.js';
 
@@ -16,13 +17,20 @@ export type SyncAction =
   | { kind: 'lost'; uuid: string; because: string; hasFailed?: true }
   | { kind: 'kill'; uuid: string; because: string }
   | { kind: 'forget'; uuid: string }
+  /** The instance has it, and the queue placed it on another one. */
+  | { kind: 'disown'; uuid: string; stray: Stray; because: string }
   | { kind: 'requeue'; uuid: string; because: string; hasFailed?: true };
 
 /** Where queue and pool disagree, and what to do about it (SY-1..SY-6). */
 export function syncActions({ queue, running, mayRunUnseen, notable }: SyncInput): SyncAction[] {
   const actions: SyncAction[] = [];
   for (const { container } of notable ?? queue.entries.values()) {
-    const process = running.get(container.uuid);
+    const { uuid } = container;
+    const seen = running.get(uuid);
+    const place = placeOf(container);
+    const isElsewhere = seen !== undefined && place !== undefined && seen.instanceId !== place;
+    if (isElsewhere) actions.push(disown({ ...seen, uuid }, place));
+    const process = isElsewhere ? undefined : seen;
     const isFresh = process?.exitedAt !== undefined && queue.threshold > process.exitedAt;
     const action = syncOne({ container, process, isFresh, mayRunUnseen });
     if (action) actions.push(action);
@@ -31,6 +39,12 @@ export function syncActions({ queue, running, mayRunUnseen, notable }: SyncInput
     if (!queue.entries.has(uuid)) actions.push({ kind: 'kill', uuid, because: 'it is not in the queue' });
   }
   return actions;
+}
+
+/** What becomes of a process on an instance that the queue did not place the container on. */
+export function disown(stray: Stray, place: string): SyncAction {
+  const because = `the queue places the container on ${place}`;
+  return { kind: 'disown', uuid: stray.uuid, stray, because };
 }
 
 interface One {

@@ -10,13 +10,20 @@ export type WaitReason =
   | { code: 'previous-attempt' }
   | { code: 'new-instance'; instanceType: string }
   | { code: 'locking' }
-  | { code: 'types-at-capacity'; position: number; instanceTypes: string }
+  | {
+      code: 'types-at-capacity';
+      position: number;
+      instanceTypes: string;
+      /** Of its types, the breaker that is tried again first, and when. */
+      breaker?: string;
+      until?: number | undefined;
+    }
   | { code: 'paced'; position: number; retryAt: number | undefined }
   | { code: 'protected'; position: number; until: number | undefined; because: string }
   | { code: 'backing-off'; until: number }
   /** Every instance that could take it failed to start it a while ago. */
   | { code: 'avoiding'; until: number }
-  | { code: 'cloud-limit'; position: number }
+  | { code: 'cloud-limit'; position: number; because?: string; until?: number | undefined }
   | { code: 'cluster-limit'; position: number };
 
 /** What holds it up, in one sentence for a tired operator. */
@@ -43,7 +50,7 @@ function sentenceOf(reason: WaitReason): string {
     case 'locking':
       return 'It was chosen to run and is being locked.';
     case 'types-at-capacity':
-      return `none of the instance types that fit (${reason.instanceTypes}) can be had at present.`;
+      return `the provider has none of the instance types that fit (${reason.instanceTypes}) now.`;
     case 'paced':
       return reason.retryAt === undefined
         ? 'as many requests for instances as may be are under way.'
@@ -55,7 +62,7 @@ function sentenceOf(reason: WaitReason): string {
     case 'avoiding':
       return 'It could not be started on the only instance that could take it; that one is tried again after a pause.';
     case 'cloud-limit':
-      return 'no more instances may be made at present (quota or maxInstances).';
+      return `no more instances can be created: ${reason.because ?? 'quota or pool.maxInstances'}.`;
     case 'cluster-limit':
       return 'as many containers as may run at present do.';
   }
@@ -77,7 +84,7 @@ export function unblocks(reason: WaitReason): string {
     case 'new-instance':
       return 'The end of the boot: "longshore instances" shows how far it is.';
     case 'types-at-capacity':
-      return 'Capacity at the provider, tried again by itself ("longshore breakers" shows when), or more instance types that fit.';
+      return `Capacity at the provider, tried again ${reason.until === undefined ? 'by itself' : `at ${timeText(reason.until)} (breaker "${reason.breaker}")`}, or more instance types that fit.`;
     case 'paced':
       return reason.retryAt === undefined
         ? 'The answer to a request under way, or a larger pool.maxConcurrentCreates.'
@@ -89,7 +96,7 @@ export function unblocks(reason: WaitReason): string {
     case 'avoiding':
       return `The end of the pause, at ${timeText(reason.until)}, or another instance that can take it ("longshore explain" on the container shows why the start failed).`;
     case 'cloud-limit':
-      return 'An instance that goes, a larger quota at the provider, or a larger pool.maxInstances.';
+      return `An instance that terminates, ${reason.until === undefined ? '' : `the next trial at ${timeText(reason.until)} (breaker "quota"), `}a larger quota at the provider, or a larger pool.maxInstances.`;
     case 'cluster-limit':
       return 'A container that ends; the limit grows by itself while the server is not overloaded.';
   }

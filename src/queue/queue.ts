@@ -81,6 +81,11 @@ export interface ContainerWork {
   maxRunTimeMs: number;
 }
 
+export interface UnlockOptions {
+  /** The lock is given up for no fault of the container. A controller counts it all the same. */
+  isUncounted?: boolean;
+}
+
 /**
  * The containers that are ready to run, run, or ran lately (Q-1). Reading never waits; changes resolve when they are
  * durable and reject with {@link QueueError} otherwise, having changed nothing.
@@ -95,7 +100,8 @@ export interface Queue {
   takeChanges?(): ReadonlySet<string> | undefined;
   get(uuid: string): Container | undefined;
   lock(uuid: string): Promise<void>;
-  unlock(uuid: string): Promise<void>;
+  /** Counts as a dispatch attempt, which may be the last (CR-15), unless it is said that it does not. */
+  unlock(uuid: string, options?: UnlockOptions): Promise<void>;
   cancel(uuid: string, reason: string): Promise<void>;
   /**
    * The process ended without leaving a result, or its instance is gone: Queued again while attempts remain,

@@ -38,7 +38,7 @@ export function recordedQueue(queue: Queue, observer: QueueObserver): Queue {
     takeChanges: () => queue.takeChanges?.(),
     get: (uuid) => queue.get(uuid),
     lock: (uuid) => queue.lock(uuid),
-    unlock: (uuid) => queue.unlock(uuid),
+    unlock: (uuid, options) => queue.unlock(uuid, options),
     cancel: async (uuid, reason) => {
       await queue.cancel(uuid, reason);
       observer.cancelled(uuid, reason);

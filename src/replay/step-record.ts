@@ -43,6 +43,8 @@ const untold: Omit<WorkerFacts, 'instance' | 'appearedAt' | 'probedAt' | 'busyAt
     lastFailure: undefined,
     answered: false,
     destroyConfirmed: false,
+    bootId: '',
+    setupLostBecause: '',
     runners: {},
     staleSince: {},
     tagsInFlight: undefined,

@@ -1,3 +1,4 @@
+import { argumentFault, isOneLine } from '../domain/argument-limits.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { ContainerWork } from '../queue/queue.js';
 
@@ -61,7 +62,15 @@ function validate({ command, env, image, cwd }: ContainerWork): void {
   if (bad !== undefined) throw new StartDocumentError(`env: "${bad}" is no name of an environment variable`);
   if ([...command, ...Object.values(env), cwd, image].some((value) => value.includes('\0')))
     throw new StartDocumentError('command, env, cwd or image holds a zero byte');
-  if (image !== '') return;
+  const fault = argumentFault(command, env);
+  if (fault) throw new StartDocumentError(`${fault.path.join('.')}: ${fault.message}`);
+  if (image !== '') {
+    const broken = names.find((name) => delicateName.test(name) && !isOneLine(env[name]!));
+    if (broken === undefined) return;
+    throw new StartDocumentError(
+      `env.${broken}: a variable of that name holds no line break when there is an image`,
+    );
+  }
   const [program] = command;
   if (program === undefined || program === '') throw new StartDocumentError('command: nothing to run');
   if (program.includes('=') && names.some((name) => delicateName.test(name)))

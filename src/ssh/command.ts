@@ -97,7 +97,7 @@ export function finishCommand(
     void closed.then(() => {
       signal.removeEventListener('abort', onAbort);
       clearTimeout(grace);
-      if (stdout.frame.status === 0) resolve({ stdout: stdout.text(), stderr: stderr.text() });
+      if (stdout.frame.status === 0) resolve(resultOf(stdout, stderr));
       else reject(failureOf(ending, stdout, stderr));
     });
     if (signal.aborted) return onAbort();
@@ -106,10 +106,15 @@ export function finishCommand(
   });
 }
 
+function resultOf(stdout: FramedOutput, stderr: FramedOutput): CommandResult {
+  const { bootId } = stdout.frame;
+  return { stdout: stdout.text(), stderr: stderr.text(), ...(bootId !== undefined && { bootId }) };
+}
+
 function failureOf(ending: OpenCommand['ending'], stdout: FramedOutput, stderr: FramedOutput): ExecutorError {
   const { frame } = stdout;
   if (!frame.hasBegun) return unframedError(ending, frame.noise, stderr.frame.noise);
-  const result = { stdout: stdout.text(), stderr: stderr.text() };
+  const result = resultOf(stdout, stderr);
   if (frame.status === undefined) return unknownOutcome(ending, result);
   return exitError(frame.status, result);
 }

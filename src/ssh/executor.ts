@@ -11,6 +11,8 @@ export interface ExecutorTarget {
 export interface CommandResult {
   stdout: string;
   stderr: string;
+  /** Another one than before: the host was restarted. Absent where the host tells none. */
+  bootId?: string;
 }
 
 export interface RunOptions {
@@ -146,6 +148,7 @@ export interface ExecutorErrorOptions {
   exitCode?: number;
   stdout?: string;
   stderr?: string;
+  bootId?: string;
   /** Default: as the code says. */
   sent?: boolean;
 }
@@ -167,6 +170,8 @@ export class ExecutorError extends Error {
   readonly exitCode: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** Of the host, where the command began. */
+  readonly bootId: string | undefined;
   /** False: the command did not run. True: it ran, or can have run. */
   readonly sent: boolean;
 
@@ -177,6 +182,7 @@ export class ExecutorError extends Error {
     this.exitCode = options.exitCode;
     this.stdout = options.stdout ?? '';
     this.stderr = options.stderr ?? '';
+    this.bootId = options.bootId;
     this.sent = options.sent ?? !unsentCodes.has(code);
   }
 }

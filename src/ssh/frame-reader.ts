@@ -1,9 +1,8 @@
-import { beginLine } from './frame.js';
-
 /** So much of what came before the frame is kept, to be quoted. */
 const keptNoiseBytes = 4_096;
 /** The end of the line: a status of up to three digits and a newline. */
 const longestEnding = ' end 255\n'.length;
+const bootIdForm = /^ ([0-9a-f-]{36})$/;
 const nothing = Buffer.alloc(0);
 
 /** Takes the output of a command out of its frame, piece by piece. Holds back no more than the length of a marker. */
@@ -15,12 +14,13 @@ export class FrameReader {
   #noise: Buffer = nothing;
   #state: 'before' | 'inside' | 'after' = 'before';
   #status: number | undefined;
+  #bootId: string | undefined;
   /** Bytes that came before the frame. */
   noiseBytes = 0;
 
   constructor(marker: string) {
     this.#marker = marker;
-    this.#begin = Buffer.from(beginLine(marker));
+    this.#begin = Buffer.from(`${marker} begin`);
     this.#endPattern = /^ end (\d{1,3})\n/;
   }
 
@@ -31,6 +31,11 @@ export class FrameReader {
   /** The exit status, once the end of the frame was read. */
   get status(): number | undefined {
     return this.#status;
+  }
+
+  /** Of the host, where it has one. */
+  get bootId(): string | undefined {
+    return this.#bootId;
   }
 
   /** What the host printed before the frame, without control characters: its beginning. */
@@ -50,9 +55,16 @@ export class FrameReader {
         this.#held = data.subarray(rest);
         return nothing;
       }
+      const lineEnd = data.indexOf('\n', at);
+      if (lineEnd < 0) {
+        this.#keepNoise(data.subarray(0, at));
+        this.#held = data.subarray(at);
+        return nothing;
+      }
       this.#keepNoise(data.subarray(0, at));
       this.#state = 'inside';
-      data = data.subarray(at + this.#begin.length);
+      this.#bootId = bootIdForm.exec(data.toString('latin1', at + this.#begin.length, lineEnd))?.[1];
+      data = data.subarray(lineEnd + 1);
     }
     return this.#state === 'inside' ? this.#inside(data) : nothing;
   }

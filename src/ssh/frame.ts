@@ -36,7 +36,8 @@ const inBackground = [
 function frameScript(shell: CommandShell | 'stream'): string {
   const foreground = `( set --; ${shell === 'login' ? inLoginShell : inPosixShell} ); s=$?`;
   return [
-    'm=@$1-$2; shift 2; echo "$m begin" >&2; echo "$m begin"',
+    'm=@$1-$2; shift 2; b=; { read b </proc/sys/kernel/random/boot_id; } 2>/dev/null',
+    'echo "$m begin" >&2; echo "$m begin $b"',
     `if ${decode}; then ${shell === 'stream' ? inBackground : foreground}; else s=$?; fi`,
     'echo "$m end $s" >&2; echo "$m end $s"',
   ].join('; ');
@@ -69,6 +70,6 @@ export function unframeCommand(wire: string): { command: string; marker: string 
   return { command, marker: `@${first}-${second}` };
 }
 
-/** The lines that frame a stream. */
-export const beginLine = (marker: string): string => `${marker} begin\n`;
+/** The lines that frame a stream. A shell on Linux tells the id of the boot after the word `begin`. */
+export const beginLine = (marker: string): string => `${marker} begin \n`;
 export const endLine = (marker: string, status: number): string => `${marker} end ${status}\n`;

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { describeWait } from '../../src/policy/wait-reason.js';
 import { DispatchWorld } from '../support/dispatch-world.js';
 import { container, typeT } from '../support/scheduling-world.js';
 import { deferred, listing } from '../support/worker-world.js';
@@ -25,6 +26,7 @@ describe('locks of an earlier daemon', () => {
     expect(world.calls).toEqual([]);
     await world.pass(1_100);
     expect(world.calls).toContain(`unlock ${c1.uuid}`);
+    expect(world.uncounted).toEqual([c1.uuid]);
   });
 
   it('are judged by what is known last, so that one that runs after all is left alone (T-68, FX-6, W-12)', async () => {
@@ -60,6 +62,51 @@ describe('a scheduling pass', () => {
     Reflect.deleteProperty(pool, 'instances');
     await world.pass(30_000);
     expect(world.passes.at(-1)).toBeUndefined();
+  });
+});
+
+it('charges no attempt for a lock that is given up because there is no quota (T-61, SC-80, CR-16)', async () => {
+  world = new DispatchWorld({ types: [t1] });
+  world.answer = () => Promise.resolve({ ok: false, error: { code: 'quota', message: 'quota exceeded' } });
+  await world.start();
+  const dispatch = world.queue(c1).dispatch();
+  await world.pass();
+  expect([world.calls, world.uncounted]).toEqual([[`unlock ${c1.uuid}`], [c1.uuid]]);
+  await world.pass(1_000);
+  const wait = dispatch.wait(c1.uuid)!;
+  expect(describeWait(wait)).toContain('quota exceeded');
+  expect(wait).toMatchObject({ code: 'cloud-limit', until: 1_000_000 + 60_000 });
+});
+
+describe('a container that two instances have', () => {
+  it('is stopped on the one that the queue does not name, and stays what it is', async () => {
+    world = new DispatchWorld({ types: [t1], maxInstances: 2 });
+    world.add('i-1', t1);
+    world.add('i-2', t1);
+    world.probe = () => listing({ live: [c1.uuid], attempts: { [c1.uuid]: 1 } });
+    await world.start();
+    for (const id of ['i-1', 'i-2']) await world.visit(id);
+    const kills: (string | undefined)[] = [];
+    const { pool } = world;
+    const kill = pool.killContainer.bind(pool);
+    pool.killContainer = (uuid, because, instanceId) => {
+      kills.push(instanceId);
+      return kill(uuid, because, instanceId);
+    };
+    world.queue({ ...container(1, { state: 'Running' }), instanceId: 'i-1', attempt: 2 }).dispatch();
+    await world.pass(1_000);
+    expect(new Set(kills)).toEqual(new Set(['i-2']));
+    expect(world.claims).toEqual([
+      {
+        uuid: c1.uuid,
+        instanceId: 'i-2',
+        attempt: 1,
+        what: 'process',
+        because: 'the queue places the container on i-1',
+      },
+    ]);
+    expect(world.calls).toEqual([]);
+    expect(world.stateOf(c1.uuid)).toBe('Running');
   });
 });
 

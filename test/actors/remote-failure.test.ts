@@ -20,6 +20,7 @@ describe('a remote failure', () => {
       message: 'status 3',
       stdout: 'out',
       stderr: 'err',
+      exitCode: 3,
       expected: true,
     });
   });

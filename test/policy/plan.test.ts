@@ -92,11 +92,33 @@ describe('a scheduling pass', () => {
     const result = world.pass();
     expect(acted(result, 'start')).toEqual([]);
     expect(acted(result, 'shutdown').sort()).toEqual(['i-1', 'i-2']);
-    expect([acted(result, 'create'), acted(result, 'unlock')]).toEqual([[], [2]]);
+    // Both wait for quota alike: giving a lock up helps none of them.
+    expect([acted(result, 'create'), acted(result, 'unlock')]).toEqual([[], []]);
     world.atQuota = false;
     world.memory = { maxContainers: 10, instancesWithinQuota: 0, heeded503At: 0 };
     const free = world.pass();
     expect([acted(free, 'start'), acted(free, 'create'), acted(free, 'unlock')]).toEqual([[2], ['t3'], []]);
+  });
+
+  it('unlocks at quota only those that are in the way of one with a higher priority, the first in line never (SC-12, SC-80, SC-81)', () => {
+    const world = new SchedulingWorld(upTo16);
+    world.instance('t1', 'running', 20);
+    world.add(container(20, { state: 'Running' }), ...[3, 4, 5, 6].map((n) => container(n)));
+    world.atQuota = true;
+    for (const priority of [2n, 3n]) {
+      world.add(container(11, { state: 'Queued', priority }));
+      expect(acted(world.pass(), 'unlock')).toEqual([]);
+    }
+    world.add(container(11, { state: 'Queued', priority: 5n }));
+    expect(acted(world.pass(), 'unlock')).toEqual([4, 3]);
+    world.add(container(11, { state: 'Queued', priority: 50n }));
+    expect(acted(world.pass(), 'unlock')).toEqual([5, 4, 3]);
+    // One that could not have an instance anyway, or pauses, stands behind nobody.
+    world.add(container(11, { state: 'Queued', priority: 50n, vcpus: 16 }));
+    world.full.add('t16');
+    expect(acted(world.pass(), 'unlock')).toEqual([]);
+    world.add(container(11, { state: 'Queued', priority: 50n, notBeforeAt: world.now + 1 }));
+    expect(acted(world.pass(), 'unlock')).toEqual([]);
   });
 
   it('takes no instance away at quota for one whose types cannot be had anyway (SC-42, SC-53, SC-54)', () => {
@@ -119,7 +141,7 @@ describe('a scheduling pass', () => {
     world.atQuota = true;
     const result = world.pass();
     expect(acted(result, 'shutdown')).toEqual(['i-2']);
-    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[3, 2], [1]]);
+    expect([acted(result, 'start'), acted(result, 'unlock')]).toEqual([[3, 2], []]);
     expect(waitOf(result, 9)).toMatchObject({ code: 'cloud-limit', position: 1 });
   });
 

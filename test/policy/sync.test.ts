@@ -54,6 +54,26 @@ describe('where queue and pool disagree', () => {
     },
   );
 
+  it.each([
+    ['a process', alive, true, 'disown'],
+    ['a process, while its own instance is gone', alive, false, 'disown lost'],
+    ['an exit', exited, false, 'disown lost'],
+    ['a result on its way', { ...alive, phase: 'ending' }, true, 'disown'],
+  ] as const)(
+    'holds %s on another instance than the queue names for no sign of it',
+    (_, process, may, kinds) => {
+      const world = new SchedulingWorld([typeT(1)]);
+      world.add({ ...container(1, { state: 'Running' }), instanceId: 'i-2', attempt: 2 });
+      const queue = { entries: world.entries, threshold: 200 };
+      const actions = syncActions({ queue, running: new Map([[uuid, process]]), mayRunUnseen: () => may });
+      expect(actions.map(({ kind }) => kind).join(' ')).toBe(kinds);
+      expect(actions[0]).toMatchObject({
+        stray: { uuid, instanceId: 'i-1' },
+        because: 'the queue places the container on i-2',
+      });
+    },
+  );
+
   it('kills what is not in the queue (T-74)', () => {
     const queue = { entries: new Map(), threshold: 200 };
     const actions = syncActions({ queue, running: new Map([[uuid, alive]]), mayRunUnseen: () => false });

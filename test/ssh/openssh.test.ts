@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Executor } from '../../src/ssh/executor.js';
@@ -45,7 +45,10 @@ describe('the executor against OpenSSH', () => {
   it('runs commands with input, environment and exit status (T-72, X-2)', async () => {
     const command = 'printf "%s|" "$TESTVAR"; cat; echo oops >&2; exit "$(cat /dev/null; echo 0)"';
     const result = await executor.run(command, { stdin: 'in', env: { TESTVAR: 'v' }, timeoutMs, signal });
-    expect(result).toEqual({ stdout: 'v|in', stderr: 'oops\n' });
+    expect(result).toMatchObject({ stdout: 'v|in', stderr: 'oops\n' });
+    expect(result.bootId ?? '').toBe(
+      (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim(),
+    );
     await expect(executor.run('exit 7', { timeoutMs, signal })).rejects.toMatchObject({
       code: 'exit',
       exitCode: 7,

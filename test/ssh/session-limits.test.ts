@@ -1,4 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, type TestContext } from 'vitest';
 import { systemClock, type Clock } from '../../src/domain/clock.js';
 import type { CommandStream, Executor } from '../../src/ssh/executor.js';
@@ -120,13 +123,20 @@ describe('a server that allows one session', () => {
 
   it('is named when a command gets no session in time, and the command was not sent', async (context) => {
     const { executor } = await hostOf(context, 1);
-    const long = executor.run('sleep 2', { timeoutMs, signal });
-    const refused = executor.run('true', { timeoutMs: 800, signal });
-    await expect(refused).rejects.toMatchObject({
+    const folder = await mkdtemp(join(tmpdir(), 'longshore-sessions-'));
+    closers.push(() => rm(folder, { recursive: true }));
+    const [begun, over] = [join(folder, 'begun'), join(folder, 'over')];
+    const long = executor.run(`>${begun}; until [ -e ${over} ]; do sleep 0.1; done`, { timeoutMs, signal });
+    await expect.poll(() => existsSync(begun), { timeout: timeoutMs }).toBe(true);
+    // One that is cut off while the server is being asked counts as sent, since that cannot be known.
+    const refused = (): Promise<unknown> =>
+      executor.run('true', { timeoutMs: 1_500, signal }).catch((error: unknown) => error);
+    await expect.poll(refused, { timeout: timeoutMs, interval: 1 }).toMatchObject({
       code: 'session-limit',
       sent: false,
       message: expect.stringContaining('MaxSessions') as string,
     });
+    await writeFile(over, '');
     await long;
   });
 });

@@ -138,6 +138,23 @@ export function storeContract(name: string, source: StoreSource): void {
       expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', lockCount: 2 });
     });
 
+    it('charges no dispatch attempt for a lock that is given up for no fault of the container (CR-15, CR-16)', async () => {
+      const uuid = await submit();
+      for (let each = 0; each < 5; each++) {
+        await store.lock(uuid);
+        await store.unlock(uuid, { isUncounted: true });
+      }
+      expect(await store.find(uuid)).toMatchObject({ state: 'Queued', lockCount: 0 });
+      await store.lock(uuid);
+      await store.unlock(uuid);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Queued', lockCount: 1 });
+      await store.lock(uuid);
+      await store.unlock(uuid, { isUncounted: true });
+      await store.lock(uuid);
+      await store.unlock(uuid);
+      expect(await store.find(uuid)).toMatchObject({ state: 'Cancelled', lockCount: 2 });
+    });
+
     it('forgets only what is final or Queued with priority 0 (T-16, Q-7)', async () => {
       const [running, locked, queued, idle, complete, cancelled] = (
         await store.submit([request, request, request, { ...request, priority: 0n }, request, request])

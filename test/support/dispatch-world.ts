@@ -1,7 +1,14 @@
 import { Dispatch } from '../../src/actors/dispatch.js';
 import { StartFailures } from '../../src/actors/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
-import type { Queue, QueueEntry, QueueSnapshot, ResultVerdict } from '../../src/queue/queue.js';
+import type {
+  Queue,
+  QueueEntry,
+  QueueSnapshot,
+  RefusedClaim,
+  ResultVerdict,
+  UnlockOptions,
+} from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld, type PoolWorldOptions } from './pool-world.js';
@@ -13,6 +20,9 @@ export class DispatchWorld extends PoolWorld implements Queue {
   readonly calls: string[] = [];
   /** What ended each pass early; `undefined`: nothing. */
   readonly passes: unknown[] = [];
+  /** Locks given up that count as no attempt. */
+  readonly uncounted: string[] = [];
+  readonly claims: RefusedClaim[] = [];
   threshold = 1;
   readonly failures = new StartFailures(this.clock);
   /** What every change of the queue waits for. */
@@ -68,6 +78,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
         failed: () => {},
         fetchFailed: () => {},
         passed: (failure) => void this.passes.push(failure?.error),
+        claimRefused: (claim) => this.claims.push(claim),
       },
     });
     this.#dispatch.start();
@@ -112,7 +123,8 @@ export class DispatchWorld extends PoolWorld implements Queue {
     return this.#change('lock', uuid, 'Locked');
   }
 
-  unlock(uuid: string): Promise<void> {
+  unlock(uuid: string, { isUncounted = false }: UnlockOptions = {}): Promise<void> {
+    if (isUncounted) this.uncounted.push(uuid);
     return this.#change('unlock', uuid, 'Queued');
   }
 

@@ -4,7 +4,7 @@ import type { WorkerState } from '../../src/domain/instance.js';
 import { noGpu, type GpuSpec, type InstanceType } from '../../src/domain/instance-type.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { initialPlanMemory, type PlanMemory } from '../../src/policy/container-limit.js';
-import { plan, type Plan, type PlanAction } from '../../src/policy/plan.js';
+import { plan, type Plan, type PlanAction, type RoomAtQuota } from '../../src/policy/plan.js';
 import type { QueueEntry } from '../../src/queue/queue.js';
 
 export const gibibyte = 2 ** 30;
@@ -81,6 +81,10 @@ export class SchedulingWorld {
   onTrial = new Set<string>();
   isFull: (type: InstanceType) => boolean = (type) => this.full.has(type.name);
   protection: { because: string; until: number | undefined } | undefined;
+  isOnTrial: (type: InstanceType) => boolean = ({ name }) => this.onTrial.has(name);
+  room: RoomAtQuota = 'vcpus';
+  quotaHold: { because: string; until: number | undefined } | undefined;
+  capacityHold: { key: string; until: number | undefined } | undefined;
   creatable = Infinity;
   memory: PlanMemory = initialPlanMemory({ initialQuotaEstimate: 0 }, 10);
   readonly avoided = new Map<string, ReadonlyMap<string, number>>();
@@ -169,7 +173,10 @@ export class SchedulingWorld {
       limits: {
         atQuota: this.atQuota,
         atCapacity: (type) => this.isFull(type),
-        isOnTrial: ({ name }) => this.onTrial.has(name),
+        isOnTrial: (type) => this.isOnTrial(type),
+        room: this.room,
+        quotaHold: this.quotaHold,
+        capacityHold: () => this.capacityHold,
         creatable: this.creatable,
         createHeldUntil: undefined,
         protection: this.protection,

@@ -104,9 +104,9 @@ it(
       await expect.poll(() => stateOf(killed), patient).toBe('Running');
       const waits = await submit('waits');
       await expectText(waits, [
-        'It is number 1 in line: no more instances may be made at present',
+        'It is number 1 in line: no more instances can be created: pool.maxInstances (',
         `Container ${waits} (waits) is`,
-        'What ends that: An instance that goes, a larger quota at the provider, or a larger pool.maxInstances.',
+        'What ends that: An instance that terminates, a larger quota at the provider, or a larger pool.maxInstances.',
       ]);
 
       const instanceOf = async (uuid: string): Promise<string> =>

@@ -28,10 +28,13 @@ export function lockRow(row: ContainerRow): RowChange {
   return { state: 'Locked', lock_count: row.lock_count + 1 };
 }
 
-/** CR-13, CR-15; `maxDispatchAttempts` 0: no limit. */
-export function unlockRow(row: ContainerRow, maxDispatchAttempts: number, now: number): RowChange {
+/** CR-13, CR-15; `mostLocks` 0: no limit; `undefined`: this lock does not count. */
+export function unlockRow(row: ContainerRow, mostLocks: number | undefined, now: number): RowChange {
   requireState(row, 'unlock', ['Locked']);
-  if (maxDispatchAttempts > 0 && row.lock_count >= maxDispatchAttempts) {
+  if (mostLocks === undefined) {
+    return { state: 'Queued', instance_id: '', lock_count: Math.max(0, row.lock_count - 1) };
+  }
+  if (mostLocks > 0 && row.lock_count >= mostLocks) {
     const text = `it failed to start: its turn came ${row.lock_count} times, and no instance could take it`;
     return cancelRow(row, text, now);
   }

@@ -84,6 +84,17 @@ export interface DriverRecordTable {
   version: number;
 }
 
+/** An instance that is, or lately was, in the provider's list. */
+export interface SightingTable {
+  instance_id: string;
+  /** When it was asked for, or first seen where that is not known. */
+  first_seen_at: number;
+  /** When a daemon last began to look after it. */
+  seen_at: number;
+  instance_type: string;
+  price_per_hour: number;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
@@ -106,4 +117,5 @@ export interface StoreSchema {
   intents: IntentTable;
   driver_records: DriverRecordTable;
   store_identity: StoreIdentityTable;
+  sightings: SightingTable;
 }

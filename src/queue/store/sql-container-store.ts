@@ -16,6 +16,7 @@ import {
   type RevertedStart,
   type QueueSnapshot,
   type ResultVerdict,
+  type UnlockOptions,
 } from '../queue.js';
 import { ContainerChanges, type WantedChange } from './container-changes.js';
 import { containerRow, countByState, countFailed, readOutput, readPage } from './container-reads.js';
@@ -196,9 +197,11 @@ export class SqlContainerStore implements ContainerStore {
     await this.#lead(uuid, lockRow);
   }
 
-  async unlock(uuid: string): Promise<void> {
+  async unlock(uuid: string, { isUncounted = false }: UnlockOptions = {}): Promise<void> {
     const { maxDispatchAttempts, clock } = this.#options;
-    await this.#lead(uuid, (row) => unlockRow(row, maxDispatchAttempts, clock.now()));
+    await this.#lead(uuid, (row) =>
+      unlockRow(row, isUncounted ? undefined : maxDispatchAttempts, clock.now()),
+    );
   }
 
   /** Also an owner's wish: it holds whoever leads. */

@@ -1,3 +1,4 @@
+import { argumentFault } from '../../domain/argument-limits.js';
 import { containerUuidFrom } from '../../domain/ids.js';
 import type { ContainerRequest } from '../container-store.js';
 import { QueueError } from '../queue.js';
@@ -93,6 +94,8 @@ function checkRequest(request: ContainerRequest, index: number): void {
   }
   const words = [...command, ...Object.entries(env).flat()];
   if (words.some((word) => word.includes('\0'))) fail('command or env', 'has a zero byte');
+  const fault = argumentFault(command, env);
+  if (fault) fail(fault.path.join('.'), fault.message);
   if (Object.keys(env).some((name) => name === '' || name.includes('='))) fail('env', 'has a wrong name');
 }
 

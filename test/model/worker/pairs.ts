@@ -19,6 +19,11 @@ export const workerPairRules: PairRules = {
       because: 'a connection that was made again says nothing new',
     },
     {
+      states: /lifecycle\.(idle|running)/,
+      events: /boot\.succeeded|runner\.copied/,
+      because: 'what was lost is put in place again, which is no stage of a boot',
+    },
+    {
       states: /lifecycle\.(unknown|orphaned)/,
       events: /boot\.succeeded|runner\.copied/,
       because: 'nobody counts the boot stages of an instance that was found',
@@ -68,9 +73,9 @@ export const workerPairRules: PairRules = {
       because: 'nothing answers without an address, and a boot succeeds once',
     },
     {
-      states: /lifecycle\.(idle|running|shutdown\..*)/,
+      states: /lifecycle\.shutdown\..*/,
       events: /boot\.succeeded|runner\.copied/,
-      because: 'a visit in service asks for containers alone (P-6)',
+      because: 'an instance that is to go is not visited (P-6)',
     },
     {
       states: /lifecycle\.booting\.(?!booted).*/,
@@ -93,9 +98,9 @@ export const workerPairRules: PairRules = {
       because: 'a broken report is only acted on while the instance is to run (W-26)',
     },
     {
-      states: /lifecycle\.(unknown|orphaned)|probe\.(bootProbing|copying)/,
+      states: /lifecycle\.(unknown|orphaned)/,
       events: /runner\.startReturned/,
-      because: 'containers are started in service only, and visits there do not boot',
+      because: 'containers are started in service only',
     },
     {
       states: /lifecycle\.idle/,

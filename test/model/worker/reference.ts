@@ -61,6 +61,8 @@ export class WorkerReference implements Reference, ContainerHost {
   #shutdownBecause = '';
   #lastFailure = '';
   #hasAnswered = false;
+  /** The runner program has to be put in place again. */
+  #isSetupLost = false;
   #isDestroyConfirmed = false;
   #outcome: BootOutcome | undefined;
   #missed = 0;
@@ -224,7 +226,8 @@ export class WorkerReference implements Reference, ContainerHost {
   #beginRound(): void {
     if (this.#probe !== 'resting' || this.#life === 'shutdown') return;
     this.#round = { startedAt: this.deadlines.now, changes: this.#changes, bootFailed: false };
-    this.#visit(this.#life === 'booting' || this.#isFound() ? 'boot' : 'run');
+    const isSetUp = this.#life !== 'booting' && !this.#isFound() && !this.#isSetupLost;
+    this.#visit(isSetUp ? 'run' : 'boot');
   }
 
   #visit(step: 'boot' | 'copy' | 'run'): void {
@@ -249,10 +252,11 @@ export class WorkerReference implements Reference, ContainerHost {
 
   #runProbed(answer: string): void {
     const heard = hear(answer);
-    if (answer !== 'fault') this.say(`metric run-probe 5 ${answer !== 'fail'}`);
+    if (answer !== 'fault') this.say(`metric run-probe 5 ${answer !== 'fail' && answer !== 'gone'}`);
+    if (answer === 'gone' && this.#hasAnswered) return this.#setupWasLost();
     this.#rest();
     if (!heard) {
-      if (answer === 'fail') this.#lastFailure = failureText;
+      if (answer !== 'fault') this.#lastFailure = failureText;
       return this.#roundFailed();
     }
     this.#hasAnswered = true;
@@ -262,7 +266,17 @@ export class WorkerReference implements Reference, ContainerHost {
       return this.#roundFailed();
     }
     this.#noteStale(heard);
+    this.#isSetupLost = false;
     this.#roundPassed(heard);
+  }
+
+  /** The next round puts the program in place first: at once, or at the usual pace when that did not help. */
+  #setupWasLost(): void {
+    if (!this.#isSetupLost) this.say('pool probe.wanted');
+    this.#isSetupLost = true;
+    this.#lastFailure = `the runner program is not there any more, or cannot be executed: ${failureText}`;
+    this.#rest();
+    this.#roundFailed();
   }
 
   #rest(): void {
@@ -382,7 +396,8 @@ export class WorkerReference implements Reference, ContainerHost {
 
   #assign(name: string): void {
     const isInService = this.#life === 'idle' || this.#life === 'running';
-    if (!isInService || this.#behavior !== 'run' || this.#containers.has(name)) return;
+    if (!isInService || this.#behavior !== 'run' || this.#isSetupLost) return;
+    if (this.#containers.has(name)) return;
     const known: Known = {
       phase: 'starting',
       gaveUp: false,
@@ -703,7 +718,7 @@ function fullName(name: string): string {
 
 /** What a listing of these words says; `undefined` when there was none. */
 function hear(words: string): Heard | undefined {
-  if (words === 'fail' || words === 'fault') return undefined;
+  if (['fail', 'gone', 'fault'].includes(words)) return undefined;
   const heard: Heard = { live: [], stale: [], ended: [], isBroken: false, notice: '' };
   for (const word of words.split(',')) {
     const [name = '', fate] = word.split(':');

@@ -98,6 +98,17 @@ const places: Readonly<Record<string, { options?: WorkerOptions; prefix: readonl
   },
   'running, overtaken': { prefix: [...inService, 'assign c1', 'due', 'start c1 ok'] },
   'idle, visited': { prefix: [...inService, 'pause 6000', 'due'] },
+  'idle, set up again': { prefix: [...inService, 'due', 'run gone', 'due'] },
+  'starting, set up again': { prefix: [...inService, 'assign c1', 'due', 'run gone', 'due'] },
+  'starting, set up again, copying': {
+    prefix: [...inService, 'assign c1', 'due', 'run gone', 'due', 'boot ok'],
+  },
+  'running, set up again': {
+    prefix: [...inService, 'assign c1', 'start c1 ok', 'due', 'run gone', 'due'],
+  },
+  'running, set up again, copying': {
+    prefix: [...inService, 'assign c1', 'start c1 ok', 'due', 'run gone', 'due', 'boot ok'],
+  },
   'idle, watched': { prefix: watched },
   'idle, watch broken': { prefix: [...watched, 'watch closed'] },
   starting: { prefix: [...inService, 'assign c1'] },

@@ -38,6 +38,7 @@ export const listings = [
   'interruption',
   'interruption,c1',
   'fail',
+  'gone',
   'fault',
 ];
 export const external = [

@@ -218,6 +218,7 @@ export class WorkerModelWorld implements World {
     if (answer === 'refused') return this.#effects.succeed(name, { ...failure, ...refusal });
     if (effect !== 'run') return this.#effects.succeed(name, outcome);
     if (answer === 'fail') return this.#effects.succeed(name, { ...failure, durationMs: 5 });
+    if (answer === 'gone') return this.#effects.succeed(name, { ...failure, exitCode: 127, durationMs: 5 });
     this.#effects.succeed(name, { ok: true, listing: listingOf(answer), durationMs: 5 });
   }
 
