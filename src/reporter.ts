@@ -11,6 +11,7 @@ import type { Clock } from './domain/clock.js';
 import { quarantineRemedy, tagKeys } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
+import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
@@ -54,6 +55,8 @@ export interface ReporterOptions {
 
 /** A visit that finds everything as it was: it begins, and its answer comes. */
 const stepsOfVisit = 2;
+/** What shows that the queue is served, or that the fleet changes. */
+const moves = /^(launch|container|boot)\.|^worker\.(appeared|gone)$/;
 const effectsDone: ReadonlyMap<string, string> = new Map(
   ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
     `xstate.done.actor.${effect}`,
@@ -73,6 +76,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #claims = new ClaimBudget();
   readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
+  #lookAtQueue: (() => QueueSight | undefined) | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -82,6 +86,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
     );
+  }
+
+  /** From now on the monitor judges whether the queue moves. `look` is called about once a minute, when it does not. */
+  watchQueue(look: () => QueueSight | undefined): void {
+    this.#lookAtQueue = look;
+    this.#monitor.model.queue.moved(this.#options.clock.now());
   }
 
   workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
@@ -263,7 +273,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
 
   /** The provider's list arrived, and is about to be compared with the workers. */
   listed(instanceIds: readonly string[]): void {
-    this.#monitor.model.listed(this.#options.clock.now(), instanceIds);
+    const now = this.#options.clock.now();
+    this.#monitor.model.listed(now, instanceIds);
+    if (this.#lookAtQueue) this.#monitor.model.queue.check(now, this.#lookAtQueue);
   }
 
   launchRequested(launch: PendingLaunch, because: string): void {
@@ -444,7 +456,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   }
 
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {
-    this.#options.journal.append({ at: this.#options.clock.now(), kind, ...entry });
+    const at = this.#options.clock.now();
+    if (moves.test(kind)) this.#monitor.model.queue.moved(at);
+    this.#options.journal.append({ at, kind, ...entry });
   }
 }
 

@@ -20,6 +20,7 @@ import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './fleet.js';
+import { queueSight } from './queue-sight.js';
 
 /** The edges that the core works between. The daemon gives real ones, a simulation its own. */
 export interface CoreOptions {
@@ -117,6 +118,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     typeNamed: (name) => config.instanceTypes.get(name),
     last503At: () => queue.last503At?.() ?? 0,
     observer: reporter,
+  });
+  reporter.watchQueue(() => {
+    let running = 0;
+    for (const { exitedAt } of pool.running().values()) if (exitedAt === undefined) running++;
+    const [containers, instances, holdOffs] = [dispatch.containers(), pool.instances(), pool.holdOffs()];
+    return queueSight({ containers, instances, holdOffs, running });
   });
   pool.start();
   dispatch.start();
