@@ -12,11 +12,13 @@ import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from './remote-command.js';
 import { remoteFailure } from './remote-failure.js';
 import type { RunnerProgram } from './runner-program.js';
+import type { StartFailures } from './start-failures.js';
 
 export interface CollectResultDeps {
   executors: Executors;
   runner: RunnerProgram;
   queue: Queue;
+  failures: StartFailures;
   /** Bytes of each stream the runner keeps; bounds what is read. */
   logLimitBytes: number;
   /** Of each of the three steps. */
@@ -31,6 +33,8 @@ export interface CollectResultDeps {
  * instance, removes it from the instance.
  * A container whose supervising program died without leaving a result is lost, not complete: the queue decides whether
  * it runs again.
+ * What a container engine did not run has no result: nothing is charged for the instance's fault, and the next attempt
+ * avoids the instance.
  * A result that could not be removed is listed as ended by the next probe and comes here again.
  */
 export const collectResultWith = (deps: CollectResultDeps) =>
@@ -46,20 +50,27 @@ export const collectResultWith = (deps: CollectResultDeps) =>
   });
 
 async function bringHome(
-  { executors, runner, queue, logLimitBytes, timeoutMs, clock }: CollectResultDeps,
+  { executors, runner, queue, failures, logLimitBytes, timeoutMs, clock }: CollectResultDeps,
   { instanceId, uuid }: ContainerOnInstance,
   signal: AbortSignal,
 ): Promise<void> {
-  const program = await runner.command();
+  const program = await runner.command(executors.of(instanceId));
   const { executor, instance } = executors.of(instanceId);
   const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;
   const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-  const { isLost, attempt, durationMs, endedAgoMs, hostTimes: _, ...rest } = parseCollected(uuid, stdout);
+  const collected = parseCollected(uuid, stdout);
+  const { isLost, attempt, fault, durationMs, endedAgoMs, hostTimes: _, ...rest } = collected;
   const result = { ...rest, ...timesOfRun({ durationMs, endedAgoMs }, clock.now()) };
   const origin = { instanceId, attempt };
-  const report = (): Promise<unknown> =>
-    isLost ? queue.lost(uuid, result.note, origin) : queue.complete(uuid, result, origin);
+  const report = (): Promise<unknown> => {
+    if (isLost) return queue.lost(uuid, result.note, origin);
+    if (!fault) return queue.complete(uuid, result, origin);
+    const { kind, text: reason } = fault;
+    const ranNothing = kind === 'instance';
+    failures.failed(uuid, { ...origin, reason, ranNothing });
+    return ranNothing ? queue.revertStart(uuid, { ...origin, reason }) : queue.lost(uuid, reason, origin);
+  };
   await bounded('the queue', report, { timeoutMs, clock, signal });
   // A later attempt may have left its own result there meanwhile.
   const word = attempt === undefined ? '' : ` ${attempt}`;

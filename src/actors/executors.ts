@@ -27,6 +27,8 @@ interface Entry {
   executor: Executor;
   instance: Instance;
   type: InstanceType;
+  /** Where the runner program was put, when not where it should be. */
+  runnerPath?: string | undefined;
 }
 
 /** An effect was asked for an instance that is not there any more. */
@@ -70,6 +72,12 @@ export class Executors implements ConnectionKeeper {
     const entry = this.#entries.get(instanceId);
     this.#entries.delete(instanceId);
     void entry?.executor.close();
+  }
+
+  /** The runner program is there now; `undefined`: where it should be. */
+  placed(instanceId: string, runnerPath: string | undefined): void {
+    const entry = this.#entries.get(instanceId);
+    if (entry) entry.runnerPath = runnerPath;
   }
 
   /** Throws {@link UnknownInstanceError}. */

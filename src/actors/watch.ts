@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.js';
 import { isContainerUuid } from '../domain/ids.js';
 import type { OnInstance, WatchEvent } from '../machines/worker-effects.js';
 import { ExecutorError } from '../ssh/executor.js';
-import { cleanNotice } from '../policy/parse-runner-listing.js';
+import { cleanNotice } from '../domain/clean-notice.js';
 import type { Executors } from './executors.js';
 import { asRoot } from './remote-command.js';
 import type { RunnerProgram } from './runner-program.js';
@@ -63,7 +63,7 @@ async function follow(
   signal: AbortSignal,
   listener: Listener,
 ): Promise<void> {
-  const program = await runner.command();
+  const program = await runner.command(executors.of(instanceId));
   const { executor, instance } = executors.of(instanceId);
   const { lines } = await executor.open(asRoot(`${program} --watch`, instance.remoteUser), { signal });
   for await (const line of lines) {

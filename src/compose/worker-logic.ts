@@ -70,6 +70,7 @@ function runnerLogic(world: WorkerWorld) {
         executors,
         runner,
         queue,
+        failures,
         logLimitBytes: config.runner.logLimitBytes,
         timeoutMs,
         collects: new Slots(concurrentCollects),

@@ -1,4 +1,5 @@
 import type { RunnerListing } from '../domain/runner-listing.js';
+import { cleanNotice } from '../domain/clean-notice.js';
 import { isContainerUuid } from '../domain/ids.js';
 
 /** The longest notice that is passed on, in characters. */
@@ -31,15 +32,6 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
   const named = Object.keys(attempts).length > 0 ? { attempts } : {};
   const said = broken && brokenReason !== '' ? { brokenReason } : {};
   return { live, stale, ended, ...named, broken, ...said, interruption };
-}
-
-/** A text that an instance sent, as one for people: of bounded length, and without what a terminal would obey. */
-export function cleanNotice(text: string): string {
-  return text
-    .slice(0, longestNotice)
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .trim()
-    .toWellFormed();
 }
 
 const attemptLine = /^attempt (\S+) ([1-9]\d{0,8})$/;

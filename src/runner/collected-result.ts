@@ -1,6 +1,10 @@
 import * as z from 'zod';
+import { cleanNotice } from '../domain/clean-notice.js';
 import type { ContainerResult } from '../queue/queue.js';
 import type { MeasuredRun, RunTimes } from './result-times.js';
+
+/** Characters of what an engine says that are passed on. */
+const longestFault = 600;
 
 const header = z.object({
   uuid: z.string(),
@@ -18,6 +22,8 @@ const header = z.object({
   lost: z.boolean().default(false),
   /** Runner programs before 0.2 record none. */
   attempt: z.int().min(1).optional(),
+  /** Why a container engine did not run it, or does not say how it ended. */
+  fault: z.object({ kind: z.enum(['instance', 'image', 'run']), text: z.string() }).optional(),
   note: z.string(),
 });
 
@@ -29,6 +35,11 @@ export interface CollectedResult extends Omit<ContainerResult, 'startedAt' | 'fi
   isLost: boolean;
   /** The attempt that the start command named; not given: the runner program recorded none. */
   attempt?: number;
+  /**
+   * It did not end by itself: the exit code means nothing. `instance`: nothing ran, as the engine there does not work;
+   * `image`: its image cannot be had there; `run`: the engine gave it up.
+   */
+  fault?: { kind: 'instance' | 'image' | 'run'; text: string };
 }
 
 /** What `--collect` printed is not a result. */
@@ -55,7 +66,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     throw new CollectError('the runner program printed the result of another container');
   const { exitCode, startedAt, finishedAt, note, timedOut, truncated, lost, stdoutBytes, stderrBytes } =
     parsed.data;
-  const { attempt, durationMs, endedAgoMs } = parsed.data;
+  const { attempt, durationMs, endedAgoMs, fault } = parsed.data;
   const notes = [note, truncated ? 'output beyond the limit was dropped' : ''].filter((part) => part !== '');
   return {
     exitCode,
@@ -67,6 +78,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     stderr: decode(stderr, stderrBytes),
     isLost: lost,
     ...(attempt === undefined ? {} : { attempt }),
+    ...(fault && { fault: { kind: fault.kind, text: cleanNotice(fault.text, longestFault) } }),
     ...(timedOut ? { timedOut } : {}),
   };
 }

@@ -89,7 +89,7 @@ span_between() {
 make_dirs() {
   [ -d "$lock_dir" ] && [ -d "$state_dir/c" ] && [ -d "$state_dir/watch" ] && return
   mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" ||
-    die "cannot make the folders $lock_dir and $state_dir" "$setup_code"
+    die "cannot make the folders $lock_dir and $state_dir: is the disk full or read-only?" "$setup_code"
   # In a folder that everybody may write to, another user may have been there first.
   [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] ||
     die "$state_dir belongs to another user" "$setup_code"
@@ -124,7 +124,7 @@ take_dir_lock() {
   if { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null; then exec 9>>"$lock_dir/crunch-run-all.lock"
   elif [ -r "$lock_dir/crunch-run-all.lock" ]; then exec 9<"$lock_dir/crunch-run-all.lock"
   else die "cannot write to $lock_dir: is the disk full?" "$setup_code"; fi
-  flock 9 || die "cannot take the lock of $lock_dir"
+  flock 9 || refuse "$setup_code" "cannot take the lock of $lock_dir"
 }
 drop_dir_lock() { exec 9>&-; }
 
@@ -391,7 +391,7 @@ tell_watchers() {
 
 # Sets `reason` to the text on one line, without what a terminal would obey, and not too long.
 clean_reason() {
-  reason=$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C tr -d '\000-\037\177' | head -c 500)
+  reason=$(printf '%s' "$1" | tr '\n\t\042\134' '  \047/' | LC_ALL=C tr -d '\000-\037\177' | head -c 500)
 }
 
 mark_broken() {
@@ -473,7 +473,7 @@ supervise() {
   trap 'minded=1' USR2
   trap 'minded=1; wanted_dead=1; stop_group' TERM INT QUIT
   trap '' HUP
-  main=0 main_began='' wanted_dead=0 told='' note='' tool='' timer=0 killer=0 watcher=0
+  main=0 main_began='' wanted_dead=0 told='' note='' tool='' fault_kind='' fault_text='' timer=0 killer=0 watcher=0
   began_at $$
   printf '%s %s\n' "$$" "$began" >"$home/began"
   read_mark
@@ -524,8 +524,7 @@ supervise() {
   note_left
   settle "$out"
   settle "$err"
-  remove_from_engine
-  look_for_broken
+  judge_engine
   finish "$code" "$note"
 }
 
@@ -630,7 +629,8 @@ run_main() {
 # this program may be overwritten by those of the container, so all that is needed goes along as words.
 run_plain() {
   [ $# -eq 0 ] || set -- env "$@"
-  leader=$(command -v setsid) && set -- "$leader" "$@"
+  if leader=$(command -v setsid); then set -- "$leader" -- "$@"
+  elif [ $# -eq 0 ]; then set -- env --; fi
   container_exec "$@"
 }
 
@@ -641,45 +641,137 @@ choose_engine() {
   tool=
 }
 
-# Called as run_plain is.
+# engine_fault KIND TEXT: keeps why the engine did not run the container, and ends this process. `instance`: the engine does
+# not work; `image`: the image cannot be had; `container`: the engine refuses this container alone.
+engine_fault() {
+  clean_reason "$2"
+  printf '%s\n%s\n' "$1" "$reason" >"$home/fault"
+  [ "$1" = instance ] || say "$reason"
+  exit 125
+}
+
+# ask_engine WORDS: runs the engine aside, so that a request to stop ends it; sets `said` to what it printed.
+ask_engine() {
+  "$tool" "$@" >"$home/engine.log" 2>&1 & step=$!
+  wait "$step"
+  asked=$?
+  said=$(tail -c 2000 "$home/engine.log" 2>/dev/null)
+  return "$asked"
+}
+
+# True when the engine itself answers; else `said` is what its client says.
+engine_works() {
+  case ${tool##*/} in
+    docker) said=$(timeout 60 "$tool" version --format '{{.Server.Version}}' 2>&1 8>&-) ;;
+    *) said=$(timeout 60 "$tool" info 2>&1 8>&-) ;;
+  esac
+}
+
+# True when the engine starts another container of the image: one whose program does not exist, which it says by 127.
+engine_starts_others() {
+  timeout 120 "$tool" run --rm --network none --name "longshore-check-$uuid" -- \
+    "$image" /longshore-no-such-program >/dev/null 2>&1 8>&-
+  [ $? = 127 ]
+}
+
+# Called as run_plain is. Pull, create and start are apart, so that each failure is known for what it is.
 run_image() {
-  [ -n "$tool" ] || { say "no container engine ${engine:+such as $engine }on this instance for image $image"; exit 127; }
+  [ -n "$tool" ] || engine_fault image "no container engine ${engine:+such as $engine }on this instance for image $image"
+  step=0
+  trap 'kill -KILL "$step" 2>/dev/null; exit 143' TERM
   case ${tool##*/} in
     singularity | apptainer)
       for pair in "$@"; do export "SINGULARITYENV_$pair" "APPTAINERENV_$pair"; done
+      ask_engine pull --force "$home/image.sif" "docker://$image" || engine_fault image "cannot pull image $image: $said"
       set -- exec --containall
       [ -z "$cwd" ] || set -- "$@" --pwd "$cwd"
-      set -- "$tool" "$@" "docker://$image"
+      set -- "$tool" "$@" "$home/image.sif"
       # shellcheck disable=SC2034
       LONGSHORE_PREFIX=SINGULARITYENV_
       ;;
     *)
-      # A container of that name can only be what an earlier supervisor could not remove.
-      "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1
-      left=$#
-      while [ "$left" -gt 0 ]; do
-        pair=$1
-        shift
-        set -- "$@" --env "$pair"
-        left=$((left - 1))
-      done
-      for name in $env_names; do set -- "$@" --env "$name"; done
-      [ -z "$cwd" ] || set -- "$@" --workdir "$cwd"
-      [ "$ram_bytes" -le 0 ] || set -- "$@" --memory "$ram_bytes"
-      [ "$vcpus" -le 0 ] || set -- "$@" --cpus "$vcpus"
-      set -- "$tool" run --rm --init --name "longshore-$uuid" "$@" "$image"
+      create_in_engine "$@"
+      set -- "$tool" start --attach "longshore-$uuid"
+      trap - TERM
+      leader=$(command -v setsid) && set -- "$leader" -- "$@"
+      exec "$@"
       ;;
   esac
-  leader=$(command -v setsid) && set -- "$leader" "$@"
+  trap - TERM
+  leader=$(command -v setsid) && set -- "$leader" -- "$@"
   container_exec "$@"
 }
 
-# Killing the engine's client does not end what it runs.
-remove_from_engine() {
-  [ "$code" != 0 ] || return 0
-  case ${tool##*/} in
-    docker | podman) timeout 60 "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1 8>&- ;;
+create_in_engine() {
+  engine_works || engine_fault instance "$said"
+  # A container of that name can only be what an earlier supervisor could not remove.
+  ask_engine rm -f "longshore-$uuid"
+  if ! ask_engine image inspect -- "$image" && ! ask_engine pull -- "$image"; then
+    pulled=$said
+    engine_works || engine_fault instance "$said"
+    engine_fault image "cannot pull image $image: $pulled"
+  fi
+  # Not as words, which every user of the instance can read.
+  (umask 077; : >"$home/variables"; for pair in "$@"; do printf '%s\n' "$pair"; done >"$home/variables")
+  set -- create --init --name "longshore-$uuid" --env-file "$home/variables"
+  for name in $env_names; do set -- "$@" --env "$name"; done
+  [ -z "$cwd" ] || set -- "$@" --workdir "$cwd"
+  [ "$ram_bytes" -le 0 ] || set -- "$@" --memory "$ram_bytes"
+  [ "$vcpus" -le 0 ] || set -- "$@" --cpus "$vcpus"
+  (container_exec "$tool" "$@" -- "$image") >"$home/engine.log" 2>&1 & step=$!
+  wait "$step"
+  created=$?
+  rm -f "$home/variables"
+  [ "$created" != 0 ] || return 0
+  refusal=$(tail -c 2000 "$home/engine.log" 2>/dev/null)
+  engine_works || engine_fault instance "$said"
+  engine_starts_others || engine_fault instance "$refusal"
+  engine_fault container "the engine refused this container: $refusal"
+}
+
+# Sets how the container ended by the engine's own account, and removes it: killing the client does not end what it runs.
+judge_engine() {
+  [ -n "$image" ] || return 0
+  if [ -e "$home/fault" ]; then
+    { read -r fault_kind; read -r fault_text; } <"$home/fault"
+  else
+    case ${tool##*/} in docker | podman) [ "$wanted_dead" = 1 ] || [ -e "$home/timed-out" ] || read_engine_state ;; esac
+  fi
+  case ${tool##*/} in docker | podman) timeout 60 "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1 8>&- ;; esac
+  case $fault_kind in
+    instance) mark_broken "its container engine does not work: $fault_text" ;;
+    container) note="${note:+$note; }$fault_text" fault_kind='' ;;
   esac
+}
+
+# The state after the client ended: what ran to its end has an exit code of its own, what could not start has an error.
+read_engine_state() {
+  if ! state=$(
+    timeout 60 "$tool" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}' \
+      -- "longshore-$uuid" 2>&1 8>&-
+  ); then
+    clean_reason "the engine does not say how the container ended: $state"
+    fault_kind=run fault_text=$reason
+    engine_works || mark_broken "its container engine does not work: $said"
+    return
+  fi
+  status=${state%% *} state=${state#* }
+  ended_with=${state%% *} state=${state#* }
+  out_of_memory=${state%% *} error=${state#"$out_of_memory"}
+  case $status:$ended_with in
+    *:*[!0-9]* | *: | running:* | paused:* | restarting:*)
+      fault_kind=run fault_text='the engine let go of the container before its end'
+      return
+      ;;
+    created:*) error=${error:-the engine did not start it} ;;
+    *) code=$ended_with ;;
+  esac
+  [ "$out_of_memory" != true ] || note="${note:+$note; }it was out of memory"
+  # A program that is not in the image, or cannot be run, is the container's own.
+  case ${error# }:$code in :* | *:126 | *:127) return ;; esac
+  clean_reason "the engine could not start it:$error"
+  fault_kind=container fault_text=$reason
+  engine_starts_others || fault_kind=instance
 }
 
 # Signals the command's group, or the command alone when it leads none; nobody else who got its number since. False when
@@ -725,15 +817,6 @@ limit_time() {
   stop_main
 }
 
-# Only what the engine says of itself counts: the command may print what it likes.
-look_for_broken() {
-  case ${tool##*/}:$code in docker:125 | podman:125 | singularity:255 | apptainer:255) ;; *) return 0 ;; esac
-  if tail -c 4096 "$home/stderr" 2>/dev/null | grep -qiE \
-    'cannot connect to the docker daemon|cannot connect to podman|error mounting .* to rootfs|connection error: desc|no space left on device'; then
-    mark_broken 'its container engine does not work'
-  fi
-}
-
 # finish CODE NOTE: writes the result, whole or not at all, and ends the supervisor.
 finish() {
   remove_cgroup
@@ -743,7 +826,7 @@ finish() {
   if {
     printf 'exit_code=%s\nstarted=%s\nfinished=%s\n' "$1" "$started" "$now"
     printf 'duration=%s\nuptime=%s\nboot=%s\n' "$(span_between "$started_uptime" "$uptime")" "$uptime" "$boot"
-    printf 'note=%s\n' "$2"
+    printf 'note=%s\nfault=%s\nfault_text=%s\n' "$2" "$fault_kind" "$fault_text"
     if [ -e "$home/timed-out" ]; then echo timed_out=true; else echo timed_out=false; fi
   } >"$home/result.tmp" && mv "$home/result.tmp" "$home/result"; then
     :
@@ -948,6 +1031,7 @@ collect() {
   has_ended || die "container $uuid is still running" 3
   drop_dir_lock
   exit_code=255 started=0 finished=0 duration='' ended_uptime='' ended_boot='' timed_out=false lost=true note='its supervisor ended without a result'
+  fault_kind='' fault_text=''
   [ -r "$home/started" ] && read -r started <"$home/started"
   if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; fi
   while IFS= read -r line; do
@@ -960,6 +1044,8 @@ collect() {
       boot=*) ended_boot=${line#*=} ;;
       timed_out=*) timed_out=${line#*=} ;;
       note=*) note=${line#*=} ;;
+      fault=*) fault_kind=${line#*=} ;;
+      fault_text=*) fault_text=${line#*=} ;;
     esac
   done <<EOT
 $(cat "$home/result" 2>/dev/null)
@@ -976,12 +1062,14 @@ EOT
   case $duration in '' | *[!0-9]*) ;; *) spans="\"durationMs\":$duration," ;; esac
   age=$(span_between "$ended_uptime" "$uptime")
   [ -z "$age" ] || spans="$spans\"endedAgoMs\":$age,"
-  truncated=false
+  truncated=false fault_json=
+  [ -z "$fault_kind" ] || fault_json="\"fault\":{\"kind\":\"$fault_kind\",\"text\":\"$fault_text\"},"
   read_attempt
   if [ -e "$home/stdout.truncated" ] || [ -e "$home/stderr.truncated" ]; then truncated=true; fi
-  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,%s"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s"note":"%s"}\n' \
+  printf '{"uuid":"%s","exitCode":%s,"startedAt":%s,"finishedAt":%s,%s"stdoutBytes":%s,"stderrBytes":%s,"timedOut":%s,"truncated":%s,"lost":%s,%s%s"note":"%s"}\n' \
     "$uuid" "$exit_code" "$started" "$finished" "$spans" "$(size_of stdout)" "$(size_of stderr)" \
-    "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" "$note"
+    "$timed_out" "$truncated" "$lost" "${attempt:+\"attempt\":$attempt,}" \
+    "$fault_json" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 import { Slots } from '../../src/ssh/slots.js';
@@ -13,6 +14,7 @@ function collectResult(world: EffectsWorld, deploy = 'built-in', logLimitBytes =
   const { executors, queue, clock } = world;
   return collectResultWith({
     executors,
+    failures: new StartFailures(world.clock),
     runner: world.runner({ deploy }),
     queue,
     logLimitBytes,
@@ -68,6 +70,24 @@ describe('collecting a result', () => {
     expect(world.queue.completed).toEqual([
       { uuid: uuid1, result, origin: { instanceId: 'i-1', attempt: undefined } },
     ]);
+  });
+
+  it.each([
+    ['instance', 'reverted'],
+    ['image', 'lostContainers'],
+    ['run', 'lostContainers'],
+  ] as const)('is no result when the engine did not run the container (%s): %s', async (kind, list) => {
+    const world = ready();
+    const text = 'the engine\u001b[2J gave no answer';
+    world.host.on(/--collect/, { stdout: printed('', uuid1, { attempt: 2, fault: { kind, text } }) });
+    expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+    expect(world.queue.completed).toEqual([]);
+    const reason = 'the engine [2J gave no answer';
+    const origin = { instanceId: 'i-1', attempt: 2 };
+    const expected =
+      kind === 'instance' ? { uuid: uuid1, ...origin, reason } : { uuid: uuid1, reason, origin };
+    expect(world.queue[list]).toEqual([expected]);
+    expect(world.host.sent(/--discard/)).toHaveLength(1);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
+import { StartFailures } from '../../src/actors/start-failures.js';
 import type { Executors } from '../../src/actors/executors.js';
 import { RunnerProgram } from '../../src/actors/runner-program.js';
 import { systemClock } from '../../src/domain/clock.js';
@@ -59,6 +60,7 @@ function collect(uuid: string, instanceId: string) {
     claimRefused: (claim: RefusedClaim) => void claims.push(claim),
   };
   const logic = collectResultWith({
+    failures: new StartFailures(systemClock),
     executors,
     runner: new RunnerProgram({ ...runnerSettings, deploy: 'built-in' }),
     queue: recordedQueue(store, observer),

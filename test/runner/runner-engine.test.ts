@@ -37,38 +37,51 @@ describe.each(shells)('with engines and on spot instances, the runner program in
   };
 
   describe('with a container engine', () => {
-    /** An engine that writes its words to its folder and does what the script says. */
-    const engine = async (script: string): Promise<void> => {
+    /**
+     * An engine with a daemon, images and containers in its folder, which writes its words down. `script`: what the
+     * container does; each step can be made to fail: `fail('create', 'text')`.
+     */
+    const engine = async (script = 'exit 0', faults = ''): Promise<void> => {
       const file = join(host.bin, 'docker');
       await rm(file, { force: true });
-      await writeFile(
-        file,
-        `#!/bin/sh\nprintf '%s\\n' "$*" >>"${host.folder}/calls"\n[ "$1" != rm ] || exit 0\n${script}\n`,
-      );
+      const body = [
+        `printf '%s\\n' "$*" >>"${host.folder}/calls"`,
+        `state="${host.folder}/state-of-engine"; status=exited oom=false error=`,
+        `fail() { [ "$step" != "$1" ] || { echo "$2" >&2; exit "\${3:-125}"; }; }`,
+        'step=$1; for word in "$@"; do [ "$word" != /longshore-no-such-program ] || step=control; done',
+        faults,
+        'case $step in',
+        `create) while [ "$1" != -- ]; do [ "$1" != --env-file ] || cat "$2" >>"${host.folder}/variables"; shift; done`,
+        `  env >"${host.folder}/environment";;`,
+        `start) (${script}); code=$?; echo "$status $code $oom $error" >"$state"; exit $code;;`,
+        'control) exit 127;;',
+        'inspect) cat "$state";;',
+        'esac',
+      ];
+      await writeFile(file, `#!/bin/sh\n${body.join('\n')}\n`);
       await chmod(file, 0o755);
     };
     const calls = (): string[] => readFileSync(join(host.folder, 'calls'), 'utf8').trim().split('\n');
+    const isBroken = async (): Promise<string[]> =>
+      (await host.list()).filter((line) => /^broken/.test(line));
 
-    it('runs the image with limits, folder and variables', async () => {
-      await engine('env; exit 5');
+    it('runs the image with limits and folder, and no variable or word of its own goes where it does not belong', async () => {
+      await engine('echo out; echo err >&2; exit 5');
       const env = { A: 'it is', image: 'mine', DOCKER_HOST: 'tcp://elsewhere', PATH: '/container' };
-      await host.start(uuid, {
-        image: 'debian:12',
-        command: ['echo', 'a b'],
-        env,
-        cwd: '/w',
-        vcpus: 2,
-        ramBytes: 99,
-      });
-      const result = await collect();
-      expect(result.exitCode).toBe(5);
-      expect(result.stdout).toMatch(/^A=it is$/m);
-      expect(result.stdout).not.toMatch(/^(DOCKER_HOST=tcp|PATH=\/container)/m);
+      const limits = { cwd: '/w', vcpus: 2, ramBytes: 99 };
+      await host.start(uuid, { image: '--help', command: ['-c', 'a b'], env, ...limits });
+      expect(await collect()).toMatchObject({ exitCode: 5, stdout: 'out\n', stderr: 'err\n' });
       expect(calls()).toContain(
-        `run --rm --init --name longshore-${uuid} --env DOCKER_HOST=tcp://elsewhere --env PATH=/container ` +
-          '--env A --env image --workdir /w --memory 99 --cpus 2 debian:12 echo a b',
+        `create --init --name longshore-${uuid} --env-file ${host.home(uuid)}/variables --env A --env image ` +
+          '--workdir /w --memory 99 --cpus 2 -- --help -c a b',
       );
-      expect(await host.list()).not.toContain('broken');
+      expect(readFileSync(join(host.folder, 'variables'), 'utf8')).toBe(
+        'DOCKER_HOST=tcp://elsewhere\nPATH=/container\n',
+      );
+      expect(readFileSync(join(host.folder, 'environment'), 'utf8')).toMatch(/^A=it is$/m);
+      expect(existsSync(join(host.home(uuid), 'variables'))).toBe(false);
+      expect(calls().join('\n')).not.toContain('it is');
+      expect(await isBroken()).toEqual([]);
     });
 
     it('removes from the engine what outlives its client', async () => {
@@ -78,18 +91,70 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       expect(calls().at(-1)).toBe(`rm -f longshore-${uuid}`);
     });
 
-    it('calls the instance broken when the engine is out of order, not when a command says so (N-8)', async () => {
-      await engine('echo "Cannot connect to the Docker daemon at unix:///x." >&2; exit 1');
-      await host.start(uuid, { image: 'x' });
-      await ended();
-      expect(await host.list()).not.toContain('broken');
-      await host.run(['--discard', uuid]);
+    it('takes exit codes for those of the command, whatever it prints', async () => {
       await engine('echo "Cannot connect to the Docker daemon at unix:///x." >&2; exit 125');
       await host.start(uuid, { image: 'x' });
-      await expect.poll(() => host.list(), patient).toContain('broken');
+      const result = await collect();
+      expect([result.exitCode, result.fault, await isBroken()]).toEqual([125, undefined, []]);
     });
 
-    it('ends with 127 where there is none', async () => {
+    it('marks the instance broken, with the words of the engine, when the engine does not answer (N-8)', async () => {
+      const text = 'docker: the engine behind "unix:///var/run/docker.sock" gave no answer';
+      await engine('exit 0', `fail version '${text}'`);
+      await host.start(uuid, { image: 'x' });
+      const said = text.replaceAll('"', "'");
+      expect((await collect()).fault).toEqual({ kind: 'instance', text: said });
+      expect(await isBroken()).toEqual([
+        'broken',
+        `broken-because its container engine does not work: ${said}`,
+      ]);
+    });
+
+    it.each(['create', 'control'])(
+      'tells an engine that creates nothing from one that refuses (%s)',
+      async (step) => {
+        await engine('exit 0', `fail create 'invalid argument'; fail ${step} 'no space for layers'`);
+        await host.start(uuid, { image: 'x' });
+        const { exitCode, fault, note } = await collect();
+        if (step === 'control') {
+          expect(fault).toEqual({ kind: 'instance', text: 'invalid argument' });
+          expect((await isBroken())[0]).toBe('broken');
+        } else {
+          const said = 'the engine refused this container: invalid argument';
+          expect([exitCode, fault, await isBroken()]).toEqual([125, undefined, []]);
+          expect(note).toContain(said);
+        }
+      },
+    );
+
+    it('does not take an image that cannot be had for the end of the command', async () => {
+      await engine('exit 0', `fail image 'no such image' 1; fail pull 'manifest unknown' 1`);
+      await host.start(uuid, { image: 'x:gone' });
+      expect((await collect()).fault).toEqual({
+        kind: 'image',
+        text: 'cannot pull image x:gone: manifest unknown',
+      });
+      expect(await isBroken()).toEqual([]);
+    });
+
+    it.each([
+      ['a program that is not in the image is its own', 'error="exec: not found"; exit 127', undefined, 127],
+      ['a run that the engine gave up is lost', 'status=running; exit 1', 'run', undefined],
+    ])('looks at the state of the container: %s', async (_, script, kind, exitCode) => {
+      await engine(script.replace(/^(.*); exit (\d+)$/, '$1; exit $2'));
+      const file = join(host.bin, 'docker');
+      const text = readFileSync(file, 'utf8').replace(
+        /start\) \((.*); exit (\d+)\); code=\$\?/,
+        'start) $1; code=$2',
+      );
+      await writeFile(file, text);
+      await host.start(uuid, { image: 'x' });
+      const result = await collect();
+      expect(result.fault?.kind).toBe(kind);
+      if (exitCode !== undefined) expect(result.exitCode).toBe(exitCode);
+    });
+
+    it('says that there is none, which is no end of the command', async () => {
       for (const tool of [
         'sh',
         'flock',
@@ -120,9 +185,9 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       }
       host.env['PATH'] = host.bin;
       await host.start(uuid, { image: 'debian:12' });
-      expect(await collect()).toMatchObject({
-        exitCode: 127,
-        stderr: expect.stringContaining('no container engine') as string,
+      expect((await collect()).fault).toEqual({
+        kind: 'image',
+        text: 'no container engine on this instance for image debian:12',
       });
     });
   });

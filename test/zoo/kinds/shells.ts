@@ -15,6 +15,7 @@ export const shellKinds: readonly Kind[] = [
     habits: { prepare: bashNoise },
     outcome: works,
     by: 'cloud',
+    inSuite: true,
   },
   {
     name: 'bashrc without a newline at the end, with escapes and zero bytes',
@@ -48,7 +49,7 @@ export const shellKinds: readonly Kind[] = [
     habits: { user: 'worker', prepare: bashNoise },
     outcome: works,
   },
-  { name: 'tcsh', habits: { rootShell: '/bin/tcsh' }, outcome: works, needs: ['tcsh'] },
+  { name: 'tcsh', habits: { rootShell: '/bin/tcsh' }, outcome: works, needs: ['tcsh'], inSuite: true },
   {
     name: 'tcsh, by a cloud',
     habits: { rootShell: '/bin/tcsh' },
@@ -62,7 +63,7 @@ export const shellKinds: readonly Kind[] = [
     outcome: works,
     needs: ['tcsh'],
   },
-  { name: 'fish', habits: { rootShell: '/usr/bin/fish' }, outcome: works, needs: ['fish'] },
+  { name: 'fish', habits: { rootShell: '/usr/bin/fish' }, outcome: works, needs: ['fish'], inSuite: true },
   {
     name: 'fish, by a cloud',
     habits: { rootShell: '/usr/bin/fish' },
@@ -96,7 +97,7 @@ export const shellKinds: readonly Kind[] = [
   {
     name: 'a restricted shell',
     habits: { rootShell: '/bin/rbash' },
-    outcome: works,
+    outcome: { is: 'refused', withinMs: 60_000, because: /rbash.*restricted/ },
     needs: ['rbash'],
   },
   {
@@ -117,6 +118,7 @@ export const shellKinds: readonly Kind[] = [
       prepare: `sed -i 's/^/no-port-forwarding,command="echo Please login as the user ubuntu rather than the user root.; exit 142" /' /run/h/authorized`,
     },
     outcome: { is: 'refused', withinMs: 60_000, because: /Please login as the user/ },
+    inSuite: true,
   },
   {
     name: 'a forced command that names another user, by a cloud',
