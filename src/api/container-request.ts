@@ -16,8 +16,8 @@ const read =
   };
 
 /** In the API's document; validation has words of its own for what does not match. */
-const sizeText = String.raw`^(\d{1,15}( ?B)?|\d{1,12} ?Ki?B|\d{1,9}(\.\d{1,3})? ?Mi?B|\d{1,6}(\.\d{1,3})? ?Gi?B|\d{1,3}(\.\d{1,3})? ?Ti?B)$`;
-const durationText = String.raw`^(0|(\d{1,5}(\.\d{1,3})?(ms|s|m|h|d)){1,3})$`;
+const sizeText = String.raw`^([0-9]{1,15}( ?B)?|[0-9]{1,12} ?Ki?B|[0-9]{1,9}(\.[0-9]{1,3})? ?Mi?B|[0-9]{1,6}(\.[0-9]{1,3})? ?Gi?B|[0-9]{1,3}(\.[0-9]{1,3})? ?Ti?B)$`;
+const durationText = String.raw`^(0|([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h|d)){1,3})$`;
 const textWithoutNul = String.raw`^[^\u0000]*$`;
 
 const size = z.union([z.string().meta({ pattern: sizeText }), z.int().min(0)]).transform(read(parseSize));
@@ -30,7 +30,7 @@ const priority = z
     z
       .string()
       .regex(/^-?\d{1,19}$/, 'give a whole number')
-      .meta({ pattern: String.raw`^-?\d{1,18}$` }),
+      .meta({ pattern: String.raw`^-?[0-9]{1,18}$` }),
   ])
   .transform(read((text) => BigInt(text)))
   .refine((value) => value < 2n ** 63n && value >= -(2n ** 63n), 'give a number of 64 bits');

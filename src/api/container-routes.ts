@@ -25,7 +25,7 @@ const listQuery = z.object({
   after: z
     .string()
     .optional()
-    .meta({ description: 'The `next` of the page before.', pattern: String.raw`^\d{1,15}:[a-z0-9-]+$` }),
+    .meta({ description: 'The `next` of the page before.', pattern: '^[0-9]{1,15}:[a-z0-9-]+$' }),
 });
 const logQuery = z.object({
   stream: z.enum(['stdout', 'stderr', 'both']).default('stdout'),

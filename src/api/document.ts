@@ -30,11 +30,31 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
       components: { securitySchemes },
       security: Object.keys(securitySchemes).map((name) => ({ [name]: [] })),
     },
+    transformObject: (document) => {
+      if ('openapiObject' in document) allowMissingBodies(document.openapiObject.paths ?? {});
+      return 'openapiObject' in document ? document.openapiObject : document.swaggerObject;
+    },
     transform: (input) => {
       const { schema, url } = jsonSchemaTransform(input);
       return { url, schema: { ...schema, ...additionsTo(input.route, schema ?? {}) } };
     },
   });
+}
+
+/** A body that may be null may be left out as well. */
+function allowMissingBodies(paths: object): void {
+  const operations = Object.values(paths).flatMap((each: Record<string, Operation>) => Object.values(each));
+  for (const { requestBody } of operations) {
+    const alternatives = requestBody?.content?.['application/json']?.schema?.anyOf ?? [];
+    if (requestBody && alternatives.some(({ type }) => type === 'null')) requestBody.required = false;
+  }
+}
+
+interface Operation {
+  requestBody?: {
+    required?: boolean;
+    content?: Record<string, { schema?: { anyOf?: { type?: string }[] } }>;
+  };
 }
 
 interface RequestParts {

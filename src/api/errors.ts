@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { QueueError } from '../queue/queue.js';
 import { ExecutorError } from '../ssh/executor.js';
@@ -42,11 +42,17 @@ export function answerErrors(
     });
     return fail(reply, status, 'the daemon could not do this; its log says why');
   });
-  app.setNotFoundHandler((request, reply) => {
+  const answerUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = routes.methodsOf(request.url.split('?')[0]!);
     if (methods.length === 0) return fail(reply, 404, 'not found');
     return fail(reply.header('allow', methods.join(', ')), 405, 'method not allowed');
+  };
+  // Before the body is read, which some methods must have and others must not.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerUnknown(request, reply);
+    else done();
   });
+  app.setNotFoundHandler(answerUnknown);
 }
 
 /** Answers what is no HTTP request, or did not arrive in time, and ends the connection (RFC 9110, 15.5). */
