@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { visibleText } from './domain/visible-text.js';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 
 /** Fields whose values never reach the log, wherever they are and however they are capitalised. */
@@ -42,9 +43,25 @@ export function createLog(level: string, destination?: DestinationStream): Logge
   };
   if (destination) return pino(options, destination);
   if (!process.stderr.isTTY) return pino(options, pino.destination(2));
-  const target = createRequire(import.meta.url).resolve('pino-pretty');
-  return pino({ ...options, transport: { target, options: { destination: 2 } } });
+  const pretty = createRequire(import.meta.url)('pino-pretty') as PrettyModule;
+  const shown = pretty({ destination: 2, sync: true });
+  return pino(options, { write: (line) => void shown.write(writtenOut(line)) });
 }
+
+type PrettyModule = (options: { destination: number; sync: boolean }) => NodeJS.WritableStream;
+
+/** The same line of JSON; control characters in its texts are written out, so that no field steers the terminal. */
+function writtenOut(line: string): string {
+  return (
+    line.trimEnd().replace(escapedOrSteering, (text) => {
+      const character = text.length === 1 ? text : (JSON.parse(`"${text}"`) as string);
+      return JSON.stringify(visibleText(character)).slice(1, -1);
+    }) + '\n'
+  );
+}
+
+/** An escape of JSON, or a character that JSON leaves as it is and that a terminal obeys. */
+const escapedOrSteering = /\\(?:u[0-9a-f]{4}|.)|[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/gi;
 
 function withoutSecrets(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return value;

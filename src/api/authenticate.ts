@@ -35,6 +35,7 @@ export function authenticateWith({ managementToken, sessions, failures, connecti
     if (!URL.canParse(request.url, 'http://localhost')) {
       return refuse(reply, 400, 'the request target is no path');
     }
+    if (request.url.includes('%00')) return refuse(reply, 400, 'the request target has a zero byte');
     if (request.routeOptions.config?.isPublic) return;
     if (managementToken === '') {
       return refuse(reply, 403, 'Management API authentication is not configured');

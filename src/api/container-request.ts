@@ -43,7 +43,7 @@ const noNul = z
 /** One container of `POST /v1/containers`. */
 export const containerRequestSchema = z
   .strictObject({
-    name: z.string().max(200).default(''),
+    name: noNul.max(200).default(''),
     command: z.array(noNul).min(1, 'give a command: a list of words'),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), noNul, {
@@ -72,12 +72,12 @@ export const containerRequestSchema = z
       })
       .optional(),
     attempts: z.int().min(1).max(100).default(3),
-    idempotencyKey: z.string().max(200).default(''),
+    idempotencyKey: noNul.max(200).default(''),
     gpu: z
       .strictObject({
         stack: z.enum(['cuda', 'rocm']),
-        driverVersion: z.string().default(''),
-        hardwareTarget: z.array(z.string()).default([]),
+        driverVersion: noNul.default(''),
+        hardwareTarget: z.array(noNul).default([]),
         deviceCount: z.int().min(1).default(1),
         vram: size.prefault(0),
       })

@@ -36,7 +36,7 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
     },
     transform: (input) => {
       const { schema, url } = jsonSchemaTransform(input);
-      return { url, schema: { ...schema, ...additionsTo(input.route, schema ?? {}) } };
+      return { url, schema: { ...schema, ...additionsTo(input.route, (schema ?? {}) as RequestParts) } };
     },
   });
 }
@@ -57,10 +57,21 @@ interface Operation {
   };
 }
 
+/** No text of a request target has a zero byte. */
+function forbidNul(parameters: Parameters | undefined): void {
+  for (const property of Object.values(parameters?.properties ?? {})) {
+    if (property.type === 'string' && !property.enum) property.pattern ??= '^[^\\u0000]*$';
+  }
+}
+
+interface Parameters {
+  properties?: Record<string, { type?: string; enum?: unknown; pattern?: string }>;
+}
+
 interface RequestParts {
   body?: unknown;
-  querystring?: unknown;
-  params?: unknown;
+  querystring?: Parameters;
+  params?: Parameters;
 }
 
 function additionsTo(route: RouteOptions, { body, querystring, params }: RequestParts): object {
@@ -68,6 +79,7 @@ function additionsTo(route: RouteOptions, { body, querystring, params }: Request
   const isPublic = route.config?.isPublic === true;
   const isPage = isPublic && !route.url.startsWith('/v1/');
   if (isPage || method.includes('HEAD')) return { hide: true };
+  for (const each of [querystring, params]) forbidNul(each);
   const query = documentedQuery[`${method} ${route.url}`];
   const facts: RouteFacts = { method, url: route.url, isPublic, takesId: params !== undefined };
   return {

@@ -25,6 +25,12 @@ const endColumns = [
   { head: 'error', priority: 2 },
 ];
 
+interface LogsOptions {
+  follow?: boolean;
+  stream: string;
+  raw?: true;
+}
+
 /** queue, cancel, logs, wait. */
 export function addContainerCommands(program: Command, context: CommandContext): void {
   const { output } = context;
@@ -70,18 +76,18 @@ export function addContainerCommands(program: Command, context: CommandContext):
         .choices(['stdout', 'stderr', 'both'])
         .default('both'),
     )
-    .action(async (uuid: string, options: { follow?: boolean; stream: string }, command: Command) => {
+    .option('--raw', 'control characters as they are, on a terminal too: they can change what it shows')
+    .action(async (uuid: string, options: LogsOptions, command: Command) => {
       const client = context.client(command);
+      const { write: toOut, error: toError } = options.raw ? output.raw : output;
       const show = async (stream: string, write: (text: string) => void): Promise<void> => {
         const query = new URLSearchParams({ stream, follow: options.follow ? '1' : '0' });
         for await (const text of client.stream(`${pathOf(uuid)}/logs?${query.toString()}`)) write(text);
       };
       const { stream } = options;
       await Promise.all([
-        stream === 'stderr' ? undefined : show('stdout', (text) => output.write(text)),
-        stream === 'stdout'
-          ? undefined
-          : show('stderr', (text) => (stream === 'both' ? output.error(text) : output.write(text))),
+        stream === 'stderr' ? undefined : show('stdout', toOut),
+        stream === 'stdout' ? undefined : show('stderr', stream === 'both' ? toError : toOut),
       ]);
     });
   program

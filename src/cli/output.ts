@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import ora from 'ora';
+import { visibleText } from '../domain/visible-text.js';
 import { fitColumns, type TableColumn } from './fit-columns.js';
 
 /** Where a command prints, and how. */
@@ -7,16 +8,40 @@ export interface Output {
   /** Standard output. */
   write(text: string): void;
   error(text: string): void;
+  /** The same, for text that may steer the terminal: this program's own, or what a person asked for as it is. */
+  readonly raw?: { write(text: string): void; error(text: string): void };
   /** A person looks: tables and progress are welcome. */
   isTerminal: boolean;
+  /** Standard error goes to a terminal, whatever standard output does. */
+  isErrorTerminal?: boolean;
   /** Width of the terminal; `undefined`: tables are as wide as what they hold. */
   readonly columns?: number | undefined;
+}
+
+/** What a command prints by: on a terminal, foreign text is shown with its control characters written out. */
+export interface SafeOutput extends Output {
+  readonly raw: { write(text: string): void; error(text: string): void };
+}
+
+/** Makes `write` and `error` safe for foreign text when a person looks. */
+export function safeOutput(output: Output): SafeOutput {
+  const shown = (text: string): string => (output.isTerminal ? visibleText(text) : text);
+  return {
+    write: (text) => output.write(shown(text)),
+    error: (text) => output.error(output.isTerminal || output.isErrorTerminal ? visibleText(text) : text),
+    raw: { write: (text) => output.write(text), error: (text) => output.error(text) },
+    isTerminal: output.isTerminal,
+    get columns() {
+      return output.columns;
+    },
+  };
 }
 
 export const processOutput: Output = {
   write: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY === true,
+  isErrorTerminal: process.stderr.isTTY === true,
   get columns() {
     // A terminal that does not know its width says 0.
     return process.stdout.columns || undefined;
@@ -55,7 +80,7 @@ export function printTable(
     style: { head: process.env['NO_COLOR'] ? [] : ['bold'], border: [] },
   });
   table.push(...body);
-  output.write(`${table.toString()}\n`);
+  (output.raw ?? output).write(`${table.toString()}\n`);
   const left = named.filter((_column, index) => widths[index] === undefined).map(({ head: name }) => name);
   if (left.length > 0) output.error(`not shown: ${left.join(', ')}; --wide shows every column\n`);
 }
@@ -97,5 +122,9 @@ export function printable(text: string): string {
 }
 
 function isControl(code: number): boolean {
-  return code < 32 || (code >= 127 && code < 160);
+  return code < 32 || (code >= 127 && code < 160) || turnsDirection(code);
+}
+
+function turnsDirection(code: number): boolean {
+  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }

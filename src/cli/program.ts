@@ -8,7 +8,7 @@ import { delimitCommandWords } from './command-words.js';
 import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
-import type { Output } from './output.js';
+import { safeOutput, type Output } from './output.js';
 import { addQuarantineCommands } from './quarantine-commands.js';
 import { addReplay, inspectPortOption, type InspectReplay, type ReplayFile } from './replay-command.js';
 import { addJournalCommands } from './journal-commands.js';
@@ -57,6 +57,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 no daemon answers, 4 the daemon ref
 /** Runs one command line, without the program's own name. Resolves to the exit code. */
 export async function runProgram(argv: readonly string[], deps: ProgramDeps): Promise<number> {
   const { output, terminal = processTerminal } = deps;
+  const safe = safeOutput(output);
   let exitCode = 0;
   const program = new Command('longshore')
     .description('Runs containers on cloud instances that it creates and retires by itself.')
@@ -67,12 +68,10 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
     .option('--wide', 'tables as wide as what they hold, whatever the terminal’s width')
     .addHelpText('after', notes)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => output.error(text) });
+    .configureOutput({ writeOut: safe.write, writeErr: safe.error });
   const context: CommandContext = {
     output: {
-      write: (text) => output.write(text),
-      error: (text) => output.error(text),
-      isTerminal: output.isTerminal,
+      ...safe,
       get columns() {
         return program.opts<{ wide?: true }>().wide ? undefined : output.columns;
       },
@@ -127,7 +126,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
     await program.parseAsync(delimitCommandWords(program, argv), { from: 'user' });
     return exitCode;
   } catch (error) {
-    return exitCodeOf(error, output);
+    return exitCodeOf(error, safe);
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { ClientError } from './client.js';
 import { EscapeWatch } from './escape-watch.js';
 import type { LocalTerminal } from './local-terminal.js';
+import { printable } from './output.js';
 
 const lostExitCode = 255;
 const mostWaitingBytes = 1024 * 1024;
@@ -30,7 +31,7 @@ export function runRemoteSession(
   const undo: (() => void)[] = [];
   return new Promise<number>((resolve, reject) => {
     const lost = (why: string): void => {
-      stderr.write(`longshore: ${why}\n`);
+      stderr.write(`longshore: ${printable(why)}\n`);
       resolve(lostExitCode);
     };
     socket.on('error', () => {});
@@ -80,7 +81,7 @@ function begin(
   stdin.on('data', onData).on('end', onEnd);
   const undo = [() => void stdin.off('data', onData).off('end', onEnd)];
   if (!order.terminal) return undo;
-  stderr.write(`${user}@${address}, host key ${hostKey}\r\n`);
+  stderr.write(`${printable(`${user}@${address}, host key ${hostKey}`)}\r\n`);
   const stopResize = terminal.onResize(() => socket.send(jsonFrame('resize', terminal.size())));
   return [...undo, stopResize, terminal.raw()];
 }

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Replay } from '../replay/replay.js';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
-import { printJson, type Output } from './output.js';
+import { printable, printJson, type Output } from './output.js';
 import { overviewLine, paint, plainly, stepLines, verdictOf } from './replay-view.js';
 
 /** Makes the steps of a worker again from a journal in a file. Rejects with what is wrong with it. */
@@ -62,13 +62,15 @@ export function addReplay(program: Command, context: CommandContext, deps: Repla
     .action(async (given: string | undefined, options: ReplayOptions, command: Command) => {
       const subject = given ?? options.instance;
       if (subject === undefined) throw new ClientError('give an instance, or a journal', 2);
-      const replay = existsSync(subject)
+      const found = existsSync(subject)
         ? await deps.replayFile(subject, options.instance)
         : await context
             .client(command)
             .get<Replay>(
               `/v1/replay/${encodeURIComponent(subject)}?limit=${encodeURIComponent(options.limit)}`,
             );
+      // What is coloured below goes to the terminal as it is.
+      const replay = output.isTerminal && !options.json ? printableDeep(found) : found;
       if (replay.steps.length === 0) throw new ClientError(`no step of ${replay.instance} is recorded`, 1);
       const inspector = options.inspect
         ? await openInspector(deps, output, replay, options.inspectPort)
@@ -88,6 +90,16 @@ export function addReplay(program: Command, context: CommandContext, deps: Repla
       output.error(`${verdictOf(replay)}\n`);
       context.setExitCode(replay.steps.every(({ matches }) => matches) ? 0 : 1);
     });
+}
+
+/** Every text inside, and every name of a field, without control characters. */
+function printableDeep<T>(value: T): T {
+  const json = JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'string') return printable(inner);
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).map(([key, each]) => [printable(key), each]));
+  });
+  return JSON.parse(json) as T;
 }
 
 export function inspectPortOption(): Option {
@@ -116,7 +128,7 @@ async function openInspector(
 function printAll(output: Output, replay: Replay): void {
   const color = output.isTerminal ? paint : plainly;
   for (let index = 0; index < replay.steps.length; index++) {
-    output.write(`${stepLines(replay, index, color).join('\n')}\n\n`);
+    (output.raw ?? output).write(`${stepLines(replay, index, color).join('\n')}\n\n`);
   }
 }
 
@@ -171,7 +183,7 @@ async function stepThrough(
   const view = new StepThrough(replay);
   const draw = (): void => {
     const place = inspector ? `${inspector.url}\n` : '';
-    output.write(`\x1b[2J\x1b[H${view.screen()}${place}`);
+    (output.raw ?? output).write(`\x1b[2J\x1b[H${view.screen()}${place}`);
     inspector?.show(view.index);
   };
   emitKeypressEvents(input);
