@@ -47,9 +47,11 @@ export interface SshServer {
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const allowed = options.authorizedKeys.map(parsePublicKey);
   const sockets = new Set<Socket>();
-  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'longshore' }, (connection) =>
-    serve(connection, allowed, options),
-  );
+  const waiting = new WaitingLogins();
+  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'longshore' }, (connection, info) => {
+    connection.on('ready', () => waiting.end(`${info.ip} ${info.port}`));
+    serve(connection, allowed, options);
+  });
   // ssh2 offers no other way to its sockets; without noDelay each command waits for a delayed acknowledgement.
   const tcp = (
     server as unknown as { _srv: { on(event: 'connection', listener: (socket: Socket) => void): void } }
@@ -57,7 +59,12 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   tcp.on('connection', (socket) => {
     socket.setNoDelay(true);
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    const peer = `${socket.remoteAddress} ${socket.remotePort}`;
+    waiting.begin(peer, socket);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      waiting.end(peer);
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -76,6 +83,30 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+const longestLoginMs = 20_000;
+const mostLogins = 64;
+
+/** Connections of which it is not known yet whose they are: few, and not for long. */
+class WaitingLogins {
+  readonly #logins = new Map<string, { socket: Socket; timer: NodeJS.Timeout }>();
+
+  begin(peer: string, socket: Socket): void {
+    const timer = setTimeout(() => socket.destroy(), longestLoginMs);
+    timer.unref();
+    this.#logins.set(peer, { socket, timer });
+    if (this.#logins.size <= mostLogins) return;
+    // Who has the key logs in at once: the oldest is the least likely to.
+    const [oldest, { socket: idle }] = this.#logins.entries().next().value!;
+    this.end(oldest);
+    idle.destroy();
+  }
+
+  end(peer: string): void {
+    clearTimeout(this.#logins.get(peer)?.timer);
+    this.#logins.delete(peer);
+  }
 }
 
 function parsePublicKey(line: string): ssh2.ParsedKey {
