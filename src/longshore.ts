@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
 import { runProgram, type ServeWishes } from './cli/program.js';
 import { compose } from './compose.js';
-import { copyToConfigured, migrateConfigured } from './compose/store-admin.js';
+import { copyToConfigured, migrateConfigured, storeFiles } from './compose/store-admin.js';
 import { checkClusterFiles } from './config/cluster-files.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
@@ -81,6 +81,12 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     migrate: (configPath) => migrateConfigured(loadConfig(configPath, process.env, ['storePassword'])),
     copy: (configPath, from, progress) =>
       copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
+  },
+  storeFiles: {
+    check: (configPath) => storeFiles.check(loadConfig(configPath, process.env, [])),
+    backUp: (configPath, file) => storeFiles.backUp(loadConfig(configPath, process.env, []), file),
+    restore: (configPath, file) => storeFiles.restore(loadConfig(configPath, process.env, []), file),
+    init: (configPath, isForced) => storeFiles.init(loadConfig(configPath, process.env, []), isForced),
   },
   cloudTest: {
     run: async (configPath, wishes, signal) => {

@@ -19,6 +19,8 @@ export interface StoreEvents {
   onError?(error: unknown): void;
   /** The check at the opening took longer than the opening waits, and found this after it. */
   onDamage?(error: QueueError): void;
+  /** The opening took these steps to bring the schema up to date. */
+  onMigrated?(steps: readonly string[]): void;
 }
 
 /** So long the opening waits for its check of the file: enough for some GB. */
@@ -76,7 +78,8 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
     db = await connectStore(target, { ...events, onClose });
     check = await expectWhole(path, events);
     await expectSame(db, path, marker);
-    await migrateStore(db, target);
+    const steps = await migrateStore(db, target);
+    events.onMigrated?.(steps);
     await markStore(db, path);
     isMarked = true;
     return db;
