@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate';
 import { quoteIfNeeded, singleQuote } from '../domain/shell-quote.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
 import type { Slots } from '../ssh/slots.js';
 import type { Executors } from './executors.js';
@@ -17,6 +18,8 @@ export interface CopyRunnerDeps {
   uploads: Slots;
 }
 
+const maxOutputBytes = instanceLimits.outputBytes.install;
+
 /** Brings the runner program to the instance unless the very same is there (P-8, P-9, K-27). */
 export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRunnerDeps) =>
   fromPromise<RemoteOutcome, OnInstance>(async ({ input, signal }) => {
@@ -24,10 +27,10 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
     try {
       const loaded = await runner.load();
       const { executor, instance } = executors.of(input.instanceId);
-      if (await isInstalled(executor, loaded, instance.remoteUser, { timeoutMs, signal }))
-        return { ok: true };
+      const bounds = { timeoutMs, signal, maxOutputBytes };
+      if (await isInstalled(executor, loaded, instance.remoteUser, bounds)) return { ok: true };
       const command = installCommand(loaded, instance.remoteUser);
-      const options = { stdin: loaded.content, timeoutMs, signal };
+      const options = { ...bounds, stdin: loaded.content };
       const { stdout, stderr } = await inTurn(uploads, signal, () => executor.run(command, options));
       assertInstalled(loaded, stdout, stderr);
       return { ok: true };
@@ -41,7 +44,7 @@ async function isInstalled(
   executor: Executor,
   { md5, path }: LoadedRunner,
   remoteUser: string,
-  options: Pick<RunOptions, 'timeoutMs' | 'signal'>,
+  options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>,
 ): Promise<boolean> {
   const plain = `md5sum ${quoteIfNeeded(path)}`;
   for (const command of new Set([plain, asRoot(plain, remoteUser)])) {

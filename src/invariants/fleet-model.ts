@@ -81,13 +81,14 @@ export class FleetModel {
     const before = this.#workers.get(instance);
     if (!before) return;
     this.#judgeStep(before, sight);
-    for (const uuid of containers) {
-      if (before.containers.includes(uuid)) continue;
+    const [now, earlier] = [new Set(containers), new Set(before.containers)];
+    for (const uuid of now) {
+      if (earlier.has(uuid)) continue;
       this.#judgeNewWork(before, sight, uuid);
       this.containers.isAt(uuid, instance, at, sight.event === 'container.assigned');
     }
-    for (const uuid of before.containers) {
-      if (!containers.includes(uuid)) this.containers.left(uuid, instance);
+    for (const uuid of earlier) {
+      if (!now.has(uuid)) this.containers.left(uuid, instance);
     }
     const isSame = before.state === state && before.behavior === behavior;
     Object.assign(before, { at, state, behavior, containers, isOrphan: sight.isOrphan ?? false });

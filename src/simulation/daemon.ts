@@ -61,6 +61,7 @@ const unmeasured: ReportedMetrics = {
   invariantViolated: () => {},
   attemptEnded: () => {},
   claimRefused: () => {},
+  struck: () => {},
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */
