@@ -22,7 +22,8 @@ import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
 import { AttemptFailures, describeStreak } from './policy/attempt-failures.js';
 import { ClaimBudget } from './policy/claim-budget.js';
-import type { ContainerResult, RefusedClaim } from './queue/queue.js';
+import { describeFailures, RepeatedFailures } from './policy/repeated-failures.js';
+import { QueueError, type ContainerResult, type RefusedClaim } from './queue/queue.js';
 import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
 import { StepRecorder } from './replay/step-recorder.js';
 
@@ -41,6 +42,7 @@ export type ReportedMetrics = Pick<
   | 'invariantViolated'
   | 'attemptEnded'
   | 'claimRefused'
+  | 'passFailed'
 >;
 
 export interface ReporterOptions {
@@ -76,12 +78,14 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #claims = new ClaimBudget();
   readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
+  readonly #dispatchFailures: RepeatedFailures;
   #lookAtQueue: (() => QueueSight | undefined) | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
     const { clock, hasRun } = options;
     this.#failures = new AttemptFailures({ now: () => clock.now(), ...(hasRun ? { hasRun } : {}) });
+    this.#dispatchFailures = new RepeatedFailures({ now: () => clock.now() });
     const { instanceSecret } = tagKeys(options.config.pool.tagKeyPrefix);
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
@@ -424,9 +428,39 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       'operation failed',
     );
     this.#note(`plan.${operation}-failed`, { container: uuid, because: String(err) });
+    if (err instanceof QueueError && expectedRefusals.has(err.code)) return;
+    this.#dispatchFailures.failed(`${operation} of ${uuid}`, textOf(err), { isPassing: true });
+  }
+
+  succeeded(operation: string, uuid: string): void {
+    this.#dispatchFailures.succeeded(`${operation} of ${uuid}`);
+  }
+
+  fetched(): void {
+    this.#dispatchFailures.succeeded(readingQueue);
+  }
+
+  passed(failure?: { error: unknown }): void {
+    if (!failure) return this.#dispatchFailures.succeeded(planning);
+    const { error: err } = failure;
+    this.#options.metrics.passFailed(err);
+    this.#options.log.error({ component: 'dispatch', err }, 'scheduling pass failed');
+    this.#dispatchFailures.failed(planning, textOf(err));
+  }
+
+  /** What the dispatcher fails at again and again, for people; `undefined`: nothing. */
+  dispatchFault(): string | undefined {
+    return describeFailures(this.#dispatchFailures.lasting());
+  }
+
+  /** The same, of what keeps every container from being dispatched. */
+  dispatchStop(): string | undefined {
+    const lasting = this.#dispatchFailures.lasting();
+    return describeFailures(lasting.filter(({ what }) => what === readingQueue || what === planning));
   }
 
   fetchFailed(err: unknown): void {
+    this.#dispatchFailures.failed(readingQueue, textOf(err));
     this.#options.log.warn({ component: 'dispatch', err }, 'queue could not be read');
   }
 
@@ -461,6 +495,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#options.journal.append({ at, kind, ...entry });
   }
 }
+
+const readingQueue = 'reading the queue';
+const planning = 'a scheduling pass';
+/** The container is not as this daemon saw it last: the next look at it shows what to do. */
+const expectedRefusals: ReadonlySet<string> = new Set(['conflict', 'not-found', 'superseded']);
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function attemptFacts(
   container: string,

@@ -7,6 +7,7 @@ import { type QueueError } from '../queue/queue.js';
 import type { ContainerRecord } from '../queue/container-store.js';
 import { containerRequestSchema, requestBodyOf } from './container-request.js';
 import type { ApiDeps } from './deps.js';
+import { assertAccepting } from './health.js';
 import { fail } from './legacy-routes.js';
 import { followedOutput, keptOutput, presentOutput } from './container-output.js';
 import { orderedBy } from './who.js';
@@ -37,6 +38,7 @@ export const containerRoutes =
       '/containers',
       { schema: { body: z.object({ containers: z.array(containerRequestSchema).min(1).max(10_000) }) } },
       async (request, reply) => {
+        assertAccepting(deps);
         const records = await store.submit(request.body.containers);
         return reply.code(201).send({ items: records.map(body) });
       },

@@ -38,6 +38,10 @@ export interface ApiDeps {
   role(): Role;
   /** What many attempts in a row failed of; `undefined` when they do not. */
   attemptFault(): string | undefined;
+  /** Why the store is not whole; `undefined` when nothing is known to be wrong with it. */
+  storeFault(): string | undefined;
+  /** What the dispatcher fails at again and again. `stop`: what keeps every container from being dispatched. */
+  dispatchFault(): { any: string | undefined; stop: string | undefined };
   /** Throws `superseded`, saying who leads, while another daemon does. */
   assertLeading(): void;
   store: ContainerStore;

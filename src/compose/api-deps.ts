@@ -15,6 +15,7 @@ import { recordBase } from '../replay/step-record.js';
 import type { Reporter } from '../reporter.js';
 import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
+import type { StoreHealth } from '../queue/store/store-health.js';
 import type { Orders } from './orders.js';
 import type { Storage } from './storage.js';
 import type { ContainerStore } from '../queue/container-store.js';
@@ -32,6 +33,7 @@ export interface ServedParts extends Pick<Storage, 'journal'> {
   live: LiveParts;
   /** Of the calls to the provider, beside those of the pool. */
   breakers: Breakers;
+  storeHealth: StoreHealth;
 }
 
 /** The running parts as the API knows them. */
@@ -43,6 +45,8 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     store,
     role: () => orders.role(),
     attemptFault: () => reporter.attemptFault(),
+    storeFault: () => parts.storeHealth.fault(),
+    dispatchFault: () => ({ any: reporter.dispatchFault(), stop: reporter.dispatchStop() }),
     assertLeading: () => orders.assertLeading(),
     dispatcher: {
       containers: () => dispatch.containers(),

@@ -71,6 +71,9 @@ const unmeasured: ReportedMetrics = {
   invariantViolated: () => {},
   attemptEnded: () => {},
   claimRefused: () => {},
+  passFailed: (error) => {
+    throw error;
+  },
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */

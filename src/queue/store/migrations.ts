@@ -167,6 +167,18 @@ const sightings: Migration = {
   },
 };
 
+/** What an embedded store is called: the file beside it says the same. A server knows its databases by itself. */
+const storeIdentity: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    if (isPostgres(db)) return;
+    await db.schema
+      .createTable('store_identity')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('store', 'text', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -177,6 +189,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-attempt-instance': attemptInstance,
   '0007-failed-containers': failedContainers,
   '0008-sightings': sightings,
+  '0009-store-identity': storeIdentity,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

@@ -102,6 +102,12 @@ export interface FenceTable {
   revision: number;
 }
 
+/** One row, in an embedded store only: its name, which the marker beside the file has as well. */
+export interface StoreIdentityTable {
+  id: number;
+  store: string;
+}
+
 export interface StoreSchema {
   leadership: LeadershipTable;
   fence: FenceTable;
@@ -110,5 +116,6 @@ export interface StoreSchema {
   journal: JournalTable;
   intents: IntentTable;
   driver_records: DriverRecordTable;
+  store_identity: StoreIdentityTable;
   sightings: SightingTable;
 }
