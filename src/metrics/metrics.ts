@@ -38,6 +38,9 @@ type Category = (typeof categories)[number];
 const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const attemptOutcomes = ['complete', 'retried', 'lost', 'late'] as const;
 const claimKinds = ['result', 'loss', 'process'] as const;
+const refusalReasons = ['wrong-token', 'rate', 'crowded', 'slow', 'too-large'] as const;
+/** Why the API turned a client away. */
+export type RefusalReason = (typeof refusalReasons)[number];
 const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
@@ -61,6 +64,7 @@ export class Metrics {
   readonly #violations: Counter;
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
+  readonly #clientsRefused: Counter;
   readonly #failedPasses: Counter;
 
   constructor(sources: MetricSources) {
@@ -138,6 +142,13 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
+    this.#clientsRefused = new Counter({
+      name: 'longshore_api_refused_total',
+      help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
+      labelNames: ['reason'],
+      registers: [this.registry],
+    });
+    for (const reason of refusalReasons) this.#clientsRefused.inc({ reason }, 0);
     this.#failedPasses = new Counter({
       name: 'longshore_failed_passes_total',
       help: 'Scheduling passes that a bug ended early.',
@@ -200,6 +211,10 @@ export class Metrics {
 
   attemptEnded(outcome: (typeof attemptOutcomes)[number]): void {
     this.#attemptsEnded.inc({ outcome });
+  }
+
+  clientRefused(reason: RefusalReason): void {
+    this.#clientsRefused.inc({ reason });
   }
 
   claimRefused(what: (typeof claimKinds)[number]): void {
