@@ -70,7 +70,7 @@ async function bringHome(
   { instanceId, uuid }: ContainerOnInstance,
   signal: AbortSignal,
 ): Promise<void> {
-  const program = await runner.command();
+  const program = await runner.command(executors.of(instanceId));
   const { executor, instance } = executors.of(instanceId);
   const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;

@@ -27,17 +27,41 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
     try {
       const loaded = await runner.load();
       const { executor, instance } = executors.of(input.instanceId);
-      const bounds = { timeoutMs, signal, maxOutputBytes };
-      if (await isInstalled(executor, loaded, instance.remoteUser, bounds)) return { ok: true };
-      const command = installCommand(loaded, instance.remoteUser);
-      const options = { ...bounds, stdin: loaded.content };
-      const { stdout, stderr } = await inTurn(uploads, signal, () => executor.run(command, options));
-      assertInstalled(loaded, stdout, stderr);
+      const { fallbackPath = loaded.path } = loaded;
+      const options = { timeoutMs, signal, maxOutputBytes };
+      const put = (path: string): Promise<void> =>
+        install(executor, { ...loaded, path }, instance.remoteUser, { options, uploads });
+      try {
+        await put(loaded.path);
+        executors.placed(input.instanceId, undefined);
+      } catch (error) {
+        const isRefused = error instanceof ExecutorError && error.code === 'exit';
+        if (!isRefused || fallbackPath === loaded.path) throw error;
+        await put(fallbackPath);
+        executors.placed(input.instanceId, fallbackPath);
+      }
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);
     }
   });
+
+async function install(
+  executor: Executor,
+  loaded: LoadedRunner,
+  remoteUser: string,
+  {
+    options,
+    uploads,
+  }: { options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>; uploads: Slots },
+): Promise<void> {
+  if (await isInstalled(executor, loaded, remoteUser, options)) return;
+  const command = installCommand(loaded, remoteUser);
+  const { stdout, stderr } = await inTurn(uploads, options.signal, () =>
+    executor.run(command, { ...options, stdin: loaded.content }),
+  );
+  assertInstalled(loaded, stdout, stderr);
+}
 
 /** Asks as the login user, and again as root where that user may not look. */
 async function isInstalled(

@@ -31,6 +31,8 @@ interface Entry {
   executor: Executor;
   instance: Instance;
   type: InstanceType;
+  /** Where the runner program was put, when not where it should be. */
+  runnerPath?: string | undefined;
 }
 
 /** An effect was asked for an instance that is not there any more. */
@@ -78,6 +80,12 @@ export class Executors implements ConnectionKeeper {
     this.#entries.delete(instanceId);
     void entry?.executor.close();
     this.conduct.gone(instanceId);
+  }
+
+  /** The runner program is there now; `undefined`: where it should be. */
+  placed(instanceId: string, runnerPath: string | undefined): void {
+    const entry = this.#entries.get(instanceId);
+    if (entry) entry.runnerPath = runnerPath;
   }
 
   /** Throws {@link UnknownInstanceError}. */

@@ -21,7 +21,7 @@ export const killContainerWith = ({ executors, runner, mandate, timeoutMs }: Kil
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
     try {
       const uuid = uuidWord(input.uuid);
-      const program = await runner.command();
+      const program = await runner.command(executors.of(input.instanceId));
       const { executor, instance } = executors.of(input.instanceId);
       const command = asRoot(`${program} --kill 15 ${uuid}`, instance.remoteUser);
       await mandate.confirm();

@@ -24,7 +24,7 @@ export const runProbeWith = ({ executors, runner, clusterId, timeoutMs, clock }:
   fromPromise<RunProbeOutcome, OnInstance>(async ({ input, signal }) => {
     const startedAt = clock.now();
     try {
-      const program = await runner.command();
+      const program = await runner.command(executors.of(input.instanceId));
       const { executor, instance, type } = executors.of(input.instanceId);
       const prices = instance.priceHistory.map(({ startAt, price }) => ({
         StartTime: new Date(startAt).toISOString(),

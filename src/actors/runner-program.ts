@@ -11,6 +11,8 @@ export interface LoadedRunner {
   md5: string;
   /** Where it goes on the instance. */
   path: string;
+  /** Where it goes when it cannot be put there. */
+  fallbackPath?: string;
 }
 
 /** The program that runs containers on instances: read once, and again at each occasion until that succeeds (P-10). */
@@ -52,10 +54,16 @@ export class RunnerProgram {
 
   async #read(): Promise<LoadedRunner> {
     try {
-      const { deploy, deployDirectory } = this.#settings;
+      const { deploy, deployDirectory, deployFallback } = this.#settings;
       const content = deploy === 'built-in' ? await loadBuiltInRunner() : await readFile(deploy);
       const md5 = createHash('md5').update(content).digest('hex');
-      this.#loaded = { content, md5, path: `${deployDirectory}/crunch-run~${md5}` };
+      const pathIn = (folder: string): string => `${folder}/crunch-run~${md5}`;
+      this.#loaded = {
+        content,
+        md5,
+        path: pathIn(deployDirectory),
+        ...(deployFallback !== undefined && { fallbackPath: pathIn(deployFallback) }),
+      };
       this.#fault = undefined;
       return this.#loaded;
     } catch (error) {
@@ -64,8 +72,9 @@ export class RunnerProgram {
     }
   }
 
-  /** How it is called on an instance, as one shell word, or as configured (P-10). */
-  async command(): Promise<string> {
-    return this.isDeployed ? quoteIfNeeded((await this.load()).path) : this.#settings.command;
+  /** How it is called on this instance, as one shell word, or as configured (P-10). */
+  async command({ runnerPath }: { runnerPath?: string | undefined } = {}): Promise<string> {
+    if (!this.isDeployed) return this.#settings.command;
+    return quoteIfNeeded(runnerPath ?? (await this.load()).path);
   }
 }

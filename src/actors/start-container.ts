@@ -56,7 +56,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
     failures.begun(input.uuid);
     try {
       const uuid = uuidWord(input.uuid);
-      const program = await runner.command();
+      const program = await runner.command(executors.of(input.instanceId));
       const bounds = { timeoutMs, clock, signal };
       await inTurn(starts, signal, async () => {
         const work = await bounded('the queue', () => queue.work(uuid), bounds);

@@ -78,7 +78,7 @@ async function follow(
   signal: AbortSignal,
   listener: Listener,
 ): Promise<void> {
-  const program = await runner.command();
+  const program = await runner.command(executors.of(instanceId));
   const { executor, instance, type } = executors.of(instanceId);
   const { conduct } = executors;
   const pace = new TokenBucket({ ...pacing, now: () => clock.now() });

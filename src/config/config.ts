@@ -33,6 +33,8 @@ export interface PoolSettings {
   /** The longest a boot may stay in each stage. */
   bootStageTimeoutsMs: Readonly<Record<BootStage, number>>;
   timeoutProbeMs: number;
+  /** How long the result of a container that ended is asked for. */
+  timeoutCollectMs: number;
   timeoutShutdownMs: number;
   timeoutTermMs: number;
   timeoutSignalMs: number;
@@ -72,6 +74,8 @@ export interface RunnerSettings {
   /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied, `command` is used. */
   deploy: string;
   deployDirectory: string;
+  /** Where that one cannot be made, or may not execute. */
+  deployFallback?: string;
   /** Used when nothing is deployed. */
   command: string;
   runtimeEngine: string;

@@ -79,6 +79,7 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     timeoutBootingMs: pool.timeoutBooting,
     bootStageTimeoutsMs: Object.fromEntries(stages) as PoolSettings['bootStageTimeoutsMs'],
     timeoutProbeMs: pool.timeoutProbe,
+    timeoutCollectMs: pool.timeoutCollect,
     timeoutShutdownMs: pool.timeoutShutdown,
     timeoutTermMs: pool.timeoutTerm,
     timeoutSignalMs: pool.timeoutSignal,
@@ -109,11 +110,23 @@ function runnerOf({ runner: { logLimit, ...runner }, controller }: ConfigFile, b
   const isPath = !['', 'built-in'].includes(runner.deploy);
   return {
     ...runner,
+    ...deployFolders(runner.deployDirectory, controller.url !== ''),
     apiHost: runner.apiHost || controller.url.replace(/^https?:\/\//, ''),
     apiHostInsecure: runner.apiHostInsecure || controller.insecure,
     deploy: isPath ? absolute(runner.deploy, base) : runner.deploy,
     logLimitBytes: logLimit,
   };
+}
+
+/** A folder that outlives a reboot; with a controller the one that its runners know (P-9). */
+function deployFolders(
+  chosen: string,
+  hasController: boolean,
+): Pick<RunnerSettings, 'deployDirectory' | 'deployFallback'> {
+  if (chosen !== '') return { deployDirectory: chosen };
+  const temporary = '/tmp/arvados-crunch-run';
+  if (hasController) return { deployDirectory: temporary };
+  return { deployDirectory: '/var/lib/longshore/bin', deployFallback: temporary };
 }
 
 function schedulerOf({ scheduler }: ConfigFile): SchedulerSettings {

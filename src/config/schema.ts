@@ -123,6 +123,10 @@ const pool = z.strictObject({
     .default({})
     .describe('Shorter limits for stages of the boot; default timeoutBooting.'),
   timeoutProbe: wait('10m', 'An instance that does not answer for longer is destroyed.'),
+  timeoutCollect: wait(
+    '10m',
+    'How long the result of a container that ended is asked for before the container counts as lost.',
+  ),
   timeoutShutdown: wait('10s', 'After this long the order to destroy is given again.'),
   timeoutTerm: wait('2m', 'How long a container is asked to end before its instance is given up.'),
   timeoutSignal: wait('5s', 'Pause between two TERMs.'),
@@ -160,7 +164,12 @@ const longestLog = 64 * 2 ** 20;
 
 const runner = z.strictObject({
   deploy: z.string().default('built-in').describe('built-in, the path of a program, or empty to copy none.'),
-  deployDirectory: z.string().default('/tmp/arvados-crunch-run'),
+  deployDirectory: z
+    .string()
+    .default('')
+    .describe(
+      'Empty: /var/lib/longshore/bin, or /tmp/arvados-crunch-run where that cannot be used; with a controller only the latter.',
+    ),
   command: z.string().default('crunch-run').describe('Used when nothing is copied.'),
   runtimeEngine: z.enum(['docker', 'singularity', 'podman']).default('docker'),
   arguments: z.array(z.string()).default([]),

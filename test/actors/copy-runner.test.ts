@@ -120,6 +120,17 @@ describe('the copy of the runner program', () => {
     expect(await runEffect(copyRunner(world), onInstance)).toEqual({ ok: true });
   });
 
+  it('goes to the other folder when it cannot be put where it should be, and is called there', async () => {
+    const world = new EffectsWorld();
+    world.add();
+    const runner = world.runner({ deploy: made.file, deployFallback: '/tmp/arvados-crunch-run' });
+    world.host.on(/^md5sum/, { exitCode: 1 });
+    world.host.on(/dstdir="\/var\/lib\/arvados\/"/, installed(126)).on(/dstdir="\/tmp\//, installed());
+    expect(await runEffect(copyRunner(world, runner), onInstance)).toEqual({ ok: true });
+    const path = `/tmp/arvados-crunch-run/crunch-run~${made.md5}`;
+    expect(await runner.command(world.executors.of('i-1'))).toBe(path);
+  });
+
   it('is not tried when even the sum could not be asked for (P-8)', async () => {
     const world = new EffectsWorld();
     world.add();

@@ -44,6 +44,7 @@ export function recordingReporter(clock: Clock, note: (record: string) => void):
       attemptEnded: metric('attemptEnded'),
       claimRefused: metric('claimRefused'),
       struck: metric('struck'),
+      passFailed: (error) => note(`metric passFailed ${String(error)}`),
     },
   });
 }
