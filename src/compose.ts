@@ -174,6 +174,7 @@ async function start(
     log,
     store: containers,
     journal,
+    sessions: storage.sessions,
     orders,
     metrics,
     reporter,

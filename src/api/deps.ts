@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
@@ -57,6 +58,8 @@ export interface ApiDeps {
   /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
   journal: Journal;
+  /** Logins of browsers. */
+  sessions: PageSessionStore;
   /** Keeps who ordered what, and why. */
   orders: {
     containerOrder(uuid: string, order: string, because: string): void;

@@ -17,11 +17,11 @@ import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
 import type { StoreHealth } from '../queue/store/store-health.js';
 import type { Orders } from './orders.js';
-import type { Storage } from './storage.js';
+import type { OpenStorage } from './storage.js';
 import type { ContainerStore } from '../queue/container-store.js';
 
 /** What the API shows and orders. */
-export interface ServedParts extends Pick<Storage, 'journal'> {
+export interface ServedParts extends Pick<OpenStorage, 'journal' | 'sessions'> {
   store: ContainerStore;
   config: Config;
   clock: Clock;
@@ -58,6 +58,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     },
     clearQuarantine: clearQuarantineWith(orders),
     journal,
+    sessions: parts.sessions,
     orders: reporter,
     metrics,
     explain: (id) =>

@@ -2,10 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { PageSessionStore } from '../domain/page-session.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
 import { FileKeeper } from '../queue/store/file-keeper.js';
 import { OutputKeeper } from '../queue/store/output-keeper.js';
+import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { StoreHealth } from '../queue/store/store-health.js';
 import { StoredSightings } from '../queue/store/stored-sightings.js';
@@ -22,6 +24,7 @@ export interface Storage {
 
 export interface OpenStorage extends Storage {
   db: Store;
+  sessions: PageSessionStore;
   sightings: StoredSightings;
   /** True: other daemons may use it too. */
   isShared: boolean;
@@ -92,7 +95,8 @@ export async function openStorage(
     onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
   });
   releases.push(() => sightings.stop());
-  return { store, journal, db, sightings, isShared, writer, health };
+  const sessions = new SqlPageSessions(db);
+  return { store, journal, db, sessions, sightings, isShared, writer, health };
 }
 
 function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {

@@ -4,6 +4,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
+import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
@@ -38,6 +39,9 @@ type Category = (typeof categories)[number];
 const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const attemptOutcomes = ['complete', 'retried', 'lost', 'late'] as const;
 const claimKinds = ['result', 'loss', 'process'] as const;
+const refusalReasons = ['wrong-token', 'rate', 'crowded', 'slow', 'too-large'] as const;
+/** Why the API turned a client away. */
+export type RefusalReason = (typeof refusalReasons)[number];
 const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
@@ -61,6 +65,8 @@ export class Metrics {
   readonly #violations: Counter;
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
+  readonly #strikes: Counter;
+  readonly #clientsRefused: Counter;
   readonly #failedPasses: Counter;
 
   constructor(sources: MetricSources) {
@@ -138,6 +144,20 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
+    this.#strikes = new Counter({
+      name: 'longshore_instance_strikes_total',
+      help: 'What instances did and must not do: limits they broke, false claims, results not handed over.',
+      labelNames: ['kind'],
+      registers: [this.registry],
+    });
+    for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
+    this.#clientsRefused = new Counter({
+      name: 'longshore_api_refused_total',
+      help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
+      labelNames: ['reason'],
+      registers: [this.registry],
+    });
+    for (const reason of refusalReasons) this.#clientsRefused.inc({ reason }, 0);
     this.#failedPasses = new Counter({
       name: 'longshore_failed_passes_total',
       help: 'Scheduling passes that a bug ended early.',
@@ -200,6 +220,14 @@ export class Metrics {
 
   attemptEnded(outcome: (typeof attemptOutcomes)[number]): void {
     this.#attemptsEnded.inc({ outcome });
+  }
+
+  struck(kind: StrikeKind): void {
+    this.#strikes.inc({ kind });
+  }
+
+  clientRefused(reason: RefusalReason): void {
+    this.#clientsRefused.inc({ reason });
   }
 
   claimRefused(what: (typeof claimKinds)[number]): void {
