@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -160,6 +160,20 @@ describe('the check of an embedded store by command', () => {
       expect.stringMatching(
         /is damaged \(.*\): restore it from a backup with "longshore store restore FILE"/,
       ),
+    ]);
+  });
+
+  it('leaves a store as it is after a crash, so that it opens afterwards', async () => {
+    await fill(10);
+    const live = await openDatabase({ url: path });
+    await submit(live, 40);
+    const crashed = join(folder, 'crashed');
+    await cp(join(folder, 'state'), crashed, { recursive: true });
+    await live.destroy();
+    await rm(join(folder, 'state'), { recursive: true });
+    await rename(crashed, join(folder, 'state'));
+    expect([await run('check'), await run('backup', join(folder, 'copy.db')), await count()]).toEqual([
+      0, 0, 50,
     ]);
   });
 

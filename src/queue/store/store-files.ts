@@ -4,7 +4,7 @@ import { QueueError } from '../queue.js';
 import { openDatabase } from './database.js';
 import { checkIntegrity, damagedStore } from './integrity.js';
 import { libsqlFault } from './libsql.js';
-import { fileSize } from './store-marker.js';
+import { fileSize, noteProgress, type StoreMarker } from './store-marker.js';
 import { expectStore } from './store-presence.js';
 
 /** All files of an embedded store, by what they have after its path; its lock is no part of it. */
@@ -15,11 +15,12 @@ const ends = ['', '-wal', '-shm', '.id'];
  * copy. Rejects with {@link QueueError}, leaving no file.
  */
 export async function backUpStore(path: string, to: string): Promise<number> {
-  expectStore(path);
+  const marker = expectStore(path);
   if (fileSize(path) === undefined) throw new QueueError('invalid', `there is no store ${path}`);
   makeFile(to);
   try {
     await vacuumInto(path, to);
+    noteWhole(path, marker);
     await expectUndamaged(to);
     sync(to);
     return fileSize(to) ?? 0;
@@ -78,11 +79,17 @@ export async function initStore(path: string, isForced: boolean, now: Date): Pro
 
 /** Checks all of the file, which takes a while. Rejects with {@link QueueError} for a damaged or a missing one. */
 export async function checkStore(path: string): Promise<number> {
-  expectStore(path);
+  const marker = expectStore(path);
   const bytes = fileSize(path);
   if (bytes === undefined) throw new QueueError('invalid', `there is no store ${path}`);
   await expectUndamaged(path);
+  noteWhole(path, marker);
   return bytes;
+}
+
+/** After a crash, whoever closes the database last moves the write-ahead file into it, and removes that. */
+function noteWhole(path: string, marker: StoreMarker | undefined): void {
+  if (marker?.isOpen && fileSize(`${path}-wal`) === undefined) noteProgress(path, marker.progress, false);
 }
 
 async function expectUndamaged(path: string): Promise<void> {
