@@ -64,7 +64,6 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
   let isMarked = false;
   let check: IntegrityCheck | undefined;
   const onClose: EmbeddedEvents['onClose'] = (isWhole, read) => {
-    check?.stop();
     if (!isMarked || !isWhole) return;
     try {
       noteProgress(path, read(progressQuery) as StoreProgress, false);
@@ -75,7 +74,9 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
   let db: Store | undefined;
   try {
     const marker = expectStore(path);
-    db = await connectStore(target, { ...events, onClose });
+    // A check under way would keep the write-ahead file from being emptied.
+    const onClosing = (): void => check?.stop();
+    db = await connectStore(target, { ...events, onClosing, onClose });
     check = await expectWhole(path, events);
     await expectSame(db, path, marker);
     const steps = await migrateStore(db, target);

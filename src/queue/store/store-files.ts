@@ -1,10 +1,12 @@
 import { chmodSync, closeSync, copyFileSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { sql } from 'kysely';
 import { QueueError } from '../queue.js';
-import { openDatabase } from './database.js';
+import { connectStore, openDatabase } from './database.js';
 import { checkIntegrity, damagedStore } from './integrity.js';
 import { libsqlFault } from './libsql.js';
-import { fileSize, noteProgress, type StoreMarker } from './store-marker.js';
+import { fileSize, noteProgress, readMarker, type StoreMarker } from './store-marker.js';
+import { lockStore } from './store-lock.js';
 import { expectStore } from './store-presence.js';
 
 /** All files of an embedded store, by what they have after its path; its lock is no part of it. */
@@ -15,20 +17,25 @@ const ends = ['', '-wal', '-shm', '.id'];
  * copy. Rejects with {@link QueueError}, leaving no file.
  */
 export async function backUpStore(path: string, to: string): Promise<number> {
-  const marker = expectStore(path);
-  if (fileSize(path) === undefined) throw new QueueError('invalid', `there is no store ${path}`);
-  makeFile(to);
   try {
-    await vacuumInto(path, to);
-    noteWhole(path, marker);
-    await expectUndamaged(to);
-    sync(to);
-    return fileSize(to) ?? 0;
+    return await reading(path, () => copyInto(path, to));
   } catch (cause) {
-    rmSync(to, { force: true });
     if (cause instanceof QueueError) throw cause;
     const text = libsqlFault(cause)?.text ?? (cause as Error).message;
     throw new QueueError('unavailable', `the store ${path} cannot be copied to ${to}: ${text}`, { cause });
+  }
+}
+
+async function copyInto(path: string, to: string): Promise<number> {
+  makeFile(to);
+  try {
+    await vacuumInto(path, to);
+    await expectUndamaged(to);
+    sync(to);
+    return fileSize(to) ?? 0;
+  } catch (error) {
+    rmSync(to, { force: true });
+    throw error;
   } finally {
     for (const end of ends.slice(1)) rmSync(to + end, { force: true });
   }
@@ -79,17 +86,56 @@ export async function initStore(path: string, isForced: boolean, now: Date): Pro
 
 /** Checks all of the file, which takes a while. Rejects with {@link QueueError} for a damaged or a missing one. */
 export async function checkStore(path: string): Promise<number> {
-  const marker = expectStore(path);
-  const bytes = fileSize(path);
-  if (bytes === undefined) throw new QueueError('invalid', `there is no store ${path}`);
-  await expectUndamaged(path);
-  noteWhole(path, marker);
-  return bytes;
+  return reading(path, async () => {
+    await expectUndamaged(path);
+    return fileSize(path) ?? 0;
+  });
 }
 
-/** After a crash, whoever closes the database last moves the write-ahead file into it, and removes that. */
-function noteWhole(path: string, marker: StoreMarker | undefined): void {
-  if (marker?.isOpen && fileSize(`${path}-wal`) === undefined) noteProgress(path, marker.progress, false);
+/**
+ * Reads the store while a daemon may use it. When none does, or no more, what it left in the write-ahead file is moved
+ * into the database: who closes that last does so anyway, and removes the file, which the marker still asks for.
+ */
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+  expectStore(path);
+  if (fileSize(path) === undefined) throw new QueueError('invalid', `there is no store ${path}`);
+  await closeIfLeft(path);
+  const result = await read();
+  await closeIfLeft(path);
+  return result;
+}
+
+async function closeIfLeft(path: string): Promise<void> {
+  const release = tryLock(path);
+  if (!release) return;
+  try {
+    const marker = readMarker(path);
+    if (marker?.isOpen) await closeCrashed(path, marker);
+  } finally {
+    release();
+  }
+}
+
+/** `undefined`: a daemon uses it. */
+function tryLock(path: string): (() => void) | undefined {
+  try {
+    return lockStore(path);
+  } catch (error) {
+    if (error instanceof QueueError && error.code === 'conflict') return undefined;
+    throw error;
+  }
+}
+
+async function closeCrashed(path: string, { progress }: StoreMarker): Promise<void> {
+  const onClose = (isWhole: boolean): void => {
+    if (isWhole) noteProgress(path, progress, false);
+  };
+  const db = await connectStore({ url: path }, { onClose });
+  try {
+    await sql`select count(*) from sqlite_master`.execute(db);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function expectUndamaged(path: string): Promise<void> {
