@@ -7,17 +7,22 @@ import { kinds } from '../test/zoo/kinds.js';
 import { whyNoZoo } from '../test/zoo/namespaces.js';
 import { casesOf, missingFor, playKind, type CaseResult } from '../test/zoo/play.js';
 
-const program = [process.execPath, fileURLToPath(new URL('../dist/main.js', import.meta.url))];
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     jobs: { type: 'string', default: '6' },
+    /** The daemon from its sources: no build is needed. */
+    source: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     /** Folder for the logs of daemons whose cases failed. */
     logs: { type: 'string', default: '' },
   },
 });
 
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const program = values.source
+  ? [process.execPath, '--import', 'tsx', here('../src/main.ts')]
+  : [process.execPath, here('../dist/main.js')];
 if (values.logs !== '') mkdirSync(values.logs, { recursive: true });
 const abort = new AbortController();
 let exitCode = 0;

@@ -39,11 +39,16 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     idleBehavior: context.idleBehavior,
     lastContainerUuid: context.lastContainerUuid,
     lastBusyAt: context.busyAt,
-    appearedAt: context.appearedAt,
-    createdAt: context.createdAt ?? context.appearedAt,
+    appearedAt: knownSince(context),
+    createdAt: knownSince(context),
     served: context.served,
     containerUuids: Object.keys(context.runners).sort(),
   };
+}
+
+/** When it was asked for, or first seen by this daemon or an earlier one; epoch ms. */
+export function knownSince({ createdAt, appearedAt }: WorkerSnapshot['context']): number {
+  return createdAt ?? appearedAt;
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {

@@ -7,6 +7,7 @@ import {
 } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
+import type { Sighting } from '../domain/sighting.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
@@ -73,6 +74,8 @@ export interface WorkerRosterOptions {
   settings: WorkerSettings;
   connections: ConnectionKeeper;
   observer: RosterObserver;
+  /** What earlier daemons kept of the instance; not given: nothing. */
+  sighting?(instanceId: string): Sighting | undefined;
   /** Not given: none is inspected. */
   inspection?: WorkerInspection | undefined;
   /**
@@ -202,17 +205,20 @@ export class WorkerRoster {
 
   #add(instance: Instance, expected: boolean, origin: InstanceOrigin): WorkerEntry {
     const { connections, observer, settings, typeNamed } = this.#options;
-    const { type } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
+    const { type, isConfigured } = typeNamed(instance.tags[settings.tagKeys.instanceType] ?? '');
+    const sighting = this.#options.sighting?.(instance.id);
+    // A type that left the configuration has no price but the one that it had.
+    const price = isConfigured ? type.price : (sighting?.pricePerHour ?? type.price);
     const entry = {
       instance,
-      instanceType: type,
-      origin,
+      instanceType: price === type.price ? type : { ...type, price },
+      origin: { ...origin, createdAt: sighting?.firstSeenAt ?? origin.createdAt },
       appearedInList: this.#listNumber,
       missed: 0,
       missedSince: 0,
       breakdowns: 0,
     } as WorkerEntry;
-    connections.add(instance, type);
+    connections.add(instance, entry.instanceType);
     entry.actor = this.#createActor(entry, expected);
     this.#entries.set(instance.id, entry);
     this.views.changed(entry);

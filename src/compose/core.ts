@@ -11,6 +11,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { tagKeys } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
+import { noSightings, type Sightings } from '../domain/sighting.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
@@ -19,6 +20,7 @@ import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './fleet.js';
+import { queueSight } from './queue-sight.js';
 
 /** The edges that the core works between. The daemon gives real ones, a simulation its own. */
 export interface CoreOptions {
@@ -33,6 +35,8 @@ export interface CoreOptions {
   executorFactory: ExecutorFactory;
   queue: Queue;
   journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
+  /** Default: nothing is remembered from one daemon to the next. */
+  sightings?: Sightings;
   reporter: Reporter;
   runner: RunnerProgram;
   /** Default: this daemon shares its store with no other. */
@@ -76,6 +80,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const queue = recordedQueue(options.queue, reporter);
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
+  const sightings = await (options.sightings ?? noSightings).load();
   const failures = new StartFailures(clock);
   const executors = new Executors({
     driver,
@@ -100,7 +105,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       watchSilenceMs,
       failures,
     },
-    { open, recorded },
+    { open, recorded, sightings },
   );
   const dispatch = new Dispatch({
     clock,
@@ -113,6 +118,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     typeNamed: (name) => config.instanceTypes.get(name),
     last503At: () => queue.last503At?.() ?? 0,
     observer: reporter,
+  });
+  reporter.watchQueue(() => {
+    let running = 0;
+    for (const { exitedAt } of pool.running().values()) if (exitedAt === undefined) running++;
+    const [containers, instances, holdOffs] = [dispatch.containers(), pool.instances(), pool.holdOffs()];
+    return queueSight({ containers, instances, holdOffs, running });
   });
   pool.start();
   dispatch.start();

@@ -3,12 +3,13 @@ import { CreateLimits } from '../actors/create-limits.js';
 import { createInstanceWith } from '../actors/create-instance.js';
 import { listInstancesWith } from '../actors/list-instances.js';
 import { observed } from '../actors/observed.js';
-import { workerStateOf } from '../actors/pool-views.js';
+import { knownSince, workerStateOf } from '../actors/pool-views.js';
 import { ProbePacing } from '../actors/probe-pacing.js';
-import { WorkerRoster, type WorkerSnapshot } from '../actors/roster.js';
+import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../actors/roster.js';
 import { WorkerPool } from '../actors/worker-pool.js';
 import { secretFingerprint } from '../domain/ids.js';
 import { tagKeys } from '../domain/instance.js';
+import { noSightings, type Sighting } from '../domain/sighting.js';
 import { unknownInstanceType } from '../domain/instance-type.js';
 import type { LaunchIntent } from '../journal/journal.js';
 import type { LaunchRequest } from '../machines/cloud-effects.js';
@@ -25,8 +26,12 @@ export interface Fleet {
   pacing: ProbePacing;
 }
 
-/** Create calls that earlier processes recorded: those whose outcome nobody knows, and all that are still kept. */
-export interface KnownIntents {
+/**
+ * What earlier processes recorded: create calls whose outcome nobody knows, all that are still kept, and since when
+ * instances are known.
+ */
+export interface KnownBefore {
+  sightings: ReadonlyMap<string, Sighting>;
   open: readonly LaunchIntent[];
   recorded: readonly LaunchIntent[];
 }
@@ -41,10 +46,11 @@ const longestBootProbeIntervalMs = 1_000;
 export function assembleFleet(
   options: CoreOptions,
   world: WorkerWorld,
-  { open, recorded }: KnownIntents,
+  { open, recorded, sightings: earlier }: KnownBefore,
 ): Fleet {
   const { config, clock, reporter, random } = options;
   const { pool: settings } = config;
+  const sightings = options.sightings ?? noSightings;
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
     before.context.runners !== after.context.runners ||
     before.context.idleBehavior !== after.context.idleBehavior ||
@@ -61,6 +67,7 @@ export function assembleFleet(
     settings: workerSettings(config, world.runner.isOurs),
     connections: world.executors,
     inspection: options.inspection,
+    sighting: (instanceId) => earlier.get(instanceId),
     missing,
     typeNamed: (name) => {
       const type = config.instanceTypes.get(name);
@@ -69,6 +76,7 @@ export function assembleFleet(
     observer: {
       appeared: (entry) => {
         reporter.appeared(entry);
+        sightings.seen(sightingOf(entry));
         pacing.wanted(entry.instance.id);
         pool.changed();
       },
@@ -84,6 +92,7 @@ export function assembleFleet(
       retired: (entry, last) => {
         pacing.gone(entry.instance.id);
         reporter.retired(entry, last);
+        sightings.gone(entry.instance.id);
         pool.changed();
       },
     },
@@ -120,6 +129,15 @@ export function assembleFleet(
     replaceDelayMs,
   });
   return { pool, roster, pacing };
+}
+
+function sightingOf({ instance, instanceType, actor }: WorkerEntry): Sighting {
+  return {
+    instanceId: instance.id,
+    firstSeenAt: knownSince(actor.getSnapshot().context),
+    instanceTypeName: instanceType.name,
+    pricePerHour: instanceType.price,
+  };
 }
 
 function createLimits(

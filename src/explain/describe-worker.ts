@@ -1,6 +1,6 @@
 import type { ChartState } from '../actors/chart-state.js';
 import type { PendingTimer } from '../actors/pending-timers.js';
-import { workerStateOf } from '../actors/pool-views.js';
+import { knownSince, workerStateOf } from '../actors/pool-views.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { quarantineRemedy, type BootStage } from '../domain/instance.js';
 import { dollarText, futureText, pastText } from './time-text.js';
@@ -26,7 +26,8 @@ const nextStages: Readonly<Record<BootStage, string>> = {
 export function describeWorker(facts: WorkerFacts): string[] {
   const { snapshot, now } = facts;
   const { context } = snapshot;
-  const { instanceType, appearedAt, instance } = context;
+  const { instanceType, instance } = context;
+  const appearedAt = knownSince(context);
   const hours = (now - appearedAt) / 3_600_000;
   return [
     stateSentence(facts),

@@ -89,7 +89,7 @@ span_between() {
 make_dirs() {
   [ -d "$lock_dir" ] && [ -d "$state_dir/c" ] && [ -d "$state_dir/watch" ] && return
   mkdir -p "$lock_dir" "$state_dir/c" "$state_dir/watch" ||
-    die "cannot make the folders $lock_dir and $state_dir" "$setup_code"
+    die "cannot make the folders $lock_dir and $state_dir: is the disk full or read-only?" "$setup_code"
   # In a folder that everybody may write to, another user may have been there first.
   [ "$(stat -c %u "$state_dir" 2>/dev/null || id -u)" = "$(id -u)" ] ||
     die "$state_dir belongs to another user" "$setup_code"
@@ -124,7 +124,7 @@ take_dir_lock() {
   if { true >>"$lock_dir/crunch-run-all.lock"; } 2>/dev/null; then exec 9>>"$lock_dir/crunch-run-all.lock"
   elif [ -r "$lock_dir/crunch-run-all.lock" ]; then exec 9<"$lock_dir/crunch-run-all.lock"
   else die "cannot write to $lock_dir: is the disk full?" "$setup_code"; fi
-  flock 9 || die "cannot take the lock of $lock_dir"
+  flock 9 || refuse "$setup_code" "cannot take the lock of $lock_dir"
 }
 drop_dir_lock() { exec 9>&-; }
 

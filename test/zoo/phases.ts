@@ -1,4 +1,4 @@
-import type { ContainerBody, ContainerWish } from './daemon.js';
+import type { ContainerBody, ContainerWish, InstanceBody } from './daemon.js';
 import type { Phase } from './kind.js';
 import { until } from './until.js';
 import type { ZooWorld } from './world.js';
@@ -58,7 +58,7 @@ export const plays: Readonly<Record<Phase, (course: Course) => Promise<void>>> =
   },
   run: async (course) => {
     const { kind } = course.world;
-    for (const uuid of course.short) await expectEnd(course, uuid, 0);
+    for (const uuid of course.short) await expectEnd(course.world, uuid, 0);
     if (kind.outcome.is !== 'drained') return;
     await seeReason(course, kind.outcome);
     await until('the odd host to take no more containers', course.world.stepMs, async () => {
@@ -77,13 +77,13 @@ export const plays: Readonly<Record<Phase, (course: Course) => Promise<void>>> =
     const mark = markOf(world, 'long');
     const command = ['sh', '-c', `echo "first $1"; sleep 600 & wait`, mark, mark];
     [course.long] = (await world.daemon.submit({ name: 'long', command, ...wholeInstance })) as [string];
-    await runningOn(course, course.long);
+    await runningOn(world, course.long);
     await follows(world, course.long, `first ${mark}\n`);
   },
   kill: async (course) => {
     const { world, long } = course;
     await world.daemon.call(`/v1/containers/${long}/cancel`, {});
-    const { state, attempts } = await ended(course, long);
+    const { state, attempts } = await ended(world, long);
     if (state !== 'Cancelled' || attempts !== 1) throw new Error(`it is ${state} after ${attempts} attempts`);
     await gone(world, markOf(world, 'long'));
   },
@@ -94,23 +94,34 @@ export const plays: Readonly<Record<Phase, (course: Course) => Promise<void>>> =
     const script = 'echo "$1" >>/run/h/begun; until [ -e /run/h/go ]; do sleep 0.2; done; exit 7';
     const command = ['sh', '-c', script, mark, mark];
     const [uuid] = (await daemon.submit({ name: 'through', command, ...wholeInstance })) as [string];
-    await runningOn(course, uuid);
+    await runningOn(world, uuid);
     const begun = async (): Promise<number> => {
       const counts = await Promise.all(world.hosts().map((host) => host.sh('cat /run/h/begun 2>/dev/null')));
       return counts.reduce((sum, { out }) => sum + out.split('\n').filter((line) => line === mark).length, 0);
     };
     await until('the command to begin', stepMs, async () => (await begun()) > 0);
+    const before = await placeOf(world, uuid);
     await daemon.end('SIGKILL');
     await daemon.start();
     await until('the new daemon to find the container', stepMs, async () => {
       return (await daemon.instances()).some(({ containers }) => containers.includes(uuid));
     });
+    const after = await placeOf(world, uuid);
+    if (after?.appearedAt !== before?.appearedAt) {
+      throw new Error(
+        `its instance appeared at ${before?.appearedAt}, and after the restart at ${after?.appearedAt}`,
+      );
+    }
     for (const host of world.hosts()) await host.sh('touch /run/h/go');
-    await expectEnd(course, uuid, 7);
+    await expectEnd(world, uuid, 7);
     if ((await begun()) !== 1) throw new Error(`the command ran ${await begun()} times`);
     await gone(world, mark);
   },
 };
+
+async function placeOf({ daemon }: ZooWorld, uuid: string): Promise<InstanceBody | undefined> {
+  return (await daemon.instances()).find(({ containers }) => containers.includes(uuid));
+}
 
 async function oddInstances({ world, oddIds }: Course): ReturnType<ZooWorld['daemon']['instances']> {
   const odd = (await world.daemon.instances()).filter(({ instance }) => instance.includes('odd'));
@@ -140,7 +151,7 @@ async function seeReason(course: Course, outcome: { withinMs: number; because: R
   }
 }
 
-async function runningOn({ world }: Course, uuid: string): Promise<void> {
+export async function runningOn(world: ZooWorld, uuid: string): Promise<void> {
   await until(
     `${uuid} to run`,
     world.stepMs,
@@ -148,7 +159,7 @@ async function runningOn({ world }: Course, uuid: string): Promise<void> {
   );
 }
 
-async function ended({ world }: Course, uuid: string): Promise<ContainerBody> {
+export async function ended(world: ZooWorld, uuid: string): Promise<ContainerBody> {
   let last: ContainerBody | undefined;
   try {
     return await until(`${uuid} to end`, world.stepMs, async () => {
@@ -164,9 +175,9 @@ async function ended({ world }: Course, uuid: string): Promise<ContainerBody> {
 }
 
 /** Its first attempt ended by itself, on the host that is to do the work. */
-export async function expectEnd(course: Course, uuid: string, exitCode: number): Promise<ContainerBody> {
-  const record = await ended(course, uuid);
-  const place = course.world.kind.outcome.is === 'works' ? 'odd' : 'plain';
+export async function expectEnd(world: ZooWorld, uuid: string, exitCode: number): Promise<ContainerBody> {
+  const record = await ended(world, uuid);
+  const place = world.kind.outcome.is === 'works' ? 'odd' : 'plain';
   const { state, attempts, instance } = record;
   if (state !== 'Complete' || record.exitCode !== exitCode || attempts !== 1 || !instance.includes(place)) {
     const how = `${state}, exit ${record.exitCode}, ${attempts} attempts, on ${instance}: ${record.error}`;

@@ -87,7 +87,9 @@ async function openInventory(
 }
 
 function configOf(kind: Kind, driver: string): string {
-  const pool = [
+  const own = kind.pool ?? [];
+  const keyOf = (line: string): string => line.split(':')[0]!;
+  const common = [
     "bootProbeCommand: 'true'",
     'probeInterval: 1s',
     'syncInterval: 2s',
@@ -100,8 +102,8 @@ function configOf(kind: Kind, driver: string): string {
     'commandTimeout: 20s',
     'maxInstances: 2',
     'bootFailureLimit: 0',
-    ...(kind.pool ?? []),
   ];
+  const pool = [...common.filter((line) => !own.some((each) => keyOf(each) === keyOf(line))), ...own];
   return `${driver}
 instanceTypes:
   host: { vcpus: 4, ram: 8GiB, includedScratch: 100GiB, price: 1 }

@@ -13,7 +13,7 @@ const chosen = kinds.filter(({ inSuite }) => inSuite);
 
 describe.concurrent('a real host of the kind', () => {
   it.for(chosen)(
-    '"$name" is as it should be in all that is done with it',
+    '$name is as it should be in all that is done with it',
     { timeout },
     async (kind, { expect, skip }) => {
       const missing = missingFor(kind);

@@ -84,11 +84,36 @@ export interface DriverRecordTable {
   version: number;
 }
 
+/** Logins of browsers; of the secret only the hash. */
+export interface PageSessionTable {
+  hash: string;
+  address: string;
+  opened_at: number;
+  expires_at: number;
+}
+
+/** An instance that is, or lately was, in the provider's list. */
+export interface SightingTable {
+  instance_id: string;
+  /** When it was asked for, or first seen where that is not known. */
+  first_seen_at: number;
+  /** When a daemon last began to look after it. */
+  seen_at: number;
+  instance_type: string;
+  price_per_hour: number;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
   epoch: number;
   revision: number;
+}
+
+/** One row, in an embedded store only: its name, which the marker beside the file has as well. */
+export interface StoreIdentityTable {
+  id: number;
+  store: string;
 }
 
 export interface StoreSchema {
@@ -99,4 +124,7 @@ export interface StoreSchema {
   journal: JournalTable;
   intents: IntentTable;
   driver_records: DriverRecordTable;
+  page_sessions: PageSessionTable;
+  store_identity: StoreIdentityTable;
+  sightings: SightingTable;
 }
