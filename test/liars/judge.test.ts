@@ -19,6 +19,7 @@ const good: SeedFigures = {
   drained: [],
   forged: [],
   honestResults: 40,
+  attacks: 12,
   faults: [],
 };
 const badPartsOf = (change: Partial<SeedFigures>): string[] =>

@@ -21,6 +21,8 @@ export interface SeedFigures {
   forged: readonly string[];
   /** Containers of honest instances that ended well while there were liars. */
   honestResults: number;
+  /** Of a stranger on the API. */
+  attacks: number;
   /** Answers of the API that are faults of the daemon. */
   faults: readonly string[];
   /** The daemon's, or of the run itself: nothing else counts then. */
@@ -99,6 +101,7 @@ export function verdictOf(all: readonly SeedFigures[], wanted: number): { isWell
     `${sum(({ drained }) => drained.length)} honest drained`,
     `${sum(({ forged }) => forged.length)} forged`,
     `${sum(({ honestResults }) => honestResults)} honest results`,
+    `${sum(({ attacks }) => attacks)} attacks on the API`,
   ];
   const isWell = bad.length === 0 && all.length >= wanted && liars.length > 0;
   const count = `${all.length - bad.length} of ${wanted} seeds held`;

@@ -33,7 +33,7 @@ function drawLiar(random: SeededRandom): LiarPlan {
   if (!changesHostKey || random.chance(0.3)) lies.push({ lie: random.pick(breaches), share: 1 });
   const more = random.whole(0, 3);
   for (let index = 0; index < more; index++)
-    lies.push({ lie: random.pick(others), share: random.between(0.1, 0.5) });
+    lies.push({ lie: random.pick(others), share: random.between(0.05, 0.3) });
   return {
     lies,
     changesHostKey,

@@ -1,6 +1,7 @@
 // The liars of one seed, in a process of their own, so that their floods take no time from those who judge.
 import { setPriority } from 'node:os';
 import { SeededRandom } from '../../src/simulation/seeded-random.js';
+import { HostileClient } from '../support/hostile-client.js';
 import { Liar } from './liar.js';
 import { planOf } from './liar-plan.js';
 
@@ -8,7 +9,10 @@ import { planOf } from './liar-plan.js';
 export type ToLiars =
   | { type: 'start'; id: string; number: number; initCommand: string; authorizedKey: string }
   | { type: 'stop'; id: string }
-  | { type: 'others'; uuids: string[] };
+  | { type: 'others'; uuids: string[] }
+  /** A stranger attacks the API from now on, or no more. */
+  | { type: 'attack'; url: string }
+  | { type: 'rest' };
 
 /** From it. */
 export type FromLiars =
@@ -16,6 +20,8 @@ export type FromLiars =
   | { type: 'started'; id: string; address: string }
   | { type: 'failed'; id: string; message: string }
   | { type: 'stopped'; id: string }
+  /** The attack on the API is over: how much was done, and the answers that are faults of the daemon. */
+  | { type: 'rested'; attacks: number; faults: string[] }
   /** The first of each name, and the first of each second after. */
   | { type: 'lied'; id: string; name: string; isBreach: boolean; at: number };
 
@@ -49,6 +55,16 @@ async function start({ id, number, initCommand, authorizedKey }: ToLiars & { typ
   send({ type: 'started', id, address: liar.address });
 }
 
+const rest = new AbortController();
+let attack: Promise<{ counts: Record<string, number>; faults: string[] }> | undefined;
+
+async function endAttack(): Promise<void> {
+  rest.abort();
+  const { counts, faults } = (await attack) ?? { counts: {}, faults: [] };
+  const attacks = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  send({ type: 'rested', attacks, faults });
+}
+
 process.on('message', (message: ToLiars) => {
   if (message.type === 'start') {
     start(message).catch((error: unknown) =>
@@ -58,6 +74,11 @@ process.on('message', (message: ToLiars) => {
     const liar = liars.get(message.id);
     liars.delete(message.id);
     void Promise.resolve(liar?.stop()).then(() => send({ type: 'stopped', id: message.id }));
+  } else if (message.type === 'attack') {
+    const random = new SeededRandom(`liars/${seed}/stranger`);
+    attack = new HostileClient(message.url).attack(() => random.next(), rest.signal);
+  } else if (message.type === 'rest') {
+    void endAttack();
   } else {
     others = message.uuids;
     for (const liar of liars.values()) liar.hear(others);

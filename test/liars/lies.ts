@@ -212,7 +212,13 @@ function lines(uuids: readonly string[], line: (uuid: string) => string): string
 
 const madeUp = ({ clusterId, random }: LiarView): string => `${clusterId}-dz642-${random.hex(15)}`;
 
-async function written(stream: Writable, text: string | Uint8Array): Promise<void> {
+function written(stream: Writable, text: string | Uint8Array): Promise<void> {
   if (stream.write(text)) return new Promise((resolve) => setImmediate(resolve));
-  await Promise.race([once(stream, 'drain').catch(() => {}), once(stream, 'close').catch(() => {})]);
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done).off('error', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done).once('error', done);
+  });
 }

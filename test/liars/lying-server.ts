@@ -160,12 +160,16 @@ async function flood(stream: Writable, piece: Buffer, signal: AbortSignal): Prom
   return 1;
 }
 
-/** Resolves once the stream takes more, or ended. */
-async function write(stream: Writable, piece: Buffer, signal?: AbortSignal): Promise<void> {
+/** Resolves once the stream takes more, or ended, or the client is gone. */
+function write(stream: Writable, piece: Buffer, signal?: AbortSignal): Promise<void> {
   if (stream.write(piece)) return new Promise((resolve) => setImmediate(resolve));
-  await Promise.race([
-    once(stream, 'drain').catch(() => {}),
-    once(stream, 'close').catch(() => {}),
-    ...(signal ? [untilAborted(signal)] : []),
-  ]);
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done).off('error', done);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done).once('error', done);
+    signal?.addEventListener('abort', done);
+  });
 }

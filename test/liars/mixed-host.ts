@@ -90,6 +90,17 @@ export class MixedHost implements SimulatedHost {
     if (this.#child.connected) this.#child.send({ type: 'others', uuids } satisfies ToLiars);
   }
 
+  /** A stranger without a token attacks the API, until {@link endAttack}. */
+  attack(url: string): void {
+    this.#child.send({ type: 'attack', url } satisfies ToLiars);
+  }
+
+  /** How often the stranger attacked, and the answers that are faults of the daemon. */
+  async endAttack(): Promise<{ attacks: number; faults: string[] }> {
+    const message = await this.#ask('rested', { type: 'rest' });
+    return message.type === 'rested' ? message : { attacks: 0, faults: [] };
+  }
+
   async close(): Promise<void> {
     await this.#honest.close();
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
@@ -136,7 +147,7 @@ export class MixedHost implements SimulatedHost {
       if (message.isBreach) record.breach ??= { name: message.name, at: message.at };
       return;
     }
-    const key = message.type === 'ready' ? 'ready' : message.id;
+    const key = 'id' in message ? message.id : message.type;
     this.#waiting.get(key)?.(message);
     this.#waiting.delete(key);
   }

@@ -62,6 +62,7 @@ const nothing: Omit<SeedFigures, 'seed' | 'plan'> = {
   drained: [],
   forged: [],
   honestResults: 0,
+  attacks: 0,
   faults: [],
 };
 
@@ -100,10 +101,13 @@ async function play(
   }));
   for (const uuid of await daemon.submit(wishes)) work.toLiars.add(uuid);
   await until('a liar to appear', 60_000, () => signal.aborted || host.liars.size > 0);
+  host.attack(daemon.url);
   await seeThrough(daemon, watchman, { signal, longestMs });
+  const { attacks, faults } = await host.endAttack();
   await work.stop();
   const honest = await work.judge();
-  return { seed, plan: describePlan(plan), ...watchman.figures(), ...honest };
+  const allFaults = [...honest.faults, ...faults];
+  return { seed, plan: describePlan(plan), attacks, ...watchman.figures(), ...honest, faults: allFaults };
 }
 
 function openCloud(host: MixedHost): Promise<RemoteCloud> {
