@@ -31,6 +31,7 @@ import { wrapDriver } from './drivers/wrappers/wrap.js';
 import type { Journal } from './journal/journal.js';
 import { Metrics } from './metrics/metrics.js';
 import type { QueueSnapshot } from './queue/queue.js';
+import type { StoreHealth } from './queue/store/store-health.js';
 import { Reporter } from './reporter.js';
 import type { InspectChoice } from './inspector/inspect-choice.js';
 import type { LiveInspector } from './inspector/live-inspector.js';
@@ -93,10 +94,16 @@ async function start(
   const controller = openController(config, { clock, log, orders: () => orders });
   if (controller) releases.push(() => controller.stop());
   const containers = controller ?? store;
-  const metrics: Metrics = metricsOf(options, { containers, journal, orders: () => orders });
+  const metrics: Metrics = metricsOf(options, {
+    containers,
+    journal,
+    orders: () => orders,
+    storeHealth: storage.health,
+    hasDispatchFault: () => orders.isLeading && reporter.dispatchFault() !== undefined,
+  });
   const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
   releases.push(() => live.feed.stop());
-  const reporter = new Reporter({
+  const reporter: Reporter = new Reporter({
     config,
     clock,
     log,
@@ -167,12 +174,14 @@ async function start(
     log,
     store: containers,
     journal,
+    sessions: storage.sessions,
     orders,
     metrics,
     reporter,
     runner,
     live,
     breakers,
+    storeHealth: storage.health,
   });
   const api = await startApi(deps, config.api);
   url = api.url;
@@ -227,13 +236,23 @@ function metricsOf(
     containers,
     journal,
     orders,
-  }: { containers: { peek(): QueueSnapshot }; journal: Pick<Journal, 'state'>; orders: () => Orders },
+    storeHealth,
+    hasDispatchFault,
+  }: {
+    containers: { peek(): QueueSnapshot };
+    journal: Pick<Journal, 'state'>;
+    orders: () => Orders;
+    storeHealth: StoreHealth;
+    hasDispatchFault: () => boolean;
+  },
 ): Metrics {
   const core = () => (orders().isLeading ? orders().core : undefined);
   return new Metrics({
     clock,
     role: () => orders().role(),
     journal: () => journal.state(),
+    store: () => ({ isDamaged: storeHealth.fault() !== undefined, errors: storeHealth.errors }),
+    hasDispatchFault,
     workers: () => core()?.pool.gauges() ?? [],
     atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],

@@ -53,6 +53,7 @@ export class Monitor {
         state: workerStateOf(snapshot),
         behavior: idleBehavior,
         containers: Object.keys(runners),
+        alive: aliveIn(runners),
       },
       fingerprintOfTag(instance.tags[this.#secretTagKey] ?? ''),
     );
@@ -76,6 +77,7 @@ export class Monitor {
       behavior: idleBehavior,
       isOrphan: after.value.lifecycle === 'orphaned',
       containers: Object.keys(runners),
+      alive: aliveIn(runners),
     });
   }
 
@@ -101,4 +103,9 @@ export class Monitor {
     const told = outcome.ok ? { instance: outcome.instance.id } : { failure: outcome.error.code };
     this.model.cloud.createSettled(at, fingerprint, told);
   }
+}
+
+/** Those whose process ended have a result that is on its way, and may be under way elsewhere already. */
+function aliveIn(runners: WorkerSnapshot['context']['runners']): string[] {
+  return Object.keys(runners).filter((uuid) => runners[uuid]!.phase !== 'collecting');
 }

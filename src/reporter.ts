@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
+import type { Strike } from './actors/conduct.js';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
 import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
@@ -8,9 +9,10 @@ import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.j
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
-import { quarantineRemedy, tagKeys } from './domain/instance.js';
+import { misconductRemedy, quarantineRemedy, tagKeys, type Quarantine } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
+import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from './journal/journal.js';
 import { storyOf } from './journal/worker-story.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
@@ -21,7 +23,8 @@ import type { Metrics } from './metrics/metrics.js';
 import { fleetLimits, Monitor } from './monitor.js';
 import { AttemptFailures, describeStreak } from './policy/attempt-failures.js';
 import { ClaimBudget } from './policy/claim-budget.js';
-import type { ContainerResult, RefusedClaim } from './queue/queue.js';
+import { describeFailures, RepeatedFailures } from './policy/repeated-failures.js';
+import { QueueError, type ContainerResult, type RefusedClaim } from './queue/queue.js';
 import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
 import { StepRecorder } from './replay/step-recorder.js';
 
@@ -40,6 +43,8 @@ export type ReportedMetrics = Pick<
   | 'invariantViolated'
   | 'attemptEnded'
   | 'claimRefused'
+  | 'struck'
+  | 'passFailed'
 >;
 
 export interface ReporterOptions {
@@ -54,6 +59,8 @@ export interface ReporterOptions {
 
 /** A visit that finds everything as it was: it begins, and its answer comes. */
 const stepsOfVisit = 2;
+/** What shows that the queue is served, or that the fleet changes. */
+const moves = /^(launch|container|boot)\.|^worker\.(appeared|gone)$/;
 const effectsDone: ReadonlyMap<string, string> = new Map(
   ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
     `xstate.done.actor.${effect}`,
@@ -71,17 +78,28 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
   readonly #claims = new ClaimBudget();
+  readonly #strikes = new ClaimBudget();
+  #heardClaim: (claim: RefusedClaim) => void = () => {};
   readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
+  readonly #dispatchFailures: RepeatedFailures;
+  #lookAtQueue: (() => QueueSight | undefined) | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
     const { clock, hasRun } = options;
     this.#failures = new AttemptFailures({ now: () => clock.now(), ...(hasRun ? { hasRun } : {}) });
+    this.#dispatchFailures = new RepeatedFailures({ now: () => clock.now() });
     const { instanceSecret } = tagKeys(options.config.pool.tagKeyPrefix);
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
     );
+  }
+
+  /** From now on the monitor judges whether the queue moves. `look` is called about once a minute, when it does not. */
+  watchQueue(look: () => QueueSight | undefined): void {
+    this.#lookAtQueue = look;
+    this.#monitor.model.queue.moved(this.#options.clock.now());
   }
 
   workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
@@ -263,7 +281,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
 
   /** The provider's list arrived, and is about to be compared with the workers. */
   listed(instanceIds: readonly string[]): void {
-    this.#monitor.model.listed(this.#options.clock.now(), instanceIds);
+    const now = this.#options.clock.now();
+    this.#monitor.model.listed(now, instanceIds);
+    if (this.#lookAtQueue) this.#monitor.model.queue.check(now, this.#lookAtQueue);
   }
 
   launchRequested(launch: PendingLaunch, because: string): void {
@@ -344,9 +364,37 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.attempt-ended', { to: ended.to, ...attemptFacts(uuid, result, ended) });
   }
 
-  claimRefused({ uuid, instanceId, attempt, what, because }: RefusedClaim): void {
+  /** From now on the listener hears of each refused claim; an earlier one does no more. It must not throw. */
+  onClaimRefused(listener: (claim: RefusedClaim) => void): void {
+    this.#heardClaim = listener;
+  }
+
+  /** An instance did what it must not. */
+  struck({ instanceId, kind, because }: Strike): void {
+    const { clock, log, metrics } = this.#options;
+    metrics.struck(kind);
+    const passedOver = this.#strikes.take(instanceId, clock.now());
+    if (passedOver === undefined) return;
+    const fields = { component: 'worker', Instance: instanceId, kind, passedOver, Reason: because };
+    log.warn(fields, 'strike against an instance');
+    const data = { kind, ...(passedOver > 0 ? { passedOver } : {}) };
+    this.#note('instance.strike', { instance: instanceId, because, data });
+  }
+
+  /** The daemon put an instance into quarantine. */
+  quarantined(instanceId: string, { because }: Quarantine): void {
+    this.#note('instance.quarantined', { instance: instanceId, because });
+    this.#options.log.warn(
+      { component: 'worker', Instance: instanceId, because, remedy: misconductRemedy(instanceId) },
+      'instance quarantined',
+    );
+  }
+
+  claimRefused(claim: RefusedClaim): void {
+    const { uuid, instanceId, attempt, what, because } = claim;
     const { clock, log, metrics } = this.#options;
     metrics.claimRefused(what);
+    this.#heardClaim(claim);
     const passedOver = this.#claims.take(instanceId, clock.now());
     if (passedOver === undefined) return;
     const fields = {
@@ -412,9 +460,39 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       'operation failed',
     );
     this.#note(`plan.${operation}-failed`, { container: uuid, because: String(err) });
+    if (err instanceof QueueError && expectedRefusals.has(err.code)) return;
+    this.#dispatchFailures.failed(`${operation} of ${uuid}`, textOf(err), { isPassing: true });
+  }
+
+  succeeded(operation: string, uuid: string): void {
+    this.#dispatchFailures.succeeded(`${operation} of ${uuid}`);
+  }
+
+  fetched(): void {
+    this.#dispatchFailures.succeeded(readingQueue);
+  }
+
+  passed(failure?: { error: unknown }): void {
+    if (!failure) return this.#dispatchFailures.succeeded(planning);
+    const { error: err } = failure;
+    this.#options.metrics.passFailed(err);
+    this.#options.log.error({ component: 'dispatch', err }, 'scheduling pass failed');
+    this.#dispatchFailures.failed(planning, textOf(err));
+  }
+
+  /** What the dispatcher fails at again and again, for people; `undefined`: nothing. */
+  dispatchFault(): string | undefined {
+    return describeFailures(this.#dispatchFailures.lasting());
+  }
+
+  /** The same, of what keeps every container from being dispatched. */
+  dispatchStop(): string | undefined {
+    const lasting = this.#dispatchFailures.lasting();
+    return describeFailures(lasting.filter(({ what }) => what === readingQueue || what === planning));
   }
 
   fetchFailed(err: unknown): void {
+    this.#dispatchFailures.failed(readingQueue, textOf(err));
     this.#options.log.warn({ component: 'dispatch', err }, 'queue could not be read');
   }
 
@@ -444,9 +522,17 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   }
 
   #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {
-    this.#options.journal.append({ at: this.#options.clock.now(), kind, ...entry });
+    const at = this.#options.clock.now();
+    if (moves.test(kind)) this.#monitor.model.queue.moved(at);
+    this.#options.journal.append({ at, kind, ...entry });
   }
 }
+
+const readingQueue = 'reading the queue';
+const planning = 'a scheduling pass';
+/** The container is not as this daemon saw it last: the next look at it shows what to do. */
+const expectedRefusals: ReadonlySet<string> = new Set(['conflict', 'not-found', 'superseded']);
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function attemptFacts(
   container: string,

@@ -30,6 +30,11 @@ export interface DispatchObserver {
   decided(decision: Decision): void;
   failed(operation: string, uuid: string, error: unknown): void;
   fetchFailed(error: unknown): void;
+  /** What failed before was carried out. */
+  succeeded?(operation: string, uuid: string): void;
+  fetched?(): void;
+  /** A pass ended; `failure`: the bug that ended it early. */
+  passed?(failure?: { error: unknown }): void;
   /** An instance has a process of a container that the queue places on another one; told once. */
   claimRefused?(claim: RefusedClaim): void;
   /** An attempt ended on its instance without a result. */
@@ -172,6 +177,17 @@ export class Dispatch implements DispatchPort {
   // What the dispatcher's chart asks for.
 
   runPass(): void {
+    const { observer } = this.#options;
+    try {
+      this.#pass();
+    } catch (error) {
+      // It would end the chart and with it the daemon: another state of the world may be planned for.
+      return observer.passed?.({ error });
+    }
+    observer.passed?.();
+  }
+
+  #pass(): void {
     const { clock, queue, pool, settings, upkeep, last503At, failures } = this.#options;
     const counts = pool.countWorkers();
     const snapshot = peek(queue);
@@ -241,10 +257,11 @@ export class Dispatch implements DispatchPort {
   }
 
   async #fetch(): Promise<void> {
-    const { clock, queue } = this.#options;
+    const { clock, queue, observer } = this.#options;
     const startedAt = clock.now();
     try {
       await queue.update();
+      observer.fetched?.();
     } finally {
       this.#lastFetchMs = clock.now() - startedAt;
     }
@@ -373,7 +390,11 @@ export class Dispatch implements DispatchPort {
       this.#operations.delete(uuid);
       if (!this.#isStopped) this.#actor.send({ type: 'world.changed' });
     };
-    operation().then(end, (error: unknown) => {
+    const succeed = (): void => {
+      observer.succeeded?.(kind, uuid);
+      end();
+    };
+    operation().then(succeed, (error: unknown) => {
       observer.failed(kind, uuid, error);
       clock.setTimeout(end, failurePauseMs);
     });

@@ -57,8 +57,11 @@ export class FleetViews {
     const doubles: (RunningView & { uuid: string })[] = [];
     for (const { runners } of seen.values()) {
       for (const [uuid, view] of runners) {
-        if (running.has(uuid)) doubles.push({ ...view, uuid });
-        else running.set(uuid, view);
+        const known = running.get(uuid);
+        // A result that an earlier attempt left is on its way; a process on another instance counts.
+        const isBetter = known === undefined || (known.phase === 'ending' && view.phase !== 'ending');
+        if (known) doubles.push({ ...(isBetter ? known : view), uuid });
+        if (isBetter) running.set(uuid, view);
       }
     }
     this.#doubles = doubles;

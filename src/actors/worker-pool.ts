@@ -435,10 +435,14 @@ export class WorkerPool implements Pool, Roster {
     return { workers: this.#options.roster.size, pending, inFlight: this.#launches.size };
   }
 
+  /** Where its process is; of results that are on their way, any. */
   #entryWith(uuid: string): WorkerEntry | undefined {
+    let ending: WorkerEntry | undefined;
     for (const entry of this.#options.roster.entries()) {
-      if (uuid in entry.actor.getSnapshot().context.runners) return entry;
+      const runner = entry.actor.getSnapshot().context.runners[uuid];
+      if (runner && runner.phase !== 'collecting') return entry;
+      if (runner) ending = entry;
     }
-    return undefined;
+    return ending;
   }
 }

@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ConnectionGuard } from './connection-guard.js';
 import { pageHeader, sessionCookie, type Sessions } from './session.js';
+import type { TokenFailures } from './token-failures.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -9,28 +11,60 @@ declare module 'fastify' {
   }
 }
 
-/** Tells the management token from any other text, in the same time whatever it is. None is one while none is set. */
-export function tokenTest(managementToken: string): (token: string) => boolean {
-  const wanted = digest(managementToken);
-  return (token) => managementToken !== '' && timingSafeEqual(digest(token), wanted);
+export interface Authentication {
+  managementToken: string;
+  sessions: Sessions;
+  failures: TokenFailures;
+  connections: Pick<ConnectionGuard, 'prove'>;
 }
 
-/** Refuses whoever brings neither the management token (H-1, H-2) nor the cookie of a login. */
-export function authenticateWith(managementToken: string, sessions: Sessions) {
+/** Tells the management token from any other text, in the same time whatever it is. None is one while none is set. */
+export function tokenTest(managementToken: string): (token: string) => boolean {
+  const expected = digest(managementToken);
+  return (token) => managementToken !== '' && timingSafeEqual(digest(token), expected);
+}
+
+/**
+ * Refuses whoever brings neither the management token (H-1, H-2) nor the cookie of a login. A browser adds cookies, and
+ * a password it remembers, to what other sites make it send: with a cookie alone a change needs the header of the page,
+ * and with a password it must not come from another site.
+ */
+export function authenticateWith({ managementToken, sessions, failures, connections }: Authentication) {
   const isToken = tokenTest(managementToken);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (!URL.canParse(request.url, 'http://localhost')) {
+      return refuse(reply, 400, 'the request target is no path');
+    }
     if (request.routeOptions.config?.isPublic) return;
     if (managementToken === '') {
       return refuse(reply, 403, 'Management API authentication is not configured');
     }
+    const accept = (): void => connections.prove(request.raw.socket);
     const tokens = tokensOf(request);
-    const session = request.cookies[sessionCookie];
-    if (tokens.length === 0 && session !== undefined && sessions.isOpen(session)) {
-      if (isReading(request) || request.headers[pageHeader] !== undefined) return;
-      return refuse(reply, 403, `a request of a logged-in page needs the header ${pageHeader}`);
+    if (tokens.some(isToken)) {
+      if (isPassword(request) && !isReading(request) && isForeign(request)) {
+        return refuse(reply, 403, 'a change with a password must not come from another site');
+      }
+      return accept();
     }
-    if (tokens.length === 0) return refuse(reply, 401, 'Unauthorized');
-    if (tokens.filter(isToken).length === 0) return refuse(reply, 403, 'Forbidden');
+    const cookieToken = tokenInCookie(request);
+    const session = request.cookies[sessionCookie];
+    const isLoggedIn =
+      tokens.length === 0 &&
+      (isToken(cookieToken) || (session !== undefined && (await sessions.isOpen(session))));
+    if (isLoggedIn) {
+      accept();
+      if (isReading(request) || request.headers[pageHeader] !== undefined) {
+        if (session !== undefined && !isToken(cookieToken)) endWithSession(sessions, session, reply);
+        return;
+      }
+      return refuse(reply, 403, `a request that is known by a cookie needs the header ${pageHeader}`);
+    }
+    if (tokens.length === 0 && cookieToken === '') return refuse(reply, 401, 'Unauthorized');
+    const waitSeconds = failures.record(request.ip);
+    if (waitSeconds === undefined) return refuse(reply, 403, 'Forbidden');
+    void reply.header('retry-after', waitSeconds);
+    return refuse(reply, 429, 'too many wrong tokens from this address');
   };
 }
 
@@ -39,15 +73,39 @@ export function carriesToken(request: FastifyRequest): boolean {
   return tokensOf(request).length > 0;
 }
 
+/** True for a request that a page of another site made. */
+export function isForeign({ headers }: FastifyRequest): boolean {
+  const { origin, host } = headers;
+  if (headers['sec-fetch-site'] === 'cross-site') return true;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host;
+}
+
+/** What a reply still sends ends with the session. */
+function endWithSession(sessions: Sessions, session: string, reply: FastifyReply): void {
+  const stop = sessions.whenEnded(session, () => reply.raw.destroy());
+  reply.raw.once('close', stop);
+}
+
 function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
+/** A refused client sends no further bytes of its body: the connection ends with the answer. */
 async function refuse(reply: FastifyReply, status: number, text: string): Promise<void> {
+  if (hasBody(reply.request) || status === 429) void reply.header('connection', 'close');
   await reply.code(status).type('text/plain; charset=utf-8').send(text);
 }
 
-/** Every token the request carries, wherever it may be (H-2). */
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function isPassword({ headers }: FastifyRequest): boolean {
+  return /^\s*basic\s/i.test(headers.authorization ?? '');
+}
+
+/** Every token that the request carries itself, wherever it may be (H-2); a cookie is added by the browser. */
 function tokensOf(request: FastifyRequest): string[] {
   const tokens: string[] = [];
   const header = request.headers.authorization ?? '';
@@ -58,11 +116,15 @@ function tokensOf(request: FastifyRequest): string[] {
     const [, ...password] = Buffer.from(credentials, 'base64').toString('utf8').split(':');
     tokens.push(password.join(':'));
   }
-  const query = new URL(request.url, 'http://localhost').searchParams.getAll('api_token');
-  tokens.push(...query);
-  const cookie = /(?:^|;\s*)arvados_api_token=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
-  if (cookie !== undefined) tokens.push(Buffer.from(cookie, 'base64url').toString('utf8'));
+  const start = request.url.indexOf('?');
+  if (start >= 0) tokens.push(...new URLSearchParams(request.url.slice(start)).getAll('api_token'));
   return tokens.map((token) => token.trim()).filter((token) => token !== '');
+}
+
+/** The token in the cookie that Arvados keeps it in (H-2), or `''`. */
+function tokenInCookie(request: FastifyRequest): string {
+  const cookie = /(?:^|;\s*)arvados_api_token=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
+  return cookie === undefined ? '' : Buffer.from(cookie, 'base64url').toString('utf8').trim();
 }
 
 function digest(text: string): Buffer {

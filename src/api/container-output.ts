@@ -8,6 +8,8 @@ import { mixedByLine } from './mixed-by-line.js';
 type Stream = 'stdout' | 'stderr';
 type Sources = Pick<ApiDeps, 'store' | 'pool' | 'tail'>;
 
+/** The exit code of the runner program for a container that it does not know. */
+const unknownContainer = 4;
 /** How often who follows looks whether the container began, went on elsewhere, or ended. */
 const lookMs = 500;
 /** The same, when what it prints cannot be had. */
@@ -30,7 +32,16 @@ export async function* presentOutput(
 ): AsyncGenerator<string> {
   const view = pool.instances().find(({ containerUuids }) => containerUuids.includes(uuid));
   if (!view) return;
-  for (const stream of streams) yield* tail(view, uuid, stream, false, signal);
+  try {
+    for (const stream of streams) yield* tail(view, uuid, stream, false, signal);
+  } catch (error) {
+    if (!isUnknownThere(error)) throw error;
+  }
+}
+
+/** Its instance was given the container, and has not begun it, or has let go of it: there is nothing to show. */
+function isUnknownThere(error: unknown): boolean {
+  return error instanceof ExecutorError && error.code === 'exit' && error.exitCode === unknownContainer;
 }
 
 /**

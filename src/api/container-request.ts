@@ -16,13 +16,30 @@ const read =
     }
   };
 
-const size = z.union([z.string(), z.int().min(0)]).transform(read(parseSize));
+/** In the API's document; validation has words of its own for what does not match. */
+const sizeText = String.raw`^(\d{1,15}( ?B)?|\d{1,12} ?Ki?B|\d{1,9}(\.\d{1,3})? ?Mi?B|\d{1,6}(\.\d{1,3})? ?Gi?B|\d{1,3}(\.\d{1,3})? ?Ti?B)$`;
+const durationText = String.raw`^(0|(\d{1,5}(\.\d{1,3})?(ms|s|m|h|d)){1,3})$`;
+const textWithoutNul = String.raw`^[^\u0000]*$`;
+
+const size = z.union([z.string().meta({ pattern: sizeText }), z.int().min(0)]).transform(read(parseSize));
+const duration = z
+  .union([z.string().meta({ pattern: durationText }), z.literal(0)])
+  .transform(read(parseDuration));
 const priority = z
-  .union([z.int(), z.string().regex(/^-?\d{1,19}$/, 'give a whole number')])
+  .union([
+    z.int(),
+    z
+      .string()
+      .regex(/^-?\d{1,19}$/, 'give a whole number')
+      .meta({ pattern: String.raw`^-?\d{1,18}$` }),
+  ])
   .transform(read((text) => BigInt(text)))
   .refine((value) => value < 2n ** 63n && value >= -(2n ** 63n), 'give a number of 64 bits');
 
-const noNul = z.string().refine((text) => !text.includes('\0'), 'must not hold a zero byte');
+const noNul = z
+  .string()
+  .refine((text) => !text.includes('\0'), 'must not hold a zero byte')
+  .meta({ pattern: textWithoutNul });
 
 /** One container of `POST /v1/containers`. */
 export const containerRequestSchema = z
@@ -43,10 +60,7 @@ export const containerRequestSchema = z
     priority: priority.prefault(1),
     preemptible: z.boolean().default(false),
     supervisor: z.boolean().default(false).describe('It starts and awaits other containers.'),
-    maxRunTime: z
-      .union([z.string(), z.literal(0)])
-      .transform(read(parseDuration))
-      .prefault(0),
+    maxRunTime: duration.prefault(0),
     onDemandFallback: z.boolean().optional(),
     retry: z
       .strictObject({
@@ -55,10 +69,7 @@ export const containerRequestSchema = z
             error: () => 'give any, or a list of numbers from 1 to 255',
           })
           .default('any'),
-        delay: z
-          .union([z.string(), z.literal(0)])
-          .transform(read(parseDuration))
-          .prefault(0),
+        delay: duration.prefault(0),
       })
       .optional(),
     attempts: z.int().min(1).max(100).default(3),

@@ -3,27 +3,36 @@ import type { FastifyReply } from 'fastify';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { containerStates, isFinal, type ContainerState } from '../domain/container.js';
-import { type QueueError } from '../queue/queue.js';
 import type { ContainerRecord } from '../queue/container-store.js';
 import { containerRequestSchema, requestBodyOf } from './container-request.js';
 import type { ApiDeps } from './deps.js';
+import { assertAccepting } from './health.js';
 import { fail } from './legacy-routes.js';
 import { followedOutput, keptOutput, presentOutput } from './container-output.js';
 import { orderedBy } from './who.js';
 import { containerBody } from './wire.js';
 
 const uuidParams = z.object({ uuid: z.string() });
+const stateNames = containerStates.join('|');
 const listQuery = z.object({
-  state: z.string().optional().describe('Comma separated states.'),
+  state: z
+    .string()
+    .optional()
+    .meta({ description: 'Comma separated states.', pattern: `^(${stateNames})(,(${stateNames}))*$` }),
   name: z.string().optional(),
   instance: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
-  after: z.string().optional().describe('The `next` of the page before.'),
+  after: z
+    .string()
+    .optional()
+    .meta({ description: 'The `next` of the page before.', pattern: String.raw`^\d{1,15}:[a-z0-9-]+$` }),
 });
 const logQuery = z.object({
   stream: z.enum(['stdout', 'stderr', 'both']).default('stdout'),
   follow: z.enum(['0', '1']).default('0'),
 });
+
+const submissionBytes = 64 * 1024 * 1024;
 
 /** What owners do with containers: submit, list, look, cancel, read the output. */
 export const containerRoutes =
@@ -35,8 +44,12 @@ export const containerRoutes =
 
     app.post(
       '/containers',
-      { schema: { body: z.object({ containers: z.array(containerRequestSchema).min(1).max(10_000) }) } },
+      {
+        bodyLimit: submissionBytes,
+        schema: { body: z.object({ containers: z.array(containerRequestSchema).min(1).max(10_000) }) },
+      },
       async (request, reply) => {
+        assertAccepting(deps);
         const records = await store.submit(request.body.containers);
         return reply.code(201).send({ items: records.map(body) });
       },
@@ -123,17 +136,4 @@ function sendText(reply: FastifyReply, text: AsyncIterable<string>): FastifyRepl
     .type('text/plain; charset=utf-8')
     .header('x-content-type-options', 'nosniff')
     .send(Readable.from(text));
-}
-
-/** The status that says what a queue's error means. */
-export function statusOf(error: QueueError): number {
-  const statuses = {
-    conflict: 409,
-    'not-found': 404,
-    unavailable: 503,
-    superseded: 503,
-    invalid: 400,
-    unsupported: 501,
-  };
-  return statuses[error.code];
 }

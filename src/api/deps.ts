@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
@@ -38,6 +39,10 @@ export interface ApiDeps {
   role(): Role;
   /** What many attempts in a row failed of; `undefined` when they do not. */
   attemptFault(): string | undefined;
+  /** Why the store is not whole; `undefined` when nothing is known to be wrong with it. */
+  storeFault(): string | undefined;
+  /** What the dispatcher fails at again and again. `stop`: what keeps every container from being dispatched. */
+  dispatchFault(): { any: string | undefined; stop: string | undefined };
   /** Throws `superseded`, saying who leads, while another daemon does. */
   assertLeading(): void;
   store: ContainerStore;
@@ -53,6 +58,8 @@ export interface ApiDeps {
   /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
   journal: Journal;
+  /** Logins of browsers. */
+  sessions: PageSessionStore;
   /** Keeps who ordered what, and why. */
   orders: {
     containerOrder(uuid: string, order: string, because: string): void;

@@ -25,8 +25,9 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     instances: states,
     types,
     costPerHour: views.reduce((sum, { instanceType }) => sum + instanceType.price, 0),
-    containers: await deps.store.counts(),
-    failed: (await deps.store.failed()) ?? null,
+    // A store that cannot be read keeps nobody from the rest, its fault before all.
+    containers: await deps.store.counts().catch(() => ({})),
+    failed: (await deps.store.failed().catch(() => undefined)) ?? null,
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
     breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),

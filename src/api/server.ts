@@ -3,28 +3,29 @@ import type { AddressInfo } from 'node:net';
 import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
-import swagger from '@fastify/swagger';
+import rateLimit from '@fastify/rate-limit';
 import swaggerUi from '@fastify/swagger-ui';
 import websocket from '@fastify/websocket';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
-import {
-  hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import fastify, { type FastifyInstance } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ApiSettings } from '../config/config.js';
-import { QueueError } from '../queue/queue.js';
-import { ExecutorError } from '../ssh/executor.js';
 import { authenticateWith, tokenTest } from './authenticate.js';
-import { containerRoutes, statusOf } from './container-routes.js';
+import { ConnectionGuard, limitsWithin } from './connection-guard.js';
+import { containerRoutes } from './container-routes.js';
 import type { ApiDeps } from './deps.js';
+import { descriptorLimit } from './descriptor-limit.js';
+import { addDocument } from './document.js';
+import { answerClientError, answerErrors } from './errors.js';
 import { instanceRoutes } from './instance-routes.js';
-import { addLegacyRoutes, fail } from './legacy-routes.js';
+import { KnownRoutes } from './known-routes.js';
+import { addLegacyRoutes } from './legacy-routes.js';
 import { liveRoutes } from './live-routes.js';
+import { addLoginRoutes } from './login-routes.js';
 import { addPageRoutes } from './page-routes.js';
 import { Sessions } from './session.js';
+import { sessionRoutes } from './session-routes.js';
 import { shellRoutes } from './shell-routes.js';
+import { TokenFailures } from './token-failures.js';
 
 export interface RunningApi {
   /** `http://host:port`. */
@@ -32,8 +33,15 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
-const bodyLimitBytes = 64 * 1024 * 1024;
+/** Of a body, unless its route says otherwise: submissions are larger, public routes smaller. */
+const bodyLimitBytes = 256 * 1024;
 const shellMessageBytes = 1024 * 1024;
+const longestIdLength = 1_000;
+/** For the head of a request, and a TLS handshake. */
+const headersTimeoutMs = 10_000;
+/** For a whole request of a client that has logged in. */
+const requestTimeoutMs = 300_000;
+const deadlineCheckMs = 1_000;
 
 /** Serves the API. Rejects when the address cannot be had. */
 export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<RunningApi> {
@@ -51,65 +59,60 @@ export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<Ru
 
 /** All routes, behind the management token. */
 export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<FastifyInstance> {
-  const tls = settings.tlsCertFile
-    ? { https: { cert: readFileSync(settings.tlsCertFile), key: readFileSync(settings.tlsKeyFile) } }
-    : {};
-  const app = fastify({
-    ...tls,
-    bodyLimit: bodyLimitBytes,
-    forceCloseConnections: true,
-  }) as unknown as FastifyInstance;
+  const { managementToken, clock } = deps;
+  const app = newServer(settings);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  const sessions = new Sessions(deps.managementToken, deps.clock);
+  const sessions = new Sessions({ managementToken, store: deps.sessions, clock });
+  const failures = new TokenFailures(deps);
+  const connections = new ConnectionGuard(limitsWithin(descriptorLimit()), deps.metrics);
+  const routes = new KnownRoutes();
+  connections.watch(app.server);
+  routes.watch(app);
+  app.addHook('onClose', () => {
+    sessions.stop();
+    failures.stop();
+  });
   await app.register(websocket, { options: { maxPayload: shellMessageBytes } });
   await app.register(cookie);
   await app.register(compress, { threshold: 2_048, encodings: ['gzip', 'identity'] });
-  app.addHook('onRequest', authenticateWith(deps.managementToken, sessions));
-  app.setErrorHandler<FastifyError>((error, _request, reply) => {
-    if (hasZodFastifySchemaValidationErrors(error)) {
-      const texts = error.validation.map((issue) => {
-        const path = issue.instancePath.split('/').filter(Boolean).join('.');
-        return `${path || error.validationContext || 'request'}: ${issue.message}`;
-      });
-      return fail(reply, 400, ...texts);
-    }
-    if (error instanceof QueueError) return fail(reply, statusOf(error), error.message);
-    if (error instanceof ExecutorError && error.code === 'session-limit') {
-      return fail(reply.type('application/json'), 503, error.message);
-    }
-    const status = error.statusCode ?? 500;
-    if (status >= 500) deps.log.error({ component: 'api', err: error }, 'request failed');
-    return fail(
-      reply,
-      status,
-      status >= 500 ? 'the daemon could not do this; its log says why' : error.message,
-    );
+  app.addHook('onRequest', authenticateWith({ managementToken, sessions, failures, connections }));
+  app.addHook('onResponse', (request, _reply, done) => {
+    connections.answered(request.raw.socket);
+    done();
   });
-  app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?');
-    const isKnown = ['GET', 'POST', 'PATCH'].some(
-      (method) => app.findRoute({ url: path, method: method }) !== null,
-    );
-    return isKnown ? fail(reply, 405, 'method not allowed') : fail(reply, 404, 'not found');
-  });
+  answerErrors(app, deps, routes);
+  await app.register(rateLimit, { global: false });
   await app.register(formbody);
-  await app.register(swagger, {
-    openapi: { info: { title: 'Longshore', version: deps.version } },
-    transform: jsonSchemaTransform,
-  });
+  await addDocument(app, deps.version);
   await app.register(swaggerUi, { routePrefix: '/docs' });
   addLegacyRoutes(app, deps);
   await app.register(containerRoutes(deps), { prefix: '/v1' });
   await app.register(instanceRoutes(deps), { prefix: '/v1' });
   await app.register(liveRoutes(deps), { prefix: '/v1' });
   await app.register(shellRoutes(deps), { prefix: '/v1' });
-  await addPageRoutes(app, {
-    folder: deps.pageFolder,
-    sessions,
-    isToken: tokenTest(deps.managementToken),
-    isSecure: settings.tlsCertFile !== '',
-  });
+  await app.register(sessionRoutes(sessions), { prefix: '/v1' });
+  const isSecure = settings.tlsCertFile !== '';
+  addLoginRoutes(app, { sessions, failures, isToken: tokenTest(managementToken), isSecure });
+  await addPageRoutes(app, deps.pageFolder);
   await app.ready();
   return app;
+}
+
+function newServer(settings: ApiSettings): FastifyInstance {
+  const timeouts = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: deadlineCheckMs };
+  const options = {
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: requestTimeoutMs,
+    routerOptions: { maxParamLength: longestIdLength },
+    forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
+  };
+  if (settings.tlsCertFile === '') {
+    return fastify({ ...options, http: timeouts });
+  }
+  const cert = readFileSync(settings.tlsCertFile);
+  const key = readFileSync(settings.tlsKeyFile);
+  const https = { ...timeouts, handshakeTimeout: headersTimeoutMs, cert, key };
+  return fastify({ ...options, https });
 }

@@ -3,7 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import type { WebSocket } from 'ws';
 import * as z from 'zod';
 import { jsonFrame, parseFrame, type ShellOrder } from '../domain/shell-frames.js';
-import { carriesToken } from './authenticate.js';
+import { carriesToken, isForeign } from './authenticate.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
 import { ShellBridge } from './shell-bridge.js';
@@ -34,6 +34,7 @@ export const shellRoutes =
         schema: { params: idParams, hide: true },
         preValidation: async (request, reply) => {
           if (!carriesToken(request)) return fail(reply, 403, 'a shell needs the management token itself');
+          if (isForeign(request)) return fail(reply, 403, 'a shell is not for a page of another site');
           const { id } = request.params;
           const isThere = deps.pool.instances().some(({ instanceId }) => instanceId === id);
           if (!isThere) return fail(reply, 404, 'instance not found');

@@ -16,6 +16,7 @@ import { addStatusCommand } from './status-command.js';
 import { addSimulate, type ForecastParts } from './simulate-command.js';
 import { addStoreCommands, type StoreCommands } from './store-commands.js';
 import { processTerminal, type LocalTerminal } from './local-terminal.js';
+import { addSessionCommands } from './session-commands.js';
 import { addSshCommand } from './ssh-command.js';
 import { addTopCommand } from './top-command.js';
 import { addSubmit } from './submit.js';
@@ -104,6 +105,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addStatusCommand(program, context);
   addBreakerCommands(program, context);
   addQuarantineCommands(program, context);
+  addSessionCommands(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
   addConfigCommands(program, context);

@@ -4,10 +4,12 @@ import { printable, printJson } from './output.js';
 
 interface StatusBody {
   version: string;
-  containers: Record<string, number>;
-  instances: Record<string, number>;
+  /** `null`: the store does not say. */
+  containers: Record<string, number> | null;
+  /** Of a daemon that leads. */
+  instances?: Record<string, number>;
   failed?: number | null;
-  atQuota: boolean;
+  atQuota?: boolean;
   health: string;
   /** False: a fault of the daemon; full quota is none. Not given by earlier versions. */
   isWell?: boolean;
@@ -24,7 +26,9 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
       const status = await context.client(command).get<StatusBody>('/v1/status');
       if (!(status.isWell ?? status.health === 'OK')) context.setExitCode(1);
       if (options.json) return printJson(output, status);
-      const counts = (of: Record<string, number>): string =>
+      const counts = (of: Record<string, number> | null | undefined): string =>
+        of ? inWords(of) : 'not known';
+      const inWords = (of: Record<string, number>): string =>
         Object.entries(of)
           .map(([name, count]) => `${count} ${name}`)
           .join(', ') || 'none';

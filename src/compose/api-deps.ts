@@ -15,12 +15,13 @@ import { recordBase } from '../replay/step-record.js';
 import type { Reporter } from '../reporter.js';
 import { ExecutorError } from '../ssh/executor.js';
 import { version } from '../version.js';
+import type { StoreHealth } from '../queue/store/store-health.js';
 import type { Orders } from './orders.js';
-import type { Storage } from './storage.js';
+import type { OpenStorage } from './storage.js';
 import type { ContainerStore } from '../queue/container-store.js';
 
 /** What the API shows and orders. */
-export interface ServedParts extends Pick<Storage, 'journal'> {
+export interface ServedParts extends Pick<OpenStorage, 'journal' | 'sessions'> {
   store: ContainerStore;
   config: Config;
   clock: Clock;
@@ -32,6 +33,7 @@ export interface ServedParts extends Pick<Storage, 'journal'> {
   live: LiveParts;
   /** Of the calls to the provider, beside those of the pool. */
   breakers: Breakers;
+  storeHealth: StoreHealth;
 }
 
 /** The running parts as the API knows them. */
@@ -43,6 +45,8 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     store,
     role: () => orders.role(),
     attemptFault: () => reporter.attemptFault(),
+    storeFault: () => parts.storeHealth.fault(),
+    dispatchFault: () => ({ any: reporter.dispatchFault(), stop: reporter.dispatchStop() }),
     assertLeading: () => orders.assertLeading(),
     dispatcher: {
       containers: () => dispatch.containers(),
@@ -54,6 +58,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
     },
     clearQuarantine: clearQuarantineWith(orders),
     journal,
+    sessions: parts.sessions,
     orders: reporter,
     metrics,
     explain: (id) =>

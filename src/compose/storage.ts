@@ -2,13 +2,17 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { PageSessionStore } from '../domain/page-session.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
+import { FileKeeper } from '../queue/store/file-keeper.js';
 import { OutputKeeper } from '../queue/store/output-keeper.js';
+import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
+import { StoreHealth } from '../queue/store/store-health.js';
 import { StoredSightings } from '../queue/store/stored-sightings.js';
 import { lockStore } from '../queue/store/store-lock.js';
-import { isPostgresUrl } from '../queue/store/store-url.js';
+import { isPostgresUrl, storePath } from '../queue/store/store-url.js';
 import { sizeBy } from './size-by.js';
 import { storeTarget } from './store-admin.js';
 
@@ -20,11 +24,13 @@ export interface Storage {
 
 export interface OpenStorage extends Storage {
   db: Store;
+  sessions: PageSessionStore;
   sightings: StoredSightings;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Names this daemon among the writers of the store. */
   writer: string;
+  health: StoreHealth;
 }
 
 const journalFlushMs = 50;
@@ -39,9 +45,15 @@ export async function openStorage(
   const target = storeTarget(config);
   const isShared = isPostgresUrl(target.url);
   if (!isShared) releases.push(lockStore(target.url));
+  const health = storeHealthOf(isShared, { clock, log });
+  const events = {
+    onError: (error: unknown) => health.failed(error),
+    onDamage: ({ message }: Error) => health.damaged(message),
+  };
   // A server may not be there yet.
-  const db = await (isShared ? connectStore(target) : openDatabase(target));
+  const db = await (isShared ? connectStore(target, events) : openDatabase(target, events));
   releases.push(() => db.destroy());
+  if (!isShared) keepFiles(db, storePath(target.url), { clock, log, health, releases });
   const journal = new StoreJournal({
     db,
     clock,
@@ -83,7 +95,39 @@ export async function openStorage(
     onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
   });
   releases.push(() => sightings.stop());
-  return { store, journal, db, sightings, isShared, writer };
+  const sessions = new SqlPageSessions(db);
+  return { store, journal, db, sessions, sightings, isShared, writer, health };
+}
+
+function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {
+  return new StoreHealth({
+    clock,
+    isShared,
+    onDamage: (damage) => log.error({ component: 'store', damage }, 'the store is damaged'),
+  });
+}
+
+function keepFiles(
+  db: Store,
+  path: string,
+  {
+    clock,
+    log,
+    health,
+    releases,
+  }: { clock: Clock; log: Logger; health: StoreHealth; releases: (() => Promise<void> | void)[] },
+): void {
+  if (path === ':memory:') return;
+  const keeper = new FileKeeper({
+    db,
+    path,
+    clock,
+    onDamage: (text) => health.damaged(text),
+    onFault: (err) =>
+      log.warn({ component: 'store', err }, 'the files of the store could not be looked after'),
+  });
+  keeper.start();
+  releases.push(() => keeper.stop());
 }
 
 /** Asking for each few bytes alone costs more than all else about a new container. */

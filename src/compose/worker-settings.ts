@@ -26,7 +26,7 @@ export function workerSettings({ pool }: Config, collects: boolean): WorkerSetti
       timeoutTermMs: pool.timeoutTermMs,
       timeoutSignalMs: pool.timeoutSignalMs,
       collectRetryMs,
-      timeoutCollectMs: pool.timeoutProbeMs,
+      timeoutCollectMs: pool.timeoutCollectMs,
     },
   };
 }

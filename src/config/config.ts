@@ -33,6 +33,8 @@ export interface PoolSettings {
   /** The longest a boot may stay in each stage. */
   bootStageTimeoutsMs: Readonly<Record<BootStage, number>>;
   timeoutProbeMs: number;
+  /** How long the result of a container that ended is asked for. */
+  timeoutCollectMs: number;
   timeoutShutdownMs: number;
   timeoutTermMs: number;
   timeoutSignalMs: number;

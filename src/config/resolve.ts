@@ -79,6 +79,7 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     timeoutBootingMs: pool.timeoutBooting,
     bootStageTimeoutsMs: Object.fromEntries(stages) as PoolSettings['bootStageTimeoutsMs'],
     timeoutProbeMs: pool.timeoutProbe,
+    timeoutCollectMs: pool.timeoutCollect,
     timeoutShutdownMs: pool.timeoutShutdown,
     timeoutTermMs: pool.timeoutTerm,
     timeoutSignalMs: pool.timeoutSignal,

@@ -123,6 +123,10 @@ const pool = z.strictObject({
     .default({})
     .describe('Shorter limits for stages of the boot; default timeoutBooting.'),
   timeoutProbe: wait('10m', 'An instance that does not answer for longer is destroyed.'),
+  timeoutCollect: wait(
+    '10m',
+    'How long the result of a container that ended is asked for before the container counts as lost.',
+  ),
   timeoutShutdown: wait('10s', 'After this long the order to destroy is given again.'),
   timeoutTerm: wait('2m', 'How long a container is asked to end before its instance is given up.'),
   timeoutSignal: wait('5s', 'Pause between two TERMs.'),

@@ -2,6 +2,7 @@ import type { IdleBehavior, WorkerState } from '../domain/instance.js';
 import { CloudModel } from './cloud-model.js';
 import { ContainerModel } from './container-model.js';
 import type { Invariant, Violation } from './invariants.js';
+import { QueueModel } from './queue-model.js';
 import { SteadyTime } from './steady-time.js';
 
 /** What the configuration promises. Durations in ms; numbers of 0 mean "no limit". */
@@ -31,8 +32,10 @@ export interface WorkerSight {
   behavior: IdleBehavior;
   /** Nobody knows whose it is: it is reported, and left alone until somebody decides. */
   isOrphan?: boolean;
-  /** All that have, or may have, a process there. */
+  /** All that are dealt with there. */
   containers: readonly string[];
+  /** Those of them that have, or may have, a process there: not one whose result is on its way. Default: all. */
+  alive?: readonly string[];
 }
 
 interface Known extends Omit<WorkerSight, 'event'> {
@@ -57,12 +60,14 @@ export class FleetModel {
   readonly #workers = new Map<string, Known>();
   readonly containers: ContainerModel;
   readonly cloud: CloudModel;
+  readonly queue: QueueModel;
 
   /** `violated` must not throw. */
   constructor(limits: FleetLimits, violated: (violation: Violation) => void) {
     this.#limits = limits;
     this.#violated = violated;
     this.containers = new ContainerModel(violated);
+    this.queue = new QueueModel(this.#time, violated);
     this.cloud = new CloudModel(limits, this.#time, (id) => this.#workers.get(id)?.state, violated);
   }
 
@@ -76,21 +81,22 @@ export class FleetModel {
 
   /** A worker's state, behavior or containers changed. */
   stepped(sight: WorkerSight): void {
-    const { at, instance, state, behavior, containers } = sight;
+    const { at, instance, state, behavior, containers, alive = containers } = sight;
     const since = this.#time.at(at);
     const before = this.#workers.get(instance);
     if (!before) return;
     this.#judgeStep(before, sight);
-    for (const uuid of containers) {
-      if (before.containers.includes(uuid)) continue;
+    const [now, earlier] = [new Set(alive), new Set(before.alive ?? before.containers)];
+    for (const uuid of now) {
+      if (earlier.has(uuid)) continue;
       this.#judgeNewWork(before, sight, uuid);
       this.containers.isAt(uuid, instance, at, sight.event === 'container.assigned');
     }
-    for (const uuid of before.containers) {
-      if (!containers.includes(uuid)) this.containers.left(uuid, instance);
+    for (const uuid of earlier) {
+      if (!now.has(uuid)) this.containers.left(uuid, instance);
     }
     const isSame = before.state === state && before.behavior === behavior;
-    Object.assign(before, { at, state, behavior, containers, isOrphan: sight.isOrphan ?? false });
+    Object.assign(before, { at, state, behavior, containers, alive, isOrphan: sight.isOrphan ?? false });
     if (!isSame) before.since = since;
     const isOrdered = sight.event === 'operator.kill';
     if (state === 'shutdown' && (!isSame || isOrdered)) this.cloud.isLeaving(instance, since);
@@ -187,7 +193,8 @@ export class FleetModel {
     if (state === 'idle') {
       return { fromAt: since, boundMs: (behavior === 'drain' ? 0 : timeoutIdleMs) + graceMs };
     }
-    const inLineMs = maxProbesPerSecond > 0 ? (this.#workers.size * 1_000) / maxProbesPerSecond : 0;
+    // Of three turns one at least is not for those that boot.
+    const inLineMs = maxProbesPerSecond > 0 ? (this.#workers.size * 3_000) / maxProbesPerSecond : 0;
     const roundsMs = 2 * (longestRoundMs + inLineMs) + graceMs;
     if (state === 'booting') return { fromAt: since, boundMs: timeoutBootingMs + roundsMs };
     const silenceMs = state === 'unknown' ? timeoutBootingMs : timeoutProbeMs;

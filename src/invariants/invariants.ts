@@ -15,6 +15,7 @@ export const invariants = {
   'creates-are-bounded': 'No more create calls are under way than maxConcurrentCreates.',
   'calls-are-paced': 'Calls to the provider keep to maxCloudOpsPerSecond.',
   'waits-end': 'Every state that waits is left in bounded time.',
+  stalled: 'A queue that does not move says what it waits for, and that ends in bounded time.',
   'cause-is-given': 'No instance changes its state without a cause.',
 } as const;
 

@@ -4,6 +4,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
+import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
@@ -14,6 +15,10 @@ export interface MetricSources {
   workers(): readonly WorkerGaugeView[];
   /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
   journal?(): { waiting: number; dropped: number };
+  /** Of the store: whether it is damaged, and how many statements met that. Default: it is whole. */
+  store?(): { isDamaged: boolean; errors: number };
+  /** Whether the dispatcher fails at something again and again. Default: it does not. */
+  hasDispatchFault?(): boolean;
   atQuota(): boolean;
   typeNames(): readonly string[];
   /** Containers by state and cheapest fitting type, `''` for none. */
@@ -34,6 +39,9 @@ type Category = (typeof categories)[number];
 const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const attemptOutcomes = ['complete', 'retried', 'lost', 'late'] as const;
 const claimKinds = ['result', 'loss', 'process'] as const;
+const refusalReasons = ['wrong-token', 'rate', 'crowded', 'slow', 'too-large'] as const;
+/** Why the API turned a client away. */
+export type RefusalReason = (typeof refusalReasons)[number];
 const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
@@ -57,6 +65,9 @@ export class Metrics {
   readonly #violations: Counter;
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
+  readonly #strikes: Counter;
+  readonly #clientsRefused: Counter;
+  readonly #failedPasses: Counter;
 
   constructor(sources: MetricSources) {
     this.#bootOutcomes = this.#counter('boot_outcomes', 'How boots ended.', ['outcome']);
@@ -133,15 +144,39 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
+    this.#strikes = new Counter({
+      name: 'longshore_instance_strikes_total',
+      help: 'What instances did and must not do: limits they broke, false claims, results not handed over.',
+      labelNames: ['kind'],
+      registers: [this.registry],
+    });
+    for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
+    this.#clientsRefused = new Counter({
+      name: 'longshore_api_refused_total',
+      help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
+      labelNames: ['reason'],
+      registers: [this.registry],
+    });
+    for (const reason of refusalReasons) this.#clientsRefused.inc({ reason }, 0);
+    this.#failedPasses = new Counter({
+      name: 'longshore_failed_passes_total',
+      help: 'Scheduling passes that a bug ended early.',
+      registers: [this.registry],
+    });
     this.#addPoolGauges(sources);
     this.#addScheduleGauges(sources);
     this.#addRoleGauges(sources);
     this.#addJournalMetrics(sources);
+    this.#addFaultMetrics(sources);
     collectDefaultMetrics({ register: this.registry, prefix: 'longshore_' });
   }
 
   bootDecided(outcome: BootOutcome): void {
     this.#bootOutcomes.inc({ outcome });
+  }
+
+  passFailed(_error: unknown): void {
+    this.#failedPasses.inc();
   }
 
   disappeared(state: WorkerState): void {
@@ -185,6 +220,14 @@ export class Metrics {
 
   attemptEnded(outcome: (typeof attemptOutcomes)[number]): void {
     this.#attemptsEnded.inc({ outcome });
+  }
+
+  struck(kind: StrikeKind): void {
+    this.#strikes.inc({ kind });
+  }
+
+  clientRefused(reason: RefusalReason): void {
+    this.#clientsRefused.inc({ reason });
   }
 
   claimRefused(what: (typeof claimKinds)[number]): void {
@@ -262,6 +305,38 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(journal().dropped);
+      },
+    });
+  }
+
+  #addFaultMetrics({
+    store = () => ({ isDamaged: false, errors: 0 }),
+    hasDispatchFault = () => false,
+  }: MetricSources): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'longshore_store_damaged',
+      help: '1 while the store is known to be damaged: new containers are refused.',
+      registers,
+      collect() {
+        this.set(store().isDamaged ? 1 : 0);
+      },
+    });
+    new Counter({
+      name: 'longshore_store_damage_errors_total',
+      help: 'Statements that met a damaged store.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(store().errors);
+      },
+    });
+    new Gauge({
+      name: 'longshore_dispatch_failing',
+      help: '1 while the dispatcher fails at something again and again; its health says at what.',
+      registers,
+      collect() {
+        this.set(hasDispatchFault() ? 1 : 0);
       },
     });
   }

@@ -15,13 +15,14 @@ interface Due {
 }
 
 const byDueTime = (a: Due, b: Due): number => a.dueAt - b.dueAt || a.order - b.order;
-const byTurn = (a: Due, b: Due): number => Number(b.isUrgent) - Number(a.isUrgent) || byDueTime(a, b);
+/** While urgent ones wait as well, each so-many-th turn is for one that is not: no stream of boots silences the fleet. */
+const turnForPlain = 3;
 
 /** Beyond this many void ones for each that counts, the heaps are built anew. */
 const mostVoidShare = 4;
 
 /**
- * Whose turn it is to be probed: the urgent first, then by due time, all out of one token bucket, so that in `t`
+ * Whose turn it is to be probed: the urgent first but for each third turn, then by due time, all out of one token bucket, so that in `t`
  * seconds no more than `rate * t + 1` begin (P-2, P-3, K-2). Each step costs a logarithm of those that wait.
  */
 export class ProbePacer {
@@ -29,7 +30,9 @@ export class ProbePacer {
   /** Not due when last looked at. */
   #later = new TinyQueue<Due>([], byDueTime);
   /** Due: only tokens are missing. */
-  #ready = new TinyQueue<Due>([], byTurn);
+  #urgent = new TinyQueue<Due>([], byDueTime);
+  #plain = new TinyQueue<Due>([], byDueTime);
+  #turn = 0;
   #rate: number;
   #tokens = 1;
   #filledAt: number;
@@ -76,12 +79,12 @@ export class ProbePacer {
   take(now: number): string[] {
     this.#fill(now);
     for (let due = top(this.#later); due && due.dueAt <= now; due = top(this.#later)) {
-      this.#ready.push(this.#later.pop()!);
+      (due.isUrgent ? this.#urgent : this.#plain).push(this.#later.pop()!);
     }
     const taken: string[] = [];
-    while (this.#tokens >= 1 && top(this.#ready)) {
-      const due = this.#ready.pop()!;
+    for (let due = this.#next(); due && this.#tokens >= 1; due = this.#next()) {
       due.isVoid = true;
+      this.#turn++;
       this.#due.delete(due.id);
       this.#tokens -= 1;
       taken.push(due.id);
@@ -91,11 +94,19 @@ export class ProbePacer {
 
   /** When `take` is worth calling next, or `undefined` while nobody waits. */
   nextAt(now: number): number | undefined {
-    const earliest = top(this.#ready)?.dueAt ?? top(this.#later)?.dueAt;
+    const ready = top(this.#urgent) ?? top(this.#plain);
+    const earliest = ready?.dueAt ?? top(this.#later)?.dueAt;
     if (earliest === undefined) return undefined;
     this.#fill(now);
     const tokenAt = this.#tokens >= 1 ? now : now + Math.ceil(((1 - this.#tokens) * 1_000) / this.#rate);
     return Math.max(earliest, tokenAt, now);
+  }
+
+  /** Of those that are due; it stays in its heap until it is void. */
+  #next(): Due | undefined {
+    const [urgent, plain] = [top(this.#urgent), top(this.#plain)];
+    if (!urgent || !plain) return urgent ?? plain;
+    return (this.#turn + 1) % turnForPlain === 0 ? plain : urgent;
   }
 
   /** At most one unused token is kept: probes are spread, not saved up. */
@@ -105,9 +116,11 @@ export class ProbePacer {
   }
 
   #tidy(): void {
-    if (this.#later.length + this.#ready.length <= mostVoidShare * (this.#due.size + 16)) return;
+    const length = this.#later.length + this.#urgent.length + this.#plain.length;
+    if (length <= mostVoidShare * (this.#due.size + 16)) return;
     this.#later = new TinyQueue([...this.#due.values()], byDueTime);
-    this.#ready = new TinyQueue<Due>([], byTurn);
+    this.#urgent = new TinyQueue<Due>([], byDueTime);
+    this.#plain = new TinyQueue<Due>([], byDueTime);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ContainerRow } from '../queue/store/container-rows.js';
+import { containerOf, type ContainerRow } from '../queue/store/container-rows.js';
 import type { ContainerLife, RunLife } from './ledger.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';
@@ -11,7 +11,11 @@ export class ContainerRules {
   readonly #world: World;
   readonly #report: Report;
   readonly #givenUp = new Set<string>();
+  /** Processes whose result came home and was not the last: their container is tried again. */
+  readonly #settled = new Set<RunLife>();
   readonly #rows = new Map<string, ContainerRow>();
+  /** When the attempt that a row is in, or was in last, was recorded; ms since the start. */
+  readonly #attemptSinceMs = new Map<string, number>();
 
   constructor(world: World, report: Report) {
     this.#world = world;
@@ -24,7 +28,10 @@ export class ContainerRules {
     if (wasFinal && row.state !== before.state) {
       this.#report('what ended stays ended', row.uuid, `it was ${before.state} and became ${row.state}`);
     }
+    if (row.state === 'Running' && before?.state !== 'Running')
+      this.#attemptSinceMs.set(row.uuid, this.#world.elapsedMs);
     if (row.state === 'Complete' && before?.state !== 'Complete') this.#completed(row);
+    if (row.state === 'Queued' && before?.state === 'Running') this.#triedAgain(row, before);
     if (row.state === 'Cancelled' && before?.state !== 'Cancelled') this.#cancelled(row);
   }
 
@@ -43,6 +50,7 @@ export class ContainerRules {
       const isThere = this.#world.ledger.instances.get(earlier.instanceId)?.endedAtMs === undefined;
       const isGivenUp = this.#givenUp.has(`${uuid} ${earlier.instanceId}`);
       if (earlier === run || earlier.ending !== 'exit' || !isThere || isGivenUp) continue;
+      if (this.#settled.has(earlier)) continue;
       const what = `it ended on ${earlier.instanceId}, which is still there, and runs again on ${run.instanceId}`;
       this.#report('a result is brought home', uuid, what);
     }
@@ -73,10 +81,38 @@ export class ContainerRules {
     this.#report('recorded before it runs', uuid, what);
   }
 
+  /** By its retry policy, or because its process was lost. */
+  #triedAgain(row: ContainerRow, before: ContainerRow): void {
+    if (!/exited with \d+$/.test(row.error)) return;
+    const { scheduling } = containerOf(row);
+    const last = this.#endedOf(before);
+    if (last) this.#settled.add(last);
+    const { exitCode, durationMs } = this.#world.itemOf(row.uuid) ?? { exitCode: 0, durationMs: 0 };
+    const codes = scheduling.retry?.exitCodes ?? [];
+    const isNamed = codes === 'any' || [exitCode, 143].some((code) => code !== 0 && codes.includes(code));
+    const isLimited = scheduling.maxRunTimeMs > 0 && durationMs > scheduling.maxRunTimeMs;
+    if (last && isNamed && before.attempts < before.max_attempts && !(isLimited && last.ending === 'exit'))
+      return;
+    this.#report('tried again by its policy', row.uuid, row.error);
+  }
+
   #completed(row: ContainerRow): void {
-    const runs = this.#world.ledger.containers.get(row.uuid)?.runs ?? [];
-    const hasEnded = runs.some(({ ending }) => ending === 'exit' || ending === 'kill' || ending === 'crash');
-    if (!hasEnded) this.#report('only what ran is complete', row.uuid, 'no process of it ever ended');
+    if (this.#endedOf(row)) return;
+    const what = `no process of attempt ${row.attempts} on ${row.instance_id} ended`;
+    this.#report('only what ran is complete', row.uuid, what);
+  }
+
+  /** The process of the row's last attempt, when that ended by itself or was ended. */
+  #endedOf({ uuid, instance_id: instanceId }: ContainerRow): RunLife | undefined {
+    const sinceMs = this.#attemptSinceMs.get(uuid) ?? Infinity;
+    return this.#world.ledger.containers
+      .get(uuid)
+      ?.runs.findLast(
+        (run) =>
+          run.instanceId === instanceId &&
+          run.startedAtMs >= sinceMs &&
+          (run.ending === 'exit' || run.ending === 'kill' || run.ending === 'crash'),
+      );
   }
 
   #cancelled(row: ContainerRow): void {

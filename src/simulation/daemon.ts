@@ -1,4 +1,5 @@
 import type { EventObject } from 'xstate';
+import type { QuotaBound } from '../actors/quota-bound.js';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../compose/core.js';
@@ -11,6 +12,7 @@ import { createLog } from '../log.js';
 import type { workerMachine } from '../machines/worker.js';
 import { sizeContainer } from '../policy/choose-types.js';
 import { Reporter, type ReportedMetrics } from '../reporter.js';
+import type { completeRow } from '../queue/store/container-transitions.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './lifeline.js';
 import { MemoryQueue } from './memory-queue.js';
@@ -41,10 +43,18 @@ export interface DaemonOptions {
   number: number;
   runner: RunnerProgram;
   observer: DaemonObserver;
-  /** In place of the worker's chart: only to see whether the rules find a mistake. */
+  planted: PlantedMistakes;
+}
+
+/** What is put in its place to see whether the rules find a mistake. */
+export interface PlantedMistakes {
+  /** The worker's chart. */
   worker: typeof workerMachine | undefined;
-  /** It gives orders without asking whether it still leads: likewise. */
+  /** It gives orders without asking whether it still leads. */
   isHeedless: boolean;
+  quotaBound: (() => QuotaBound) | undefined;
+  /** What the store makes of a result. */
+  completeRow: typeof completeRow | undefined;
 }
 
 const log = createLog('silent');
@@ -61,6 +71,10 @@ const unmeasured: ReportedMetrics = {
   invariantViolated: () => {},
   attemptEnded: () => {},
   claimRefused: () => {},
+  struck: () => {},
+  passFailed: (error) => {
+    throw error;
+  },
 };
 
 /** One process of the real daemon: its core between simulated edges, until it ends or dies. */
@@ -104,6 +118,7 @@ export class SimulatedDaemon {
       maxDispatchAttempts: scheduler.maxDispatchAttempts,
       isDown: () => trouble.isOn('store-outage'),
       isSuperseded: () => !this.isLatest,
+      completeRow: options.planted.completeRow,
     });
   }
 
@@ -145,7 +160,8 @@ export class SimulatedDaemon {
   }
 
   #coreOptions(): CoreOptions {
-    const { world, runner, observer, worker, isHeedless, number } = this.#options;
+    const { world, runner, observer, number } = this.#options;
+    const { worker, isHeedless, quotaBound } = this.#options.planted;
     const { config, settings } = world;
     const { lifeline, queue } = this;
     const mandate = isHeedless ? soleMandate : this.#hold;
@@ -194,6 +210,7 @@ export class SimulatedDaemon {
         if (!lifeline.isCut) observer.step(event, before, after);
       },
       ...(worker ? { worker } : {}),
+      quotaBound: quotaBound?.(),
     };
   }
 

@@ -36,6 +36,8 @@ const kinds = {
   silence: { forMs: [5_000, 1_500_000], amount: [0, 0], weight: 3 },
   /** No machine can be reached. */
   blackout: { forMs: [5_000, 480_000], amount: [0, 0], weight: 1 },
+  /** Share of commands that never reach their machine. */
+  'lost-commands': { forMs: [60_000, 1_800_000], amount: [0.02, 0.4], weight: 1 },
   /** Share of commands whose answer is lost. */
   'lost-answers': { forMs: [60_000, 1_800_000], amount: [0.02, 0.4], weight: 2 },
   /** Nothing can be run on one machine any more. */
@@ -68,6 +70,8 @@ const kinds = {
   'owner-cancel': { forMs: [0, 0], amount: [0, 0], weight: 2 },
   /** An owner sets the priority of a container to 0, and back. */
   'owner-pause': { forMs: [60_000, 7_200_000], amount: [0, 0], weight: 2 },
+  /** An owner gives a container another priority, `amount`. */
+  'owner-priority': { forMs: [0, 0], amount: [1, 2_000], weight: 2 },
 } satisfies Record<string, FaultShape>;
 
 interface FaultShape {

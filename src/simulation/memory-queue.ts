@@ -38,6 +38,8 @@ export interface MemoryQueueOptions {
   isDown(): boolean;
   /** Whether another process took over the lead: writes of this one are refused. */
   isSuperseded(): boolean;
+  /** In place of what decides about results: only to see whether the rules find a mistake. */
+  completeRow?: typeof completeRow | undefined;
 }
 
 /** One daemon process's view of the containers: the real cache and the real transitions over rows in memory. */
@@ -139,7 +141,8 @@ export class MemoryQueue implements Queue {
   async complete(uuid: string, result: ContainerResult, origin: AttemptOrigin): Promise<ResultVerdict> {
     let verdict: ResultVerdict = { kind: 'known' };
     await this.#change(uuid, (row) => {
-      const judged = completeRow(row, result, origin, this.#options.clock.now());
+      const judge = this.#options.completeRow ?? completeRow;
+      const judged = judge(row, result, origin, this.#options.clock.now());
       verdict = judged.verdict;
       return judged.change;
     });

@@ -1,7 +1,8 @@
+import { isFinal, type ContainerState } from '../domain/container.js';
 import { containerUuidFrom } from '../domain/ids.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueError } from '../queue/queue.js';
-import { rowOf, type ContainerRow } from '../queue/store/container-rows.js';
+import { containerOf, rowOf, type ContainerRow } from '../queue/store/container-rows.js';
 import type { RowChange } from '../queue/store/container-transitions.js';
 
 /** Told of each change of a row, with the row before it; `undefined`: it is new. */
@@ -10,6 +11,7 @@ export type RowObserver = (row: ContainerRow, before: ContainerRow | undefined) 
 /** The containers as a database would keep them: they outlive every daemon process. */
 export class MemoryRows {
   readonly #rows = new Map<string, ContainerRow>();
+  readonly #open = new Map<string, ContainerRow>();
   /** Which row each revision changed. */
   readonly #revisions: string[] = [];
   readonly #observe: RowObserver;
@@ -26,6 +28,7 @@ export class MemoryRows {
     const uuid = containerUuidFrom(clusterId, random);
     const row = rowOf(uuid, request, now, this.#revisions.push(uuid));
     this.#rows.set(uuid, row);
+    this.#open.set(uuid, row);
     this.#observe(row, undefined);
     return row;
   }
@@ -41,6 +44,19 @@ export class MemoryRows {
     return this.#rows.values();
   }
 
+  /** Those that have not ended, in no order. */
+  open(): IterableIterator<ContainerRow> {
+    return this.#open.values();
+  }
+
+  /** Those of them that wait to be run. */
+  *waiting(): Generator<{ uuid: string; state: string; priority: bigint }> {
+    for (const row of this.#open.values()) {
+      if (row.state === 'Running') continue;
+      yield { uuid: row.uuid, state: row.state, priority: containerOf(row).priority };
+    }
+  }
+
   /** What became of it; passes on what `decide` throws. */
   revise(uuid: string, decide: (row: ContainerRow) => RowChange): ContainerRow {
     const before = this.get(uuid);
@@ -48,6 +64,8 @@ export class MemoryRows {
     if (change === undefined) return before;
     const row = { ...before, ...change, revision: this.#revisions.push(uuid) };
     this.#rows.set(uuid, row);
+    if (isFinal(row.state as ContainerState)) this.#open.delete(uuid);
+    else this.#open.set(uuid, row);
     this.#observe(row, before);
     return row;
   }

@@ -1,9 +1,11 @@
 import type { EventObject } from 'xstate';
 import type { WorkerSnapshot } from '../actors/roster.js';
+import type { Core } from '../compose/core.js';
 import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { ContainerRules } from './container-rules.js';
 import { InstanceRules } from './instance-rules.js';
+import { LivenessRules } from './liveness-rules.js';
 import type { World } from './world.js';
 
 /** A rule that was broken. */
@@ -27,25 +29,34 @@ export class Rules {
   readonly #world: World;
   readonly #containers: ContainerRules;
   readonly #instances: InstanceRules;
+  readonly #liveness: LivenessRules;
 
   constructor(world: World) {
     this.#world = world;
     const report: Report = (rule, subject, what) => this.report(rule, subject, what);
     this.#containers = new ContainerRules(world, report);
     this.#instances = new InstanceRules(world, report);
+    this.#liveness = new LivenessRules(world, report);
     world.ledger.listen((event) => {
       if (event.kind === 'row') this.#containers.row(event.row, event.before);
       if (event.kind === 'began') this.#containers.began(event.uuid, event.run);
     });
   }
 
-  /** The daemon wrote this down. */
-  entry({ kind, to = '', instance, container, because = '' }: JournalEntry): void {
+  /** The daemon wrote this down; `core`: as it is right after. */
+  entry(entry: JournalEntry, core: Core | undefined): void {
+    const { kind, to = '', instance, container, because = '' } = entry;
+    this.#liveness.entry(entry, core);
     if (kind === 'invariant.violated') this.#add(to, container ?? instance ?? '', because);
     if (kind === 'container.exited' && because === 'lost')
       this.#containers.givenUp(container ?? '', instance ?? '');
     if (kind === 'worker.gone') this.#instances.dropped(instance ?? '');
     if (kind === 'worker.broke') this.#add('no worker breaks', instance ?? '', because);
+  }
+
+  /** Once a minute; `core`: of the daemon that leads and can act, `undefined` when there is none; `now`: by its clock. */
+  look(core: Core | undefined, now: number): void {
+    this.#liveness.look(core, now);
   }
 
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void {

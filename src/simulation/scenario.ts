@@ -1,11 +1,15 @@
 import { parseConfig } from '../config/load.js';
 import type { Config } from '../config/config.js';
+import { drawSettings, settingsText } from './drawn-settings.js';
 import { generateFaults } from './faults.js';
 import { SeededRandom } from './seeded-random.js';
 import type { SimulateOptions } from './simulate.js';
-import { generateWorkload, type WorkSize } from './workload.js';
+import { burst, merged, varied, type Variety } from './varied-work.js';
+import { generateWorkload, type Workload, type WorkSize } from './workload.js';
+import type { WorldSettings } from './world-settings.js';
 
 const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 
 /** More than so many an hour, for each instance there may be, would pile up for days. */
 const mostPerHourAndInstance = 3;
@@ -16,28 +20,67 @@ const sizes: readonly WorkSize[] = [
   { weight: 2, vcpus: 2, ramBytes: 2 ** 30, durationMs: 8 * minuteMs, durationSpread: 1, preemptible: true },
   { weight: 0.2, vcpus: 64, ramBytes: 2 ** 40, durationMs: minuteMs, durationSpread: 0 },
 ];
+/** Fits one type only. */
+const rareSize: WorkSize = {
+  weight: 0.5,
+  vcpus: 16,
+  ramBytes: 2 ** 30,
+  durationMs: 5 * minuteMs,
+  durationSpread: 0.5,
+};
 
 /** A whole run that a seed stands for: fleet, settings, containers and faults, all drawn from it. */
 export function scenarioOf(seed: number, hours: number): SimulateOptions {
   const random = new SeededRandom(seed).fork('scenario');
-  const wished = random.whole(3, 20);
-  const batch = random.pick([1, 1, 3, 10]);
-  const maxAttempts = random.whole(1, 5);
-  const config = configOf(random);
-  const world = worldOf(random);
-  const most = Math.min(config.pool.maxInstances || Infinity, world.quota || Infinity);
-  const perHour = Math.min(wished, most * mostPerHourAndInstance);
+  const config = configOf(random.fork('settings'));
+  const world = worldOf(random.fork('world'));
   return {
     config,
-    workload: generateWorkload(
-      { hours, perHour, batch, sizes, failingShare: 0.1, maxAttempts },
-      random.fork('work'),
-    ),
+    workload: workloadOf(config, world, hours, random.fork('work')),
     seed,
     hours,
     world,
     faults: generateFaults({ hours, perHour: random.between(0.5, 5) }, random.fork('faults')),
     untilDone: true,
+  };
+}
+
+function workloadOf(
+  config: Config,
+  { quota, groupQuotas }: Pick<WorldSettings, 'quota' | 'groupQuotas'>,
+  hours: number,
+  random: SeededRandom,
+): Workload {
+  const most = Math.min(
+    config.pool.maxInstances || Infinity,
+    quota || Infinity,
+    ...Object.values(groupQuotas).map((each) => 3 * each),
+  );
+  const shape = {
+    hours,
+    perHour: Math.min(random.whole(3, 20), most * mostPerHourAndInstance),
+    batch: random.pick([1, 1, 3, 10]),
+    sizes: [...sizes, ...(config.instanceTypes.has('rare') ? [rareSize] : [])],
+    failingShare: 0.1,
+    maxAttempts: random.whole(1, 5),
+  };
+  const parts = [generateWorkload(shape, random.fork('steady'))];
+  const bursts = random.pick([0, 0, 0, 0, 1, 1, 2]);
+  for (let each = 0; each < bursts; each++) {
+    const count = Math.round(Math.min(random.whole(100, 250), 40 * most, 60 * hours));
+    parts.push(burst(count, random.between(0, hours * hourMs), random));
+  }
+  return varied(merged(...parts), varietyOf(random), random.fork('variety'));
+}
+
+function varietyOf(random: SeededRandom): Variety {
+  return {
+    retried: random.pick([0, 0.2, 0.8]),
+    supervisors: random.pick([0, 0, 0.1, 0.4]),
+    limited: random.pick([0, 0.1]),
+    fallingBack: random.pick([0, 0.5]),
+    paused: random.pick([0, 0.03]),
+    roundPriorities: random.pick([0, 1]),
   };
 }
 
@@ -48,33 +91,33 @@ function worldOf(random: SeededRandom) {
     crashShare: random.pick([0, 0, 0.02]),
     bootMs: random.pick([5_000, 35_000, 90_000]),
     bootSpread: random.pick([0, 0.3, 1]),
+    createDelayMs: random.pick([0, 1_500, 10_000]),
+    createSpreadMs: random.pick([0, 5_000, 25_000]),
     quota: random.pick([0, 0, 3, 8]),
+    groupQuotas: random.pick<Record<string, number>>([
+      {},
+      {},
+      { s: 3, l: 2, 's-p': 2 },
+      { s: 1 },
+      { 's-p': 1 },
+    ]),
+    capacity: random.pick<Record<string, number>>([{}, { rare: 0 }, { rare: 1 }, { small: 2, rare: 0 }]),
+    capacityScope: 'type' as const,
     interruptionsPerHour: random.pick([0, 0.2, 1]),
   };
 }
 
+/** Half of all fleets have a few settings of their own, the others all that there are. */
 function configOf(random: SeededRandom): Config {
-  const { pick } = { pick: <T>(choices: readonly T[]): T => random.pick(choices) };
+  const share = random.pick([0.3, 1]);
+  const isRareKnown = random.chance(0.4);
+  const settings = drawSettings(share, random);
+  const rare = '  rare: { vcpus: 32, ram: 64GiB, includedScratch: 40GiB, price: 2 }\n';
   const text = `clusterId: simul
 instanceTypes:
   small: { vcpus: 2, ram: 4GiB, includedScratch: 10GiB, price: 0.1 }
   large: { vcpus: 8, ram: 16GiB, includedScratch: 40GiB, price: 0.4 }
   spot: { vcpus: 2, ram: 4GiB, includedScratch: 10GiB, price: 0.03, preemptible: true }
-pool:
-  bootProbeCommand: ${pick([`'true'`, 'systemctl is-system-running'])}
-  maxInstances: ${pick([0, 2, 5, 12])}
-  maxConcurrentCreates: ${pick([0, 1, 4])}
-  maxCloudOpsPerSecond: ${pick([0, 2, 10])}
-  probeInterval: ${pick(['5s', '10s', '30s'])}
-  syncInterval: ${pick(['20s', '1m', '3m'])}
-  timeoutIdle: ${pick(['20s', '1m', '10m'])}
-  timeoutBooting: ${pick(['3m', '10m'])}
-  timeoutProbe: ${pick(['2m', '10m'])}
-  timeoutTerm: ${pick(['20s', '2m'])}
-scheduler:
-  localKeepBlobBuffersPerVcpu: 0
-  maxRunningContainersPerInstance: ${pick([0, 1, 2])}
-  pollInterval: ${pick(['2s', '10s'])}
-`;
+${isRareKnown ? rare : ''}${settingsText(settings)}`;
   return parseConfig(text, { path: '/simulated.yaml', env: {}, secrets: [] });
 }

@@ -1,7 +1,9 @@
+import type { QuotaBound } from '../actors/quota-bound.js';
 import { RunnerProgram } from '../actors/runner-program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
+import type { completeRow } from '../queue/store/container-transitions.js';
 import type { Fault } from './faults.js';
 import { settle } from './heap-clock.js';
 import type { ContainerLife, InstanceLife } from './ledger.js';
@@ -39,6 +41,10 @@ export interface SimulateOptions {
   worker?: typeof workerMachine;
   /** Let daemons give orders without asking whether they still lead: likewise. Default false. */
   isHeedless?: boolean;
+  /** In place of each daemon's bound of instances at quota: likewise. */
+  quotaBound?: () => QuotaBound;
+  /** In place of what the store makes of a result: likewise. */
+  completeRow?: typeof completeRow;
 }
 
 /** What really happened. Times in ms since the start. */
@@ -71,17 +77,19 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const runner = new RunnerProgram(config.runner);
   await runner.load();
   const settings = { ...usualWorld, ...options.world };
-  const { everyVisit = false, beats = false, isHeedless = false, onEntry } = options;
+  const { everyVisit = false, beats = false, onEntry } = options;
+  const { worker, isHeedless = false, quotaBound, completeRow } = options;
   const world = new World({ config, settings, seed, onEntry, everyVisit, beats });
   const rules = new Rules(world);
-  const story = new Story({ world, runner, rules, workload, faults, worker: options.worker, isHeedless });
+  const planted = { worker, isHeedless, quotaBound, completeRow };
+  const story = new Story({ world, runner, rules, workload, faults, planted });
   const untilMs = hours * 3_600_000;
   const isOver = (): boolean => options.failFast === true && rules.violations.length > 0;
   const stepMs = Math.max(60_000, untilMs / 100);
   world.pausesAt = epochMs + untilMs;
   story.begin();
   for (let toMs = stepMs; toMs <= untilMs && !isOver(); toMs += stepMs) {
-    await advance(world, toMs, isOver, signal);
+    await advance(story, toMs, isOver, signal);
     onProgress?.({ elapsedMs: toMs, untilMs });
   }
   if (options.untilDone === true && !isOver()) {
@@ -89,7 +97,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     world.pausesAt = Infinity;
     const { lastMs } = story;
     for (let toMs = untilMs; toMs < lastMs && !story.isDone() && !isOver(); toMs += 60_000) {
-      await advance(world, toMs, isOver, signal);
+      await advance(story, toMs, isOver, signal);
     }
     if (!isOver()) rules.atEnd();
   }
@@ -109,14 +117,23 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   };
 }
 
+const lookEveryMs = 60_000;
+
 async function advance(
-  { clock }: World,
+  story: Story,
   toMs: number,
   isOver: () => boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { world } = story;
+  const { clock } = world;
   const toAt = epochMs + toMs;
+  let lookAt = epochMs + (Math.floor(world.elapsedMs / lookEveryMs) + 1) * lookEveryMs;
   for (let next = clock.nextAt(); next !== undefined && next <= toAt && !isOver(); next = clock.nextAt()) {
+    if (next > lookAt) {
+      story.look();
+      lookAt += Math.ceil((next - lookAt) / lookEveryMs) * lookEveryMs;
+    }
     clock.step();
     await clock.settled();
     signal?.throwIfAborted();

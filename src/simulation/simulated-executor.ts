@@ -20,6 +20,8 @@ import { LineQueue } from './line-queue.js';
 export interface SimulatedNetwork {
   /** `silent`: nothing comes back, not even a refusal. */
   state(address: string): 'up' | 'refused' | 'silent';
+  /** This command is lost: the connection breaks before it reaches the machine. */
+  losesCommand(address: string): boolean;
   /** The answer to this command is lost: the connection breaks after the command had its effect. */
   losesAnswer(address: string): boolean;
   /** Another machine answers there than the one that was made, and would take every command. */
@@ -72,6 +74,7 @@ const impostor: Machine = {
 const immortal: Line = { call: (effect) => effect(), deliver: (arrive) => arrive(), onCut: () => () => {} };
 const faultless: SimulatedNetwork = {
   state: () => 'up',
+  losesCommand: () => false,
   losesAnswer: () => false,
   isImpostor: () => false,
   told: (_address, _command, answer) => answer,
@@ -184,6 +187,10 @@ export class SimulatedExecutor implements Executor {
     const { address } = this.#target;
     permit?.();
     sending();
+    if (this.#network.losesCommand(address)) {
+      this.#verified = undefined;
+      throw new ExecutorError('closed', 'the connection broke before the command arrived');
+    }
     this.#options.onCommand?.(id, command);
     const answer = await this.#lifeline.call(() => vm.interpret(command, stdin));
     if (this.#network.losesAnswer(address)) {

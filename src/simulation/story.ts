@@ -1,10 +1,9 @@
 import type { RunnerProgram } from '../actors/runner-program.js';
-import type { workerMachine } from '../machines/worker.js';
 import { containerUuidFrom } from '../domain/ids.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueError } from '../queue/queue.js';
-import { SimulatedDaemon } from './daemon.js';
+import { SimulatedDaemon, type PlantedMistakes } from './daemon.js';
 import type { Fault } from './faults.js';
 import { strike } from './strike.js';
 import type { Rules } from './rules.js';
@@ -17,13 +16,14 @@ export interface StoryOptions {
   rules: Rules;
   workload: Workload;
   faults: readonly Fault[];
-  worker: typeof workerMachine | undefined;
-  isHeedless: boolean;
+  planted: PlantedMistakes;
 }
 
 /** An owner whose request was not taken asks again after so long. */
 const submitRetryMs = 5_000;
 const usualDownMs = 5_000;
+/** An owner releases what was asked for with priority 0 after so long. */
+const releasedAfterMs = 20 * 60_000;
 /** What is left when the faults are over is given so long, beside the time of its containers one after the other. */
 const aftermathMs = 4 * 3_600_000;
 
@@ -80,6 +80,7 @@ export class Story {
     this.#daemon?.lifeline.spare();
     for (const uuid of this.#paused) this.#resume(uuid);
     this.#releaseHolds();
+    this.#cancelHopeless();
   }
 
   /** Ids of the instances the daemon knows. */
@@ -95,6 +96,13 @@ export class Story {
       if (finishedAtMs === undefined) open.push(uuid);
     }
     return open;
+  }
+
+  /** Once a minute: whether anything waits that need not. */
+  look(): void {
+    const daemon = this.#daemon;
+    const canAct = daemon !== undefined && daemon.isLatest && !daemon.lifeline.isFrozen;
+    this.#options.rules.look(canAct ? daemon.core : undefined, daemon?.lifeline.clock.now() ?? 0);
   }
 
   /** What an operator asks of the daemon. */
@@ -117,6 +125,11 @@ export class Story {
     this.#paused.add(uuid);
     this.#ask(({ queue }) => void queue.setPriority(uuid, 0n).catch(ifQueueError));
     this.world.clock.setTimeout(() => this.#resume(uuid), forMs);
+  }
+
+  prioritise(uuid: string, priority: bigint): void {
+    if (!this.#paused.has(uuid))
+      this.#ask(({ queue }) => void queue.setPriority(uuid, priority).catch(ifQueueError));
   }
 
   isDone(): boolean {
@@ -143,6 +156,12 @@ export class Story {
     this.world.clock.setTimeout(() => this.#startDaemon(), ms);
   }
 
+  /** One that was asked for with priority 0. */
+  #releaseLater(uuid: string): void {
+    this.#paused.add(uuid);
+    this.world.clock.setTimeout(() => this.#resume(uuid), releasedAfterMs);
+  }
+
   /** Asked for again and again until it is done: the owner means it. */
   #resume(uuid: string): void {
     if (!this.#paused.has(uuid) || this.#isOver) return;
@@ -164,8 +183,20 @@ export class Story {
     this.world.clock.setTimeout(() => this.#releaseHolds(), 60_000);
   }
 
+  /** What fits only on types that there never are is taken back by its owner. */
+  #cancelHopeless(): void {
+    if (this.#isOver) return;
+    const { capacity } = this.world.settings;
+    for (const { entry } of this.#daemon?.core?.dispatch.containers() ?? []) {
+      const { container, instanceTypes } = entry;
+      const isHopeless = instanceTypes.every(({ providerType }) => capacity[providerType] === 0);
+      if (isHopeless && container.state !== 'Running') this.cancel(container.uuid);
+    }
+    this.world.clock.setTimeout(() => this.#cancelHopeless(), 60_000);
+  }
+
   #startDaemon(): void {
-    const { world, runner, rules, worker, isHeedless } = this.#options;
+    const { world, runner, rules, planted } = this.#options;
     if (this.#isOver || this.#daemon) return;
     const number = ++this.daemons;
     world.note('simulation.daemon-started', { data: { number } });
@@ -173,8 +204,7 @@ export class Story {
       world,
       number,
       runner,
-      worker,
-      isHeedless,
+      planted,
       observer: {
         asked: (operation, subject) => {
           if (operation !== 'list') rules.order(operation, subject, daemon.isLatest);
@@ -184,7 +214,7 @@ export class Story {
           if (daemon.isLatest) rules.step(event, before, after);
         },
         entry: (entry) => {
-          if (daemon.isLatest) rules.entry(entry);
+          if (daemon.isLatest) rules.entry(entry, daemon.core);
         },
         command: (instanceId, command) => rules.command(instanceId, command, daemon.isLatest),
         answered: (instanceId, command) => {
@@ -222,6 +252,7 @@ export class Story {
           const uuid = containerUuidFrom(world.config.clusterId, random);
           world.assign(uuid, next);
           this.#waiting.push([uuid, next.request, random]);
+          if (next.request.priority === 0n) this.#releaseLater(uuid);
           next = workload[this.#submitted];
         }
         this.#submitWaiting();

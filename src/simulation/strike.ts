@@ -44,6 +44,8 @@ function happen(story: Story, fault: Fault, subject: string): void {
       return story.cancel(subject);
     case 'owner-pause':
       return story.pause(subject, fault.forMs);
+    case 'owner-priority':
+      return story.prioritise(subject, BigInt(Math.round(fault.amount)));
     default:
       return world.trouble.begin(fault, subject);
   }
@@ -103,6 +105,7 @@ function subjectOf(story: Story, { kind, pick }: Fault): string | undefined {
       return among(story.knownInstances());
     case 'owner-cancel':
     case 'owner-pause':
+    case 'owner-priority':
       return among(story.openContainers());
     default:
       return '';

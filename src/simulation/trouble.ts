@@ -66,6 +66,11 @@ export class Trouble implements SimulatedNetwork {
     return list.some((active) => active.subject === '' || active.subject === subject);
   }
 
+  /** Whether one of that kind goes on, whomever it hits. */
+  hasAny(kind: FaultKind): boolean {
+    return this.#active.has(kind);
+  }
+
   /** Whether a fault of that kind, whose amount is a share, strikes now. */
   strikes(kind: FaultKind, subject = ''): boolean {
     const share = this.amount(kind, subject);
@@ -97,7 +102,7 @@ export class Trouble implements SimulatedNetwork {
   disturbs(id: string): boolean {
     const active = this.#active;
     if (active.size === 0) return false;
-    if (active.has('blackout') || active.has('lost-answers')) return true;
+    if (active.has('blackout') || active.has('lost-answers') || active.has('lost-commands')) return true;
     return this.isOn('silence', id) || this.isOn('lying-lists', id) || this.isOn('impostor', id);
   }
 
@@ -107,6 +112,10 @@ export class Trouble implements SimulatedNetwork {
     if (this.isOn('blackout')) return 'silent';
     if (!this.#active.has('silence')) return 'up';
     return this.isOn('silence', this.#host.at(address)?.id ?? '-') ? 'silent' : 'up';
+  }
+
+  losesCommand(): boolean {
+    return this.#active.has('lost-commands') && this.strikes('lost-commands');
   }
 
   losesAnswer(): boolean {

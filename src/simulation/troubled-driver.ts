@@ -28,11 +28,20 @@ export function troubledDriver(world: World, lifeline: Lifeline, observer: CallO
     };
     return lifeline.call(() => orAborted(what, signal, make));
   };
+  const spread = world.random.fork('create answers');
+  const inAnyOrder = async <T>(create: () => Promise<T>): Promise<T> => {
+    try {
+      return await create();
+    } finally {
+      const { createSpreadMs } = world.settings;
+      if (createSpreadMs > 0) await delay(Math.round(createSpreadMs * spread.next()));
+    }
+  };
   return {
     name: inner.name,
     create: (spec, options) => {
       observer.asked('create', spec.instanceType.name);
-      return call('create', options, () => inner.create(spec, options));
+      return call('create', options, () => inAnyOrder(() => inner.create(spec, options)));
     },
     list: async (tags, options) => {
       observer.asked('list', '');

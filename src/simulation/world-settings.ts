@@ -4,6 +4,8 @@ import type { CapacityScope } from '../drivers/driver.js';
 export interface WorldSettings {
   /** From the request for an instance to the provider's answer. */
   createDelayMs: number;
+  /** Answers to create calls, good or bad, come up to so much later: in any order. */
+  createSpreadMs: number;
   /** From an instance's existence to its address. */
   addressDelayMs: number;
   /** From the address to a system that is up: the median, and how much instances differ (0: not at all). */
@@ -24,6 +26,8 @@ export interface WorldSettings {
   interruptionNoticeMs: number;
   /** The provider's own limit; 0: none. */
   quota: number;
+  /** Its limits of quota groups; those not named have none. */
+  groupQuotas: Readonly<Record<string, number>>;
   /** How many of a provider type there are; types not named have no limit. */
   capacity: Readonly<Record<string, number>>;
   capacityScope: CapacityScope;
@@ -35,6 +39,7 @@ export interface WorldSettings {
 /** Such as EC2 on a good day. */
 export const usualWorld: WorldSettings = {
   createDelayMs: 1_500,
+  createSpreadMs: 0,
   addressDelayMs: 5_000,
   bootMs: 35_000,
   bootSpread: 0.25,
@@ -46,6 +51,7 @@ export const usualWorld: WorldSettings = {
   interruptionsPerHour: 0.05,
   interruptionNoticeMs: 120_000,
   quota: 0,
+  groupQuotas: {},
   capacity: {},
   capacityScope: 'type',
   apiBurst: 1_000,

@@ -1,8 +1,10 @@
 import type { Config } from '../config/config.js';
+import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError, type CreateSpec } from '../drivers/driver.js';
 import { faultlessVm, type VmKnobs } from '../drivers/simulated/knobs.js';
 import { MemoryHost } from '../drivers/simulated/memory-host.js';
 import { SimulatedCloud, type CloudOperation } from '../drivers/simulated/simulated-cloud.js';
+import { simulatedQuotaGroup } from '../drivers/simulated/simulated-driver.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { HeapClock } from './heap-clock.js';
 import { Ledger } from './ledger.js';
@@ -14,6 +16,9 @@ import { Throttle } from './throttle.js';
 import { Trouble } from './trouble.js';
 import type { WorkItem } from './workload.js';
 import type { WorldSettings } from './world-settings.js';
+
+/** Of a process that was ended at its time limit, told from one that was ended on request. */
+const timedOutCode = 137;
 
 /** Midnight UTC of a day like any other. */
 export const epochMs = Date.UTC(2026, 0, 1);
@@ -76,6 +81,11 @@ export class World {
     this.#work.set(uuid, item);
   }
 
+  /** What its owner asked for. */
+  itemOf(uuid: string): WorkItem | undefined {
+    return this.#work.get(uuid);
+  }
+
   /** How long it runs there, ms. */
   durationOf(uuid: string): number {
     return this.#work.get(uuid)?.durationMs ?? 0;
@@ -99,8 +109,10 @@ export class World {
       hasKnownHostKeys: false,
       knobsOf: (id) => this.#knobsOf(id),
       execute: (uuid) => {
-        const { durationMs = 1_000, exitCode = 0 } = this.#work.get(uuid) ?? {};
-        return { durationMs, exitCode, stdout: '', stderr: '' };
+        const { durationMs = 1_000, exitCode = 0, request } = this.#work.get(uuid) ?? {};
+        const limitMs = request?.scheduling.maxRunTimeMs || Infinity;
+        if (durationMs <= limitMs) return { durationMs, exitCode, stdout: '', stderr: '' };
+        return { durationMs: limitMs, exitCode: timedOutCode, timedOut: true, stdout: '', stderr: '' };
       },
       onStarted: (uuid, id) => this.ledger.began(id, uuid),
       onEnded: (uuid, { exitCode, isCrash }, id) => {
@@ -161,21 +173,40 @@ export class World {
     return knobs;
   }
 
-  #admit({ instanceType: { providerType } }: CreateSpec): void {
-    const { capacity, capacityScope } = this.settings;
-    const quota = Math.floor(this.trouble.amount('quota-drop'));
-    if (quota > 0 && this.#present() >= quota) {
-      throw new DriverError('quota', `there may be ${quota} instances at most`);
-    }
-    const most = this.trouble.isOn('no-capacity', providerType) ? 0 : (capacity[providerType] ?? Infinity);
-    if (most === Infinity || this.#present(providerType) < most) return;
-    throw new DriverError('capacity', `there is no ${providerType} left`, { scope: capacityScope });
+  /** Whether the provider would make an instance of the type now, calls and answers aside. */
+  hasRoomFor(type: InstanceType): boolean {
+    const { quota } = this.settings;
+    return (quota === 0 || this.cloud.instanceIds.length < quota) && this.#refusalOf(type) === undefined;
   }
 
-  #present(providerType?: string): number {
+  #admit({ instanceType }: CreateSpec): void {
+    const refusal = this.#refusalOf(instanceType);
+    if (refusal) throw refusal;
+  }
+
+  #refusalOf(type: InstanceType): DriverError | undefined {
+    const { capacity, capacityScope, groupQuotas } = this.settings;
+    const quota = Math.floor(this.trouble.amount('quota-drop'));
+    if (quota > 0 && this.#present() >= quota) {
+      return new DriverError('quota', `there may be ${quota} instances at most`);
+    }
+    const group = simulatedQuotaGroup(type);
+    const mostOfGroup = groupQuotas[group] ?? Infinity;
+    if (this.#present((each) => simulatedQuotaGroup(each) === group) >= mostOfGroup) {
+      const what = `there may be ${mostOfGroup} instances of group ${group} at most`;
+      return new DriverError('capacity', what, { scope: 'group' });
+    }
+    const { providerType } = type;
+    const most = this.trouble.isOn('no-capacity', providerType) ? 0 : (capacity[providerType] ?? Infinity);
+    if (this.#present((each) => each.providerType === providerType) < most) return undefined;
+    return new DriverError('capacity', `there is no ${providerType} left`, { scope: capacityScope });
+  }
+
+  /** Instances that have not ended; of some types only when `among` is given. */
+  #present(among?: (type: InstanceType) => boolean): number {
     let present = 0;
     for (const { type, endedAtMs } of this.ledger.instances.values()) {
-      if (endedAtMs === undefined && (providerType ?? type.providerType) === type.providerType) present++;
+      if (endedAtMs === undefined && (among?.(type) ?? true)) present++;
     }
     return present;
   }

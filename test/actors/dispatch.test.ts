@@ -46,6 +46,25 @@ describe('locks of an earlier daemon', () => {
   });
 });
 
+describe('a scheduling pass', () => {
+  it('that a bug ends early is told, and the next one is made', async () => {
+    await withInstance();
+    const bug = new TypeError('x is undefined');
+    const pool = Object.assign(world.pool, {
+      instances: () => {
+        throw bug;
+      },
+    });
+    world.dispatch();
+    await world.pass(30_000);
+    expect(world.passes.length).toBeGreaterThan(1);
+    expect(world.passes).toEqual(world.passes.map(() => bug));
+    Reflect.deleteProperty(pool, 'instances');
+    await world.pass(30_000);
+    expect(world.passes.at(-1)).toBeUndefined();
+  });
+});
+
 it('charges no attempt for a lock that is given up because there is no quota (T-61, SC-80, CR-16)', async () => {
   world = new DispatchWorld({ types: [t1] });
   world.answer = () => Promise.resolve({ ok: false, error: { code: 'quota', message: 'quota exceeded' } });

@@ -32,6 +32,7 @@ describe('the configuration', () => {
       timeoutIdleMs: 60_000,
       timeoutBootingMs: 600_000,
       timeoutProbeMs: 600_000,
+      timeoutCollectMs: 600_000,
       timeoutShutdownMs: 10_000,
       timeoutTermMs: 120_000,
       timeoutSignalMs: 5_000,

@@ -355,3 +355,61 @@ pool: { bootProbeCommand: 'true', timeoutIdle: 1s, maxConcurrentCreates: 2, sync
     await app.stop();
   }
 });
+
+it(
+  'shows a quarantine in instances, explain, metrics and journal, and clears it by order',
+  { timeout: 90_000 },
+  async () => {
+    const patient = { timeout: 60_000, interval: 50 };
+    const key = generateKeyPair();
+    const scratch = await folder();
+    const address = await startHost(key.publicKey, {
+      LONGSHORE_LOCK_DIR: join(scratch, 'lock'),
+      LONGSHORE_STATE_DIR: join(scratch, 'state'),
+    });
+    const parameters = {
+      hosts: [{ address, type: 'bench', hostKey: publicText }],
+      releaseTries: 1,
+      releaseCommand: `test -e ${join(scratch, 'ok')} || { echo "still busy" >&2; exit 3; }`,
+    };
+    const app = await startInProcess(`managementToken: ${managementToken}
+dispatchPrivateKey: ${JSON.stringify(key.privateKey)}
+driver: static
+driverParameters: ${JSON.stringify(parameters)}
+instanceTypes: { small: { providerType: bench, vcpus: 1, ram: 1GiB, includedScratch: 1GiB, price: 0 } }
+pool: { bootProbeCommand: 'true', timeoutIdle: 1s, timeoutShutdown: 1s, syncInterval: 1s }`);
+    try {
+      const submit = () => app.ask('/v1/containers', { body: { containers: [{ command: ['true'] }] } });
+      await submit();
+      const instances = async (): Promise<Record<string, unknown>[]> =>
+        ((await app.ask('/v1/instances')).json as { items: Record<string, unknown>[] }).items;
+      const because = expect.stringContaining('still busy') as string;
+      const inside = expect.objectContaining({
+        state: 'shutdown',
+        quarantine: { since: expect.any(String) as string, because },
+      }) as unknown;
+      await expect.poll(instances, patient).toEqual([inside]);
+      const id = String((await instances())[0]!['instance']);
+      expect((await app.ask(`/v1/explain/${id}`)).text).toContain(`longshore quarantine clear ${id}`);
+      expect((await app.ask('/metrics')).text).toContain('longshore_instances_quarantined 1');
+      const journal = async (): Promise<unknown> =>
+        (await app.ask('/v1/journal?kind=instance.quarantined')).json;
+      await expect.poll(journal, patient).toMatchObject({ items: [{ instance: id, because }] });
+      const clear = (body: object, of = id) => app.ask(`/v1/instances/${of}/clear-quarantine`, { body });
+      expect((await clear({}, 'static-9-none')).status).toBe(404);
+      const refused = await clear({});
+      expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('still busy')]);
+      // Nothing else is given to it meanwhile.
+      await submit();
+      expect((await instances()).map(({ instance }) => instance)).toEqual([id]);
+      expect((await clear({ force: true, reason: 'looked' })).status).toBe(200);
+      const done = async (): Promise<unknown> => {
+        const { items } = (await app.ask('/v1/containers')).json as { items: { state: string }[] };
+        return items.map(({ state }) => state);
+      };
+      await expect.poll(done, patient).toEqual(['Complete', 'Complete']);
+    } finally {
+      await app.stop();
+    }
+  },
+);

@@ -319,6 +319,19 @@ describe('the reference model of a fleet', () => {
     expect(broken()).toEqual(['cause-is-given']);
   });
 
+  it('reports a queue that does not move though nothing stops it, and no result on its way as a process', () => {
+    began();
+    stepped({ state: 'running', containers: ['c1'], event: 'x' });
+    stepped({ state: 'running', containers: ['c1'], alive: [] });
+    began('i-2');
+    stepped({ instance: 'i-2', state: 'running', containers: ['c1'] });
+    expect(broken()).toEqual([]);
+    model.queue.moved(now);
+    pass(400_000);
+    model.queue.check(now, () => ({ container: 'c2', reason: 'quota', endsAt: 0 }));
+    expect(broken()).toEqual(['stalled']);
+  });
+
   it('has been seen to find a breach of each invariant', () => {
     expect([...provoked].sort()).toEqual([...invariantNames].sort());
   });

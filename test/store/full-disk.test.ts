@@ -50,6 +50,19 @@ describe('an embedded store whose disk is full', () => {
     expect((await store.counts()).Queued).toBe(201);
   });
 
+  it('names the first cause of a refusal, not the undoing that the database did by itself', async () => {
+    // As another process fills the disk: it is met at the first page of a small change.
+    await limit(await pages());
+    const single = { ...request, env: { A: 'x'.repeat(20_000) } };
+    await expect(store.submit([single])).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'the store did not take a change: its disk is full: make room',
+    });
+    await limit(1_000_000);
+    await store.submit([single]);
+    expect((await store.counts()).Queued).toBe(1);
+  });
+
   it('keeps a result until there is room for it', async () => {
     const [{ uuid } = { uuid: '' }] = await store.submit([request]);
     await store.lock(uuid);

@@ -18,6 +18,8 @@ import { bare } from './scheduling-world.js';
 export class DispatchWorld extends PoolWorld implements Queue {
   readonly containers = new Map<string, QueueEntry>();
   readonly calls: string[] = [];
+  /** What ended each pass early; `undefined`: nothing. */
+  readonly passes: unknown[] = [];
   /** Locks given up that count as no attempt. */
   readonly uncounted: string[] = [];
   readonly claims: RefusedClaim[] = [];
@@ -75,6 +77,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
         decided: () => {},
         failed: () => {},
         fetchFailed: () => {},
+        passed: (failure) => void this.passes.push(failure?.error),
         claimRefused: (claim) => this.claims.push(claim),
       },
     });

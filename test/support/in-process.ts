@@ -41,7 +41,7 @@ export async function startInProcess(
   const text = `${without('clusterId', 'wired')}
 stateDir: ./state
 ${without('api', "{ listen: '127.0.0.1:0' }")}
-scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeout: 2s }
+${without('scheduler', '{ reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeout: 2s }')}
 ${without('runner', `{ deployDirectory: ${join(folder, 'runner')} }`)}
 ${yaml}`;
   const config = ensureSecrets(parseConfig(text, { path: join(folder, 'c.yaml'), env: {} }));

@@ -42,8 +42,8 @@ export class SimulatedDriver implements Driver {
     return type.preemptible ? this.#cloud.prices.of(type, this.#cloud.knobs.priceIntervalMs) : [];
   }
 
-  quotaGroup({ providerType, preemptible }: InstanceType): string {
-    return `${providerType.slice(0, 1)}${preemptible ? '-p' : ''}`;
+  quotaGroup(type: InstanceType): string {
+    return simulatedQuotaGroup(type);
   }
 
   stop(): Promise<void> {
@@ -55,4 +55,9 @@ export class SimulatedDriver implements Driver {
     if (this.#stopping) return Promise.reject(new DriverError('unavailable', 'the driver was stopped'));
     return orAborted(what, signal, call);
   }
+}
+
+/** The first letter of the provider type; preemptible instances have quotas of their own. */
+export function simulatedQuotaGroup({ providerType, preemptible }: InstanceType): string {
+  return `${providerType.slice(0, 1)}${preemptible ? '-p' : ''}`;
 }

@@ -5,6 +5,8 @@ import type { VmKnobs } from './knobs.js';
 export interface StubExecution {
   durationMs: number;
   exitCode: number;
+  /** It is stopped at its time limit. Default false. */
+  timedOut?: boolean;
   stdout: string;
   stderr: string;
   /** What its supervisor does at the end, before it goes itself: it reports, if it reports to somebody. */
@@ -40,6 +42,8 @@ interface StubContainer {
   note: string;
   timer: unknown;
 }
+
+const timedOutNote = 'stopped at its time limit';
 
 /** The pretended containers of one machine: timers that end with an outcome. */
 export class StubContainers {
@@ -80,7 +84,7 @@ export class StubContainers {
     const runsMs = isCrash ? execution.durationMs * random() : execution.durationMs;
     const end = isCrash
       ? () => this.#end(uuid, container, 255, 'its supervisor ended without a result', true)
-      : () => this.#report(uuid, container, execution.exitCode, '');
+      : () => this.#report(uuid, container, execution.exitCode, execution.timedOut ? timedOutNote : '');
     container.timer = clock.setTimeout(end, isEarly ? 0 : runsMs);
     return true;
   }
@@ -133,7 +137,7 @@ export class StubContainers {
       finishedAt,
       stdoutBytes: Buffer.byteLength(stdout),
       stderrBytes: Buffer.byteLength(stderr),
-      timedOut: false,
+      timedOut: note === timedOutNote,
       truncated: false,
       lost: isCrash,
       ...(attempt === undefined ? {} : { attempt }),

@@ -1,22 +1,39 @@
+import { setTimeout } from 'node:timers/promises';
 import { Kysely, Migrator } from 'kysely';
 import { QueueError } from '../queue.js';
-import { libsqlDialect, libsqlFault } from './libsql.js';
+import { checkIntegrity, damagedStore, type IntegrityCheck } from './integrity.js';
+import { libsqlDialect, libsqlFault, type EmbeddedEvents } from './libsql.js';
 import { isNewer, migrations } from './migrations.js';
 import { postgresDialect } from './postgres.js';
 import type { StoreSchema } from './schema.js';
 import { storeError } from './store-error.js';
+import { noteProgress, type StoreProgress } from './store-marker.js';
+import { expectSame, expectStore, markStore, progressQuery } from './store-presence.js';
 import { isPostgresUrl, storeName, storePath, type StoreTarget } from './store-url.js';
 
 export type Store = Kysely<StoreSchema>;
+
+/** What the owner of a store hears of its database beside what it asks for. */
+export interface StoreEvents {
+  /** A statement failed. */
+  onError?(error: unknown): void;
+  /** The check at the opening took longer than the opening waits, and found this after it. */
+  onDamage?(error: QueueError): void;
+}
+
+/** So long the opening waits for its check of the file: enough for some GB. */
+const longestCheckMs = 10_000;
 
 /**
  * The database as it is. PostgreSQL is not asked for a connection yet. Rejects with {@link QueueError}
  * `unavailable`, or `invalid` for a file that is no store.
  */
-export async function connectStore(target: StoreTarget): Promise<Store> {
+export async function connectStore(target: StoreTarget, events: EmbeddedEvents = {}): Promise<Store> {
   try {
     const { url } = target;
-    const dialect = isPostgresUrl(url) ? postgresDialect(target) : await libsqlDialect(storePath(url));
+    const dialect = isPostgresUrl(url)
+      ? postgresDialect(target, events)
+      : await libsqlDialect(storePath(url), events);
     return new Kysely<StoreSchema>({ dialect });
   } catch (cause) {
     throw openError(target, cause);
@@ -24,11 +41,14 @@ export async function connectStore(target: StoreTarget): Promise<Store> {
 }
 
 /**
- * Opens the store and brings its schema up to date. What it acknowledges survives a crash of the machine.
- * Rejects with {@link QueueError} `unavailable`, or `invalid` for a file that is no store or a newer one.
+ * Opens the store and brings its schema up to date. What it acknowledges survives a crash of the machine. An embedded
+ * store is checked first: that it is the one that was there, and whole. Rejects with {@link QueueError} `unavailable`,
+ * or `invalid` for a file that is no store, a damaged or a lost one, and a newer one.
  */
-export async function openDatabase(target: StoreTarget): Promise<Store> {
-  const db = await connectStore(target);
+export async function openDatabase(target: StoreTarget, events: StoreEvents = {}): Promise<Store> {
+  const path = isPostgresUrl(target.url) ? ':memory:' : storePath(target.url);
+  if (path !== ':memory:') return openFile(target, path, events);
+  const db = await connectStore(target, events);
   try {
     await migrateStore(db, target);
     return db;
@@ -36,6 +56,52 @@ export async function openDatabase(target: StoreTarget): Promise<Store> {
     await db.destroy();
     throw cause;
   }
+}
+
+async function openFile(target: StoreTarget, path: string, events: StoreEvents): Promise<Store> {
+  let isMarked = false;
+  let check: IntegrityCheck | undefined;
+  const onClose: EmbeddedEvents['onClose'] = (isWhole, read) => {
+    check?.stop();
+    if (!isMarked || !isWhole) return;
+    try {
+      noteProgress(path, read(progressQuery) as StoreProgress, false);
+    } catch {
+      // Then its companion is asked for at the next opening, and that is there.
+    }
+  };
+  let db: Store | undefined;
+  try {
+    const marker = expectStore(path);
+    db = await connectStore(target, { ...events, onClose });
+    check = await expectWhole(path, events);
+    await expectSame(db, path, marker);
+    await migrateStore(db, target);
+    await markStore(db, path);
+    isMarked = true;
+    return db;
+  } catch (cause) {
+    await db?.destroy();
+    throw openError(target, cause);
+  }
+}
+
+/** Rejects for a damaged file. Returns the check when it goes on for longer than the opening waits. */
+async function expectWhole(path: string, { onDamage }: StoreEvents): Promise<IntegrityCheck | undefined> {
+  const check = await checkIntegrity(path, 'quick');
+  const deadline = new AbortController();
+  const late = setTimeout(longestCheckMs, undefined, { signal: deadline.signal }).catch(() => undefined);
+  const findings = await Promise.race([check.findings, late]);
+  deadline.abort();
+  if (findings === undefined) {
+    check.findings.then(
+      (found) => found.length > 0 && onDamage?.(damagedStore(path, found)),
+      () => {},
+    );
+    return check;
+  }
+  if (findings.length > 0) throw damagedStore(path, findings);
+  return undefined;
 }
 
 /**

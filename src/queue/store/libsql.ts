@@ -1,6 +1,15 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { SqliteAdapter, SqliteDialect, type Dialect, type Kysely } from 'kysely';
+import {
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type SqliteDatabase,
+} from 'kysely';
 
 /** What a fault of the database means to its user. */
 export interface DatabaseFault {
@@ -14,6 +23,7 @@ const faults: Readonly<Record<string, DatabaseFault>> = {
   SQLITE_NOTADB: { kind: 'damaged', text: 'the file is not a database' },
   SQLITE_CORRUPT: { kind: 'damaged', text: 'the file is damaged: restore it from a backup' },
   SQLITE_FULL: { kind: 'unavailable', text: 'its disk is full: make room' },
+  SQLITE_IOERR: { kind: 'unavailable', text: 'its disk does not read or write it' },
   SQLITE_BUSY: { kind: 'unavailable', text: 'another process holds it' },
   SQLITE_READONLY: { kind: 'unavailable', text: 'it cannot be written: check owner and permissions' },
   SQLITE_CANTOPEN: { kind: 'unavailable', text: 'the file cannot be opened: check owner and permissions' },
@@ -31,8 +41,17 @@ const settings = [
   'journal_size_limit = 67108864',
 ];
 
+/** What the owner of an embedded database hears of it. */
+export interface EmbeddedEvents {
+  /** A statement failed. */
+  onError?(error: unknown): void;
+  /** It is about to be closed. `isWhole`: all of it is in the main file. Must not throw. */
+  onClose?(isWhole: boolean, read: (query: string) => unknown): void;
+}
+
 /** Everything that is particular to the embedded database: how it is opened, and how it says what went wrong. */
-export async function libsqlDialect(path: string): Promise<Dialect> {
+export async function libsqlDialect(path: string, events: EmbeddedEvents = {}): Promise<Dialect> {
+  const { onError = () => {} } = events;
   const { default: Database } = await import('libsql');
   if (path !== ':memory:') prepareFile(path);
   const database = new Database(path);
@@ -45,12 +64,15 @@ export async function libsqlDialect(path: string): Promise<Dialect> {
       path === ':memory:'
         ? { execute: (statement: string) => Promise.resolve(void database.exec(statement)), close: () => {} }
         : await secondConnection(path);
-    const prepare = (statement: string) => database.prepare(statement);
     const close = (): void => {
       second.close();
+      const isWhole = path === ':memory:' || emptyWriteAhead(database);
+      events.onClose?.(isWhole, (query) => database.prepare(query).get([]));
       database.close();
     };
-    return new EmbeddedDialect(second.execute, { database: { prepare, close } });
+    const { prepare, execute } = observed(database, second.execute, onError);
+    const config = { database: { prepare, close }, isInTransaction: () => database.inTransaction };
+    return new EmbeddedDialect(execute, config);
   } catch (error) {
     database.close();
     throw error;
@@ -71,6 +93,64 @@ async function secondConnection(path: string): Promise<{ execute: Execute; close
   return { execute, close: () => void last.then(close, close) };
 }
 
+interface Connection {
+  prepare(statement: string): {
+    reader: boolean;
+    all(values: readonly unknown[]): unknown[];
+    run(values: readonly unknown[]): unknown;
+    iterate(values: readonly unknown[]): IterableIterator<unknown>;
+  };
+  pragma(source: string): unknown;
+}
+
+/** Both ways to the database, with each failure told. */
+function observed(
+  database: Connection,
+  execute: Execute,
+  onError: (error: unknown) => void,
+): { prepare: SqliteDatabase['prepare']; execute: Execute } {
+  const observe = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      onError(error);
+      throw error;
+    }
+  };
+  const prepare = (text: string) => {
+    const statement = observe(() => database.prepare(text));
+    const { reader } = statement;
+    return {
+      reader,
+      all: (values: readonly unknown[]) => observe(() => statement.all(values)),
+      run: (values: readonly unknown[]) => observe(() => statement.run(values)),
+      iterate: (values: readonly unknown[]) => statement.iterate(values),
+    };
+  };
+  return {
+    prepare: prepare as unknown as SqliteDatabase['prepare'],
+    execute: async (text) => {
+      try {
+        await execute(text);
+      } catch (error) {
+        onError(error);
+        throw error;
+      }
+    },
+  };
+}
+
+/** Moves all that was written into the main file, so that it is the store without its companions. False: not all went. */
+function emptyWriteAhead(database: Connection): boolean {
+  try {
+    const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    return result?.busy === 0;
+  } catch {
+    // The write-ahead file keeps what the main file does not take, on a full disk for one.
+    return false;
+  }
+}
+
 class EmbeddedAdapter extends SqliteAdapter {
   readonly execute: Execute;
 
@@ -80,16 +160,41 @@ class EmbeddedAdapter extends SqliteAdapter {
   }
 }
 
+interface EmbeddedConfig {
+  database: SqliteDatabase;
+  isInTransaction(): boolean;
+}
+
 class EmbeddedDialect extends SqliteDialect {
   readonly #execute: Execute;
+  readonly #config: EmbeddedConfig;
 
-  constructor(execute: Execute, config: ConstructorParameters<typeof SqliteDialect>[0]) {
+  constructor(execute: Execute, config: EmbeddedConfig) {
     super(config);
     this.#execute = execute;
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new EmbeddedDriver(this.#config);
   }
 
   override createAdapter(): SqliteAdapter {
     return new EmbeddedAdapter(this.#execute);
+  }
+}
+
+/** After some faults, a full disk for one, the database has undone the transaction by itself: that first fault counts. */
+class EmbeddedDriver extends SqliteDriver {
+  readonly #isInTransaction: () => boolean;
+
+  constructor(config: EmbeddedConfig) {
+    super(config);
+    this.#isInTransaction = () => config.isInTransaction();
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#isInTransaction()) await super.rollbackTransaction(connection);
   }
 }
 

@@ -167,6 +167,31 @@ const sightings: Migration = {
   },
 };
 
+/** What an embedded store is called: the file beside it says the same. A server knows its databases by itself. */
+const storeIdentity: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    if (isPostgres(db)) return;
+    await db.schema
+      .createTable('store_identity')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('store', 'text', (column) => column.notNull())
+      .execute();
+  },
+};
+
+/** Logins of browsers, which end when they are deleted here. */
+const pageSessions: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('page_sessions')
+      .addColumn('hash', plainText(db, 64), (column) => column.primaryKey())
+      .addColumn('address', 'text', (column) => column.notNull())
+      .addColumn('opened_at', 'bigint', (column) => column.notNull())
+      .addColumn('expires_at', 'bigint', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -177,6 +202,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-attempt-instance': attemptInstance,
   '0007-failed-containers': failedContainers,
   '0008-sightings': sightings,
+  '0009-store-identity': storeIdentity,
+  '0010-page-sessions': pageSessions,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

@@ -1,6 +1,16 @@
-import { PostgresAdapter, PostgresDialect, type Dialect, type Kysely, type PostgresPoolClient } from 'kysely';
+import {
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresDriver,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type PostgresDialectConfig,
+  type PostgresPoolClient,
+} from 'kysely';
 import pg from 'pg';
-import type { DatabaseFault } from './libsql.js';
+import type { DatabaseFault, EmbeddedEvents } from './libsql.js';
 import type { StoreTarget } from './store-url.js';
 
 const maxConnections = 8;
@@ -35,6 +45,12 @@ const faults: Readonly<Record<string, string>> = {
   EPIPE: 'the connection was lost',
 };
 
+/** What the server says of its own files. */
+const damages: Readonly<Record<string, string>> = {
+  XX001: 'the server found its data damaged: see the log of the server, and restore it from a backup',
+  XX002: 'the server found an index damaged: see the log of the server, and use REINDEX',
+};
+
 /** How to reach a server; beside the address only what this program decides. */
 export function postgresClientConfig({ url, password }: StoreTarget): pg.ClientConfig {
   return {
@@ -53,7 +69,10 @@ export function postgresClientConfig({ url, password }: StoreTarget): pg.ClientC
 }
 
 /** Connections are made as they are needed, and those that broke are replaced; no session state is relied on. */
-export function postgresDialect(target: StoreTarget): Dialect {
+export function postgresDialect(
+  target: StoreTarget,
+  { onError = () => {} }: Pick<EmbeddedEvents, 'onError'> = {},
+): Dialect {
   const pool = new pg.Pool({
     ...postgresClientConfig(target),
     max: maxConnections,
@@ -61,9 +80,31 @@ export function postgresDialect(target: StoreTarget): Dialect {
   });
   // An idle connection that broke is dropped by the pool; whoever needs one gets a new one.
   pool.on('error', () => {});
-  return new PostgresDialect({
-    pool: { connect: async () => dropWhenBroken(await pool.connect()), end: () => pool.end() },
+  return new SharedDialect({
+    pool: { connect: async () => dropWhenBroken(await pool.connect(), onError), end: () => pool.end() },
   });
+}
+
+class SharedDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig;
+
+  constructor(config: PostgresDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new SharedDriver(this.#config);
+  }
+}
+
+/** A connection that broke in a transaction is dropped, and the server undoes it: the first fault counts, not this one. */
+class SharedDriver extends PostgresDriver {
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch((error: unknown) => {
+      if (error instanceof pg.DatabaseError) throw error;
+    });
+  }
 }
 
 /** True for a store that several daemons may share: writes are fenced there, and announced. */
@@ -76,6 +117,8 @@ export function isPostgres(db: Kysely<any>): boolean {
 export function postgresFault(cause: unknown): DatabaseFault | undefined {
   if (!(cause instanceof Error)) return undefined;
   const { code = '' } = cause as NodeJS.ErrnoException;
+  const damage = damages[code];
+  if (damage !== undefined) return { kind: 'damaged', text: damage };
   const text = faults[code] ?? (isConnectionLoss(cause) ? 'it does not answer' : undefined);
   return text === undefined ? undefined : { kind: 'unavailable', text };
 }
@@ -91,7 +134,7 @@ function isConnectionLoss(error: Error): boolean {
  * A connection on which a statement got no answer may hold its transaction open: nothing is sent on it any more, and
  * it is closed instead of being used again, so that the server undoes the transaction.
  */
-function dropWhenBroken(client: pg.PoolClient): PostgresPoolClient {
+function dropWhenBroken(client: pg.PoolClient, onError: (error: unknown) => void): PostgresPoolClient {
   let broken: Error | undefined;
   const note = (error: Error): void => void (broken ??= error);
   client.on('error', note);
@@ -102,6 +145,7 @@ function dropWhenBroken(client: pg.PoolClient): PostgresPoolClient {
     } catch (error) {
       // The server's own refusals have a severity; after any other failure the connection is in an unknown state.
       if (!(error instanceof pg.DatabaseError)) note(error as Error);
+      onError(error);
       throw error;
     }
   };

@@ -84,6 +84,14 @@ export interface DriverRecordTable {
   version: number;
 }
 
+/** Logins of browsers; of the secret only the hash. */
+export interface PageSessionTable {
+  hash: string;
+  address: string;
+  opened_at: number;
+  expires_at: number;
+}
+
 /** An instance that is, or lately was, in the provider's list. */
 export interface SightingTable {
   instance_id: string;
@@ -102,6 +110,12 @@ export interface FenceTable {
   revision: number;
 }
 
+/** One row, in an embedded store only: its name, which the marker beside the file has as well. */
+export interface StoreIdentityTable {
+  id: number;
+  store: string;
+}
+
 export interface StoreSchema {
   leadership: LeadershipTable;
   fence: FenceTable;
@@ -110,5 +124,7 @@ export interface StoreSchema {
   journal: JournalTable;
   intents: IntentTable;
   driver_records: DriverRecordTable;
+  page_sessions: PageSessionTable;
+  store_identity: StoreIdentityTable;
   sightings: SightingTable;
 }

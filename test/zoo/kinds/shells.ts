@@ -38,11 +38,8 @@ export const shellKinds: readonly Kind[] = [
   {
     name: 'bashrc that asks and reads standard input',
     habits: { prepare: `echo 'read -t 1 -r answer; echo "said $answer"' >/root/.bashrc` },
-    outcome: {
-      is: 'refused',
-      withinMs: 60_000,
-      because: /standard input|stdin|start-up|did not answer|not (a|the)|exited/i,
-    },
+    outcome: works,
+    patience: 2,
   },
   {
     name: 'noisy bashrc of a user with sudo',

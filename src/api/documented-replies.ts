@@ -1,0 +1,106 @@
+/** What decides which statuses a route can answer. */
+export interface RouteFacts {
+  method: string;
+  url: string;
+  isPublic: boolean;
+  /** Its path names something that may not be there. */
+  takesId: boolean;
+}
+
+type Reply = { description: string; content?: object; headers?: object; type?: 'null' };
+
+const errorBody = {
+  type: 'object',
+  required: ['errors'],
+  properties: { errors: { type: 'array', items: { type: 'string' } } },
+};
+const plain = { 'text/plain': { schema: { type: 'string' } } };
+const errorContent = { 'application/json': { schema: errorBody } };
+const json: Reply = {
+  description: 'Done; what there is to say of it.',
+  content: { 'application/json': { schema: {} } },
+};
+const empty: Reply = { description: 'Done.', type: 'null' };
+
+const error = (description: string): Reply => ({ description, content: errorContent });
+/** As {@link error}, or as plain text where the reference answers that (H-2). */
+const refusal = (description: string): Reply => ({ description, content: { ...errorContent, ...plain } });
+
+const ofEveryRoute: Readonly<Record<number, Reply>> = {
+  400: refusal('The request is malformed, or a value in it is not valid: the text names it.'),
+  405: {
+    ...error('The path takes other methods.'),
+    headers: { allow: { type: 'string', description: 'The methods that it takes.' } },
+  },
+  408: error('The request did not arrive in time.'),
+  429: {
+    ...refusal('Too many requests, or wrong tokens, from this address.'),
+    headers: { 'retry-after': { type: 'integer', description: 'Seconds.' } },
+  },
+  431: error('The head of the request is too large.'),
+  500: error('The daemon failed; its log says why.'),
+  503: error('The store does not answer, an instance cannot be reached, or another daemon leads.'),
+};
+const ofProtectedRoutes: Readonly<Record<number, Reply>> = {
+  401: refusal('The request carries no token.'),
+  403: refusal('The token is wrong, or the request may come from another site.'),
+};
+const ofChanges: Readonly<Record<number, Reply>> = {
+  413: error('The body is too large.'),
+  415: error('The body is of a type that is not read here.'),
+};
+const missing: Readonly<Record<number, Reply>> = { 404: error('There is none with this id.') };
+const conflict: Readonly<Record<number, Reply>> = {
+  409: error('The state of the thing does not allow it.'),
+};
+const unsupported: Readonly<Record<number, Reply>> = {
+  501: error('The queue of this daemon cannot do this.'),
+};
+
+const media = (type: string): Reply => ({
+  description: 'As it comes.',
+  content: { [type]: { schema: { type: 'string' } } },
+});
+const root = '/arvados/v1/dispatch';
+
+/** Routes that answer otherwise than with 200 and JSON, or with more statuses than their kind. */
+const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
+  'POST /v1/containers': {
+    201: { ...json, description: 'Acknowledged: durable.' },
+    ...conflict,
+    ...unsupported,
+  },
+  'GET /v1/containers': { 200: json, ...unsupported },
+  'GET /v1/containers/:uuid': { 200: json, ...unsupported },
+  'GET /v1/containers/:uuid/request': { 200: json, ...unsupported },
+  'PATCH /v1/containers/:uuid': { 200: json, ...conflict, ...unsupported },
+  'POST /v1/containers/:uuid/cancel': { 200: json, ...conflict, ...unsupported },
+  'GET /v1/containers/:uuid/logs': { 200: media('text/plain'), ...unsupported },
+  'POST /v1/instances/:id/clear-quarantine': { 200: json, ...conflict },
+  'POST /v1/breakers/reset': { 200: json, ...missing },
+  'GET /v1/journal/export': { 200: media('application/x-ndjson') },
+  'GET /v1/events': { 200: media('text/event-stream') },
+  'GET /v1/instances/:id/events': { 200: media('text/event-stream') },
+  'POST /v1/login': { 200: json, 403: error('This is not the management token.') },
+  'POST /v1/logout': { 204: empty },
+  'GET /metrics': { 200: media('text/plain') },
+  [`GET ${root}/container`]: { 200: json, ...missing },
+  [`POST ${root}/containers/kill`]: { 200: empty, ...missing },
+  ...Object.fromEntries(
+    ['hold', 'drain', 'run', 'kill'].map((order) => [
+      `POST ${root}/instances/${order}`,
+      { 200: empty, ...missing },
+    ]),
+  ),
+};
+
+/** Every status that the route can answer, as OpenAPI describes it. */
+export function repliesOf({ method, url, isPublic, takesId }: RouteFacts): Readonly<Record<number, Reply>> {
+  return {
+    ...ofEveryRoute,
+    ...(isPublic ? {} : ofProtectedRoutes),
+    ...(method === 'GET' ? {} : ofChanges),
+    ...(takesId ? missing : {}),
+    ...(particular[`${method} ${url}`] ?? { 200: json }),
+  };
+}

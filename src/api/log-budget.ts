@@ -1,0 +1,34 @@
+import type { Clock } from '../domain/clock.js';
+
+/** Lets a few lines of a kind into the log in each interval, and counts the others. */
+export class LogBudget {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #most: number;
+  readonly #intervalMs: number;
+  #beganAt = -Infinity;
+  #written = 0;
+  #left = 0;
+
+  constructor(clock: Pick<Clock, 'now'>, { most, intervalMs }: { most: number; intervalMs: number }) {
+    this.#clock = clock;
+    this.#most = most;
+    this.#intervalMs = intervalMs;
+  }
+
+  /** Calls back for a line that may be written, with the number of those left out before it. */
+  spend(write: (leftOut: number) => void): void {
+    const now = this.#clock.now();
+    if (now - this.#beganAt >= this.#intervalMs) {
+      this.#beganAt = now;
+      this.#written = 0;
+    }
+    if (this.#written >= this.#most) {
+      this.#left++;
+      return;
+    }
+    this.#written++;
+    const leftOut = this.#left;
+    this.#left = 0;
+    write(leftOut);
+  }
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { sql } from 'kysely';
+import { QueueError } from '../queue.js';
+import type { Store } from './database.js';
+import {
+  fileSize,
+  markerPath,
+  readMarker,
+  writeMarker,
+  type StoreMarker,
+  type StoreProgress,
+} from './store-marker.js';
+
+/**
+ * Refuses a path whose database is gone or is not whole though a store was made there: a store that existed never begins
+ * anew by itself. Call it before the database is opened, which would make or change files. Returns the marker. Throws
+ * {@link QueueError} `invalid` with the remedy.
+ */
+export function expectStore(path: string): StoreMarker | undefined {
+  const marker = readMarker(path);
+  const size = fileSize(path);
+  const log = fileSize(`${path}-wal`);
+  if (marker) {
+    if (size === undefined) throw gone(path, 'is missing, though a store was made here');
+    if (size === 0) throw gone(path, 'is empty (0 bytes), though a store was made here');
+    if (marker.isOpen && log === undefined) {
+      throw gone(path, `is without its write-ahead file ${path}-wal, which holds what was written last`);
+    }
+    return marker;
+  }
+  if (size === undefined && log !== undefined && log > 0) {
+    throw gone(path, `is missing, though its write-ahead file ${path}-wal is there`);
+  }
+  if (size === 0 && log !== undefined) throw gone(path, 'is empty (0 bytes), though a store was made here');
+  if (size !== undefined && size > 0 && log === undefined && isBlank(path)) {
+    throw gone(
+      path,
+      `has nothing in it: all of it was in its write-ahead file ${path}-wal, which is missing`,
+    );
+  }
+  return undefined;
+}
+
+/**
+ * Refuses a database that is not the one of the marker, or an older state of it. Call it before the schema is changed.
+ * Rejects with {@link QueueError} `invalid` with the remedy.
+ */
+export async function expectSame(db: Store, path: string, marker: StoreMarker | undefined): Promise<void> {
+  if (!marker || marker.store === '') return;
+  const store = await readIdentity(db);
+  if (store !== marker.store) {
+    const what = store === undefined ? 'has no id, as an older copy or an empty one' : `has the id ${store}`;
+    throw gone(
+      path,
+      `is not the store that was here: it ${what}, and ${markerPath(path)} says ${marker.store}`,
+    );
+  }
+  const present = await progressOf(db);
+  for (const what of ['revision', 'journal'] as const) {
+    if (present[what] >= marker.progress[what]) continue;
+    const text = `${what} ${present[what]} instead of ${marker.progress[what]}`;
+    throw gone(path, `is an older state of the store (${text}): a copy, or one without its write-ahead file`);
+  }
+}
+
+/** Gives the store an id if it has none, and says beside it that it is there. Rejects with what the database or the file system does. */
+export async function markStore(db: Store, path: string): Promise<void> {
+  let store = await readIdentity(db);
+  if (store === undefined) {
+    store = randomUUID();
+    await db.insertInto('store_identity').values({ id: 1, store }).execute();
+  }
+  writeMarker(path, { store, isOpen: true, progress: await progressOf(db) });
+}
+
+/** How far the store has got. Rejects with the database's error. */
+export async function progressOf(db: Store): Promise<StoreProgress> {
+  const { rows } = await sql<StoreProgress>`${sql.raw(progressQuery)}`.execute(db);
+  return rows[0]!;
+}
+
+/** For a connection that is no {@link Store}. */
+export const progressQuery = `select (select coalesce(max(revision), 0) from containers) as revision,
+  coalesce((select seq from sqlite_sequence where name = 'journal'), 0) as journal`;
+
+async function readIdentity(db: Store): Promise<string | undefined> {
+  const tables = await db.introspection.getTables();
+  if (!tables.some(({ name }) => name === 'store_identity')) return undefined;
+  return (await db.selectFrom('store_identity').select('store').executeTakeFirst())?.store;
+}
+
+/** A database of one page that has no table: its first commit is in the write-ahead file still. */
+function isBlank(path: string): boolean {
+  const head = Buffer.alloc(headBytes);
+  const descriptor = openSync(path, 'r');
+  try {
+    if (readSync(descriptor, head, 0, headBytes, 0) < headBytes) return false;
+  } finally {
+    closeSync(descriptor);
+  }
+  const isDatabase = head.toString('latin1', 0, 15) === 'SQLite format 3';
+  return isDatabase && head.readUInt8(writeFormatAt) === writeAhead && head.readUInt16BE(tablesAt) === 0;
+}
+
+// Of the file format: the header, then the first page's tree, a leaf while there are few tables.
+const headBytes = 108;
+const writeFormatAt = 18;
+const writeAhead = 2;
+const tablesAt = 103;
+
+function gone(path: string, what: string): QueueError {
+  const remedy = `restore it with "longshore store restore FILE", or begin anew with "longshore store init --force"`;
+  return new QueueError('invalid', `the database ${path} ${what}: ${remedy}`);
+}

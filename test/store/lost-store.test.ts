@@ -1,0 +1,226 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { FileKeeper } from '../../src/queue/store/file-keeper.js';
+import { checkIntegrity } from '../../src/queue/store/integrity.js';
+import { HeapClock } from '../../src/simulation/heap-clock.js';
+import { request, storeOn } from './contract.js';
+
+let folder: string;
+let path: string;
+const remedy = 'restore it with "longshore store restore FILE"';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'longshore-lost-'));
+  path = join(folder, 'store.db');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const submitted = async (db: Store, count: number): Promise<void> => {
+  const store = storeOn(db);
+  await store.submit(Array.from({ length: count }, () => ({ ...request, env: { A: 'x'.repeat(500) } })));
+  await store.stop();
+};
+/** A store with containers, after a clean stop. */
+const stopped = async (count = 50): Promise<void> => {
+  const db = await openDatabase({ url: path });
+  await submitted(db, count);
+  await db.destroy();
+};
+/** The files as they are after a crash. */
+const crashed = async (): Promise<void> => {
+  await stopped(1);
+  const live = await openDatabase({ url: path });
+  await submitted(live, 50);
+  const saved = join(folder, 'saved');
+  await mkdir(saved);
+  for (const end of ['', '-wal', '.id']) await copyFile(path + end, join(saved, `store.db${end}`));
+  await live.destroy();
+  for (const end of ['', '-wal', '-shm', '.id']) await rm(path + end, { force: true });
+  for (const end of ['', '-wal', '.id']) await copyFile(join(saved, `store.db${end}`), path + end);
+};
+const countIn = async (file = path): Promise<number> => {
+  const db = await openDatabase({ url: file });
+  try {
+    const { rows } = await sql<{ n: number }>`select count(*) as n from containers`.execute(db);
+    return rows[0]!.n;
+  } finally {
+    await db.destroy();
+  }
+};
+const refused = async (what: string): Promise<void> => {
+  // It stays so, and nothing is changed by the refusal.
+  for (const _time of ['first', 'second']) {
+    const error = await countIn().catch((caught: unknown) => caught as Error);
+    expect(error).toMatchObject({ code: 'invalid' });
+    expect((error as Error).message).toContain(what);
+    expect((error as Error).message).toContain(remedy);
+  }
+};
+
+describe('an embedded store that existed before', () => {
+  it('is refused, not begun anew, when its file is missing', async () => {
+    await stopped();
+    await rm(path);
+    await refused('is missing, though a store was made here');
+  });
+
+  it('is refused, not begun anew, when its file was truncated to nothing', async () => {
+    await stopped();
+    await truncate(path, 0);
+    await refused('is empty (0 bytes), though a store was made here');
+  });
+
+  it('is refused when another store is in its place', async () => {
+    await stopped();
+    const marker = await readFile(`${path}.id`);
+    for (const end of ['', '-wal', '-shm', '.id']) await rm(path + end, { force: true });
+    await stopped();
+    await writeFile(`${path}.id`, marker);
+    await refused('is not the store that was here');
+  });
+
+  it('is refused when an older state of it is in its place', async () => {
+    await stopped();
+    await copyFile(path, `${path}.old`);
+    expect(await countIn()).toBe(50);
+    await stopped();
+    await copyFile(`${path}.old`, path);
+    await refused('is an older state of the store (revision 50 instead of 100)');
+  });
+
+  it('is whole in its main file alone after a clean stop', async () => {
+    await stopped();
+    expect((await stat(`${path}-wal`)).size).toBe(0);
+    await copyFile(path, join(folder, 'copy.db'));
+    expect(await countIn(join(folder, 'copy.db'))).toBe(50);
+  });
+
+  it('opens with all of its files after a crash, and is refused without its write-ahead file', async () => {
+    await crashed();
+    expect(await countIn()).toBe(51);
+    await rm(path.concat('.id'));
+    await rm(join(folder, 'saved'), { recursive: true });
+    for (const end of ['', '-wal', '-shm']) await rm(path + end, { force: true });
+    await crashed();
+    await rm(`${path}-wal`);
+    await refused('is without its write-ahead file');
+  });
+
+  it('is refused when all that an earlier version wrote was in a write-ahead file that is gone', async () => {
+    const db = await openDatabase({ url: path });
+    await copyFile(path, join(folder, 'main.db'));
+    await db.destroy();
+    path = join(folder, 'main.db');
+    expect((await stat(path)).size).toBe(4_096);
+    await refused('has nothing in it');
+  });
+
+  it('opens when the marker beside it cannot be read, and is missed all the same when it goes', async () => {
+    await stopped();
+    await writeFile(`${path}.id`, '');
+    expect(await countIn()).toBe(50);
+    await writeFile(`${path}.id`, '');
+    await rm(path);
+    await refused('is missing');
+  });
+});
+
+describe('an embedded store that never existed', () => {
+  it('is made with its marker beside it', async () => {
+    await stopped(1);
+    const marker = JSON.parse(await readFile(`${path}.id`, 'utf8')) as object;
+    expect(marker).toMatchObject({ isOpen: false, progress: { revision: 1, journal: 0 } });
+  });
+
+  it('is made after a first start that ended before the marker was written', async () => {
+    await stopped(1);
+    await rm(`${path}.id`);
+    expect(await countIn()).toBe(1);
+    expect(JSON.parse(await readFile(`${path}.id`, 'utf8'))).toMatchObject({ isOpen: false });
+  });
+});
+
+describe('the check of an embedded store', () => {
+  const damage = async (): Promise<void> => {
+    const { size } = await stat(path);
+    const bytes = await readFile(path);
+    bytes.fill(0x5a, Math.floor(size / 8_192) * 4_096, Math.floor(size / 8_192) * 4_096 + 4_096);
+    await writeFile(path, bytes);
+  };
+
+  it('refuses a database with 4 KB damaged in its middle, with cause and remedy', async () => {
+    await stopped(500);
+    await damage();
+    const error = await countIn().catch((caught: unknown) => caught as Error);
+    expect(error).toMatchObject({ code: 'invalid' });
+    expect((error as Error).message).toMatch(/is damaged \(.*\): restore it from a backup/);
+  });
+
+  it('finds nothing in a whole one, and says in full what is wrong with a damaged one', async () => {
+    await stopped(500);
+    expect(await (await checkIntegrity(path, 'full')).findings).toEqual([]);
+    await damage();
+    expect(await (await checkIntegrity(path, 'full')).findings).not.toEqual([]);
+  });
+});
+
+describe('the files of an open store', () => {
+  let db: Store;
+  let clock: HeapClock;
+  let keeper: FileKeeper;
+  let damages: string[];
+
+  beforeEach(async () => {
+    db = await openDatabase({ url: path });
+    clock = new HeapClock(1_000_000);
+    damages = [];
+    const onFault = (error: unknown): void => {
+      throw error;
+    };
+    keeper = new FileKeeper({ db, path, clock, onDamage: (text) => damages.push(text), onFault });
+  });
+  afterEach(async () => {
+    await keeper.stop();
+    await db.destroy();
+  });
+
+  it('are missed when they are taken away, which the database would not notice', async () => {
+    await submitted(db, 10);
+    await keeper.look();
+    expect(damages).toEqual([]);
+    await rm(path);
+    await submitted(db, 10);
+    await keeper.look();
+    expect(damages).toEqual([
+      expect.stringContaining('was removed while in use: stop the daemon and restore'),
+    ]);
+    await writeFile(path, 'x');
+    await keeper.look();
+    expect(damages[1]).toContain('was replaced while in use');
+  });
+
+  it('stay bounded though the journal writes nothing', async () => {
+    const large = Array.from({ length: 1_000 }, () => ({ ...request, env: { A: 'x'.repeat(4_000) } }));
+    const store = storeOn(db);
+    for (let round = 0; round < 20; round++) {
+      await store.submit(large);
+      await keeper.look();
+    }
+    await store.stop();
+    expect((await stat(path)).size).toBeGreaterThan(60 * 2 ** 20);
+    expect((await stat(`${path}-wal`)).size).toBeLessThan(32 * 2 ** 20);
+  });
+
+  it('tell how far the store has got, so that an older state is known after a crash as well', async () => {
+    await submitted(db, 10);
+    clock.setTimeout(() => {}, 60_000);
+    await clock.advance(60_000);
+    await keeper.look();
+    const marker = JSON.parse(await readFile(`${path}.id`, 'utf8')) as object;
+    expect(marker).toMatchObject({ isOpen: true, progress: { revision: 10 } });
+  });
+});
