@@ -87,7 +87,8 @@ async function bringHome(
   const result = { ...rest, ...timesOfRun({ durationMs, endedAgoMs }, clock.now()) };
   const origin = { instanceId, attempt };
   const report = (): Promise<unknown> => {
-    if (isLost) return queue.lost(uuid, result.note, origin);
+    // One that never began may have lost its supervisor as well, and is not charged.
+    if (isLost && !fault) return queue.lost(uuid, result.note, origin);
     if (!fault) return queue.complete(uuid, result, origin);
     const { kind, text: reason } = fault;
     const ranNothing = kind === 'instance';

@@ -82,3 +82,6 @@ export function tagKeys(prefix: string): TagKeys {
     instanceSecret: `${prefix}InstanceSecret`,
   };
 }
+
+/** Why an instance lost what was put on it, and its containers: another boot id. */
+export const rebooted = 'the instance rebooted';

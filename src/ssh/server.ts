@@ -32,6 +32,8 @@ export interface SshServerOptions {
   user?: string;
   /** Whether commands can run on a terminal. Default: no. */
   hasTerminals?: boolean;
+  /** False: what this command prints goes out without its frame. Default: all are framed. */
+  isFramed?(command: string): boolean;
   /** Resolves to the exit status, 0 to 255. A rejection is exit status 1 with the message on stderr. */
   run(request: SshCommandRequest): Promise<number>;
 }
@@ -169,7 +171,8 @@ async function serveCommand(
   channel.on('close', () => closed.abort());
   channel.on('error', () => {});
   const signal = AbortSignal.any([closed.signal, closing]);
-  const framed = unframeCommand(asked.command);
+  const unframed = unframeCommand(asked.command);
+  const framed = unframed && (options.isFramed?.(unframed.command) ?? true) ? unframed : undefined;
   if (framed) for (const stream of [channel.stderr, channel]) stream.write(beginLine(framed.marker));
   let status: number;
   try {
@@ -177,7 +180,7 @@ async function serveCommand(
     const stdin = channel.pipe(new PassThrough());
     status = await options.run({
       ...asked,
-      ...(framed && { command: framed.command }),
+      ...(unframed && { command: unframed.command }),
       stdin,
       stdout: channel,
       stderr: channel.stderr,
