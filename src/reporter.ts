@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
+import type { Strike } from './actors/conduct.js';
 import type { Decision, DispatchObserver } from './actors/dispatch.js';
 import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
@@ -8,7 +9,7 @@ import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.j
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
-import { quarantineRemedy, tagKeys } from './domain/instance.js';
+import { misconductRemedy, quarantineRemedy, tagKeys, type Quarantine } from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { QueueSight } from './invariants/queue-model.js';
@@ -42,6 +43,7 @@ export type ReportedMetrics = Pick<
   | 'invariantViolated'
   | 'attemptEnded'
   | 'claimRefused'
+  | 'struck'
   | 'passFailed'
 >;
 
@@ -76,6 +78,8 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
   readonly #claims = new ClaimBudget();
+  readonly #strikes = new ClaimBudget();
+  #heardClaim: (claim: RefusedClaim) => void = () => {};
   readonly #failures: AttemptFailures;
   readonly #monitor: Monitor;
   readonly #dispatchFailures: RepeatedFailures;
@@ -360,9 +364,37 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.attempt-ended', { to: ended.to, ...attemptFacts(uuid, result, ended) });
   }
 
-  claimRefused({ uuid, instanceId, attempt, what, because }: RefusedClaim): void {
+  /** From now on the listener hears of each refused claim; an earlier one does no more. It must not throw. */
+  onClaimRefused(listener: (claim: RefusedClaim) => void): void {
+    this.#heardClaim = listener;
+  }
+
+  /** An instance did what it must not. */
+  struck({ instanceId, kind, because }: Strike): void {
+    const { clock, log, metrics } = this.#options;
+    metrics.struck(kind);
+    const passedOver = this.#strikes.take(instanceId, clock.now());
+    if (passedOver === undefined) return;
+    const fields = { component: 'worker', Instance: instanceId, kind, passedOver, Reason: because };
+    log.warn(fields, 'strike against an instance');
+    const data = { kind, ...(passedOver > 0 ? { passedOver } : {}) };
+    this.#note('instance.strike', { instance: instanceId, because, data });
+  }
+
+  /** The daemon put an instance into quarantine. */
+  quarantined(instanceId: string, { because }: Quarantine): void {
+    this.#note('instance.quarantined', { instance: instanceId, because });
+    this.#options.log.warn(
+      { component: 'worker', Instance: instanceId, because, remedy: misconductRemedy(instanceId) },
+      'instance quarantined',
+    );
+  }
+
+  claimRefused(claim: RefusedClaim): void {
+    const { uuid, instanceId, attempt, what, because } = claim;
     const { clock, log, metrics } = this.#options;
     metrics.claimRefused(what);
+    this.#heardClaim(claim);
     const passedOver = this.#claims.take(instanceId, clock.now());
     if (passedOver === undefined) return;
     const fields = {

@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import type { Executors } from './executors.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import { remoteFailure } from './remote-failure.js';
 
 export interface BootProbeDeps {
@@ -10,12 +11,14 @@ export interface BootProbeDeps {
   timeoutMs: number;
 }
 
+const maxOutputBytes = instanceLimits.outputBytes.bootProbe;
+
 /** Runs the boot probe command as it is configured, in the login shell where that reads it (P-7). */
 export const bootProbeWith = ({ executors, command, timeoutMs }: BootProbeDeps) =>
   fromPromise<RemoteOutcome, OnInstance>(async ({ input, signal }) => {
     try {
       const { executor } = executors.of(input.instanceId);
-      await executor.run(command || 'true', { timeoutMs, signal, shell: 'login' });
+      await executor.run(command || 'true', { timeoutMs, signal, shell: 'login', maxOutputBytes });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);

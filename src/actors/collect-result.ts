@@ -1,12 +1,14 @@
 import { fromPromise } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import type { Queue } from '../queue/queue.js';
-import { parseCollected } from '../runner/collected-result.js';
+import { CollectError, parseCollected, type CollectedResult } from '../runner/collected-result.js';
 import { timesOfRun } from '../runner/result-times.js';
 import { ExecutorError } from '../ssh/executor.js';
 import type { Slots } from '../ssh/slots.js';
 import { bounded } from './bounded.js';
+import type { Conduct } from './conduct.js';
 import type { Executors } from './executors.js';
 import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from './remote-command.js';
@@ -49,6 +51,20 @@ export const collectResultWith = (deps: CollectResultDeps) =>
     }
   });
 
+/** What cannot be read, or does not come from an instance that answers otherwise, is a strike. */
+function judge(conduct: Conduct, error: unknown, { instanceId, uuid, startedAt }: Try): void {
+  const isLate = error instanceof ExecutorError && error.code === 'timeout' && error.sent;
+  const isSlow = isLate && conduct.hasAnsweredSince(instanceId, startedAt);
+  if (!isSlow && !(error instanceof CollectError)) return;
+  const because = `the result of ${uuid} cannot be collected: ${error.message}`;
+  conduct.strike({ instanceId, kind: 'collect', because });
+}
+
+interface Try extends ContainerOnInstance {
+  /** When it was asked for; epoch ms. */
+  startedAt: number;
+}
+
 async function bringHome(
   { executors, runner, queue, failures, logLimitBytes, timeoutMs, clock }: CollectResultDeps,
   { instanceId, uuid }: ContainerOnInstance,
@@ -58,13 +74,21 @@ async function bringHome(
   const { executor, instance } = executors.of(instanceId);
   const call = (mode: string): string => asRoot(`${program} ${mode} ${uuid}`, instance.remoteUser);
   const maxOutputBytes = 65_536 + 3 * logLimitBytes;
-  const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
-  const collected = parseCollected(uuid, stdout);
+  const startedAt = clock.now();
+  let collected: CollectedResult;
+  try {
+    const { stdout } = await executor.run(call('--collect'), { timeoutMs, signal, maxOutputBytes });
+    collected = parseCollected(uuid, stdout);
+  } catch (error) {
+    judge(executors.conduct, error, { instanceId, uuid, startedAt });
+    throw error;
+  }
   const { isLost, attempt, fault, durationMs, endedAgoMs, hostTimes: _, ...rest } = collected;
   const result = { ...rest, ...timesOfRun({ durationMs, endedAgoMs }, clock.now()) };
   const origin = { instanceId, attempt };
   const report = (): Promise<unknown> => {
-    if (isLost) return queue.lost(uuid, result.note, origin);
+    // One that never began may have lost its supervisor as well, and is not charged.
+    if (isLost && !fault) return queue.lost(uuid, result.note, origin);
     if (!fault) return queue.complete(uuid, result, origin);
     const { kind, text: reason } = fault;
     const ranNothing = kind === 'instance';
@@ -74,7 +98,8 @@ async function bringHome(
   await bounded('the queue', report, { timeoutMs, clock, signal });
   // A later attempt may have left its own result there meanwhile.
   const word = attempt === undefined ? '' : ` ${attempt}`;
-  await executor.run(`${call('--discard')}${word}`, { timeoutMs, signal }).catch(ifExecutorError);
+  const discard = { timeoutMs, signal, maxOutputBytes: instanceLimits.outputBytes.discard };
+  await executor.run(`${call('--discard')}${word}`, discard).catch(ifExecutorError);
 }
 
 /** The result is home, so that a discard that failed is no reason to give the container up. */

@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate';
 import { quoteIfNeeded, singleQuote } from '../domain/shell-quote.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
 import type { Slots } from '../ssh/slots.js';
 import type { Executors } from './executors.js';
@@ -17,6 +18,8 @@ export interface CopyRunnerDeps {
   uploads: Slots;
 }
 
+const maxOutputBytes = instanceLimits.outputBytes.install;
+
 /** Brings the runner program to the instance unless the very same is there (P-8, P-9, K-27). */
 export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRunnerDeps) =>
   fromPromise<RemoteOutcome, OnInstance>(async ({ input, signal }) => {
@@ -25,7 +28,7 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
       const loaded = await runner.load();
       const { executor, instance } = executors.of(input.instanceId);
       const { fallbackPath = loaded.path } = loaded;
-      const options = { timeoutMs, signal };
+      const options = { timeoutMs, signal, maxOutputBytes };
       const put = (path: string): Promise<void> =>
         install(executor, { ...loaded, path }, instance.remoteUser, { options, uploads });
       try {
@@ -47,7 +50,10 @@ async function install(
   executor: Executor,
   loaded: LoadedRunner,
   remoteUser: string,
-  { options, uploads }: { options: Pick<RunOptions, 'timeoutMs' | 'signal'>; uploads: Slots },
+  {
+    options,
+    uploads,
+  }: { options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>; uploads: Slots },
 ): Promise<void> {
   if (await isInstalled(executor, loaded, remoteUser, options)) return;
   const command = installCommand(loaded, remoteUser);
@@ -62,7 +68,7 @@ async function isInstalled(
   executor: Executor,
   { md5, path }: LoadedRunner,
   remoteUser: string,
-  options: Pick<RunOptions, 'timeoutMs' | 'signal'>,
+  options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>,
 ): Promise<boolean> {
   const plain = `md5sum ${quoteIfNeeded(path)}`;
   for (const command of new Set([plain, asRoot(plain, remoteUser)])) {

@@ -9,7 +9,9 @@ import {
   type Executor,
   type ExecutorFactory,
   type HostVerifier,
+  type RunOptions,
 } from '../ssh/executor.js';
+import { Conduct } from './conduct.js';
 import type { ConnectionKeeper } from './roster.js';
 import { asRoot } from './remote-command.js';
 
@@ -21,6 +23,8 @@ export interface ExecutorsOptions {
   driver: Driver;
   tagKeys: TagKeys;
   onConnection(instanceId: string, what: 'established' | 'verified' | 'lost', error?: ExecutorError): void;
+  /** Hears what instances do that they must not. Default: one of its own, which nobody asks. */
+  conduct?: Conduct;
 }
 
 interface Entry {
@@ -41,22 +45,25 @@ export class UnknownInstanceError extends Error {
 
 /** One executor for each instance, from the moment it is known until it is gone (X-1, W-5). */
 export class Executors implements ConnectionKeeper {
+  readonly conduct: Conduct;
   readonly #options: ExecutorsOptions;
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: ExecutorsOptions) {
     this.#options = options;
+    this.conduct = options.conduct ?? unwatched();
   }
 
   add(instance: Instance, type: InstanceType): void {
     const { factory, onConnection } = this.#options;
     const { id } = instance;
     const target = { address: instance.address, remoteUser: instance.remoteUser };
-    const executor = factory(target, this.#verifierOf(id), {
+    const made = factory(target, this.#verifierOf(id), {
       connected: () => onConnection(id, 'established'),
       verified: () => onConnection(id, 'verified'),
       lost: (error) => onConnection(id, 'lost', error),
     });
+    const executor = judged(made, (error, options) => this.#judge(id, error, options));
     void this.#entries.get(id)?.executor.close();
     this.#entries.set(id, { executor, instance, type });
   }
@@ -72,6 +79,7 @@ export class Executors implements ConnectionKeeper {
     const entry = this.#entries.get(instanceId);
     this.#entries.delete(instanceId);
     void entry?.executor.close();
+    this.conduct.gone(instanceId);
   }
 
   /** The runner program is there now; `undefined`: where it should be. */
@@ -87,6 +95,14 @@ export class Executors implements ConnectionKeeper {
     return entry;
   }
 
+  /** An instance that prints too much is at fault; of the boot probe, the command may be. */
+  #judge(instanceId: string, error: unknown, { shell }: RunOptions): void {
+    if (!(error instanceof ExecutorError) || !error.breach) return;
+    const strike = { instanceId, kind: error.breach, because: error.message };
+    if (shell === 'login') this.conduct.strike(strike);
+    else this.conduct.breach(strike);
+  }
+
   /** The driver's word, or the secret that only the instance and its tag know (X-6, DI-12). */
   #verifierOf(instanceId: string): HostVerifier {
     return async (key, run, signal) => {
@@ -100,6 +116,34 @@ export class Executors implements ConnectionKeeper {
       if (!isSecret(told, expected)) throw new Error('bad instance secret');
     };
   }
+}
+
+function unwatched(): Conduct {
+  const nothing = (): void => {};
+  return new Conduct({
+    clock: { now: () => 0 },
+    isGiven: () => false,
+    onStrike: nothing,
+    onQuarantine: nothing,
+  });
+}
+
+/** The same executor, with an observer of its commands that fail. */
+function judged(executor: Executor, failed: (error: unknown, options: RunOptions) => void): Executor {
+  return {
+    run: async (command, options) => {
+      try {
+        return await executor.run(command, options);
+      } catch (error) {
+        failed(error, options);
+        throw error;
+      }
+    },
+    open: (command, options) => executor.open(command, options),
+    ...(executor.openSession && { openSession: (options) => executor.openSession!(options) }),
+    setTarget: (target) => executor.setTarget(target),
+    close: () => executor.close(),
+  };
 }
 
 /** What the file holds. The error of a failed command keeps its code, but not what the command printed. */

@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { Mandate } from '../domain/mandate.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import type { Executors } from './executors.js';
 import { remoteFailure } from './remote-failure.js';
 import { asRoot, uuidWord } from './remote-command.js';
@@ -13,6 +14,8 @@ export interface KillContainerDeps {
   timeoutMs: number;
 }
 
+const maxOutputBytes = instanceLimits.outputBytes.kill;
+
 /** One TERM; success says that the process is gone (R-10, R-12). */
 export const killContainerWith = ({ executors, runner, mandate, timeoutMs }: KillContainerDeps) =>
   fromPromise<RemoteOutcome, ContainerOnInstance>(async ({ input, signal }) => {
@@ -22,7 +25,7 @@ export const killContainerWith = ({ executors, runner, mandate, timeoutMs }: Kil
       const { executor, instance } = executors.of(input.instanceId);
       const command = asRoot(`${program} --kill 15 ${uuid}`, instance.remoteUser);
       await mandate.confirm();
-      await executor.run(command, { timeoutMs, signal, permit: () => mandate.assert() });
+      await executor.run(command, { timeoutMs, signal, maxOutputBytes, permit: () => mandate.assert() });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);

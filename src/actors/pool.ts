@@ -40,6 +40,8 @@ export interface RunningView {
   phase: 'starting' | 'running' | 'ending' | 'exited';
   /** Epoch ms, `undefined` while alive. */
   exitedAt: number | undefined;
+  /** Of one that exited: why, where more is known than that its process is gone. */
+  because?: string;
   /** Which attempt it is, where the instance or the order to start it named that. */
   attempt?: number;
 }

@@ -1,4 +1,6 @@
 import { MandateError } from '../domain/mandate.js';
+import { cleanNotice } from '../domain/clean-notice.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import { QueueError } from '../queue/queue.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
@@ -22,13 +24,26 @@ const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([
  */
 export function remoteFailure(error: unknown): RemoteFailure {
   if (error instanceof ExecutorError) {
-    const { code, message, stdout, stderr, exitCode, bootId } = error;
+    const { code, exitCode, bootId } = error;
+    const message = clean(error.message);
+    const stdout = clip(error.stdout);
+    const stderr = clip(error.stderr);
     const facts = { ...(exitCode !== undefined && { exitCode }), ...(bootId !== undefined && { bootId }) };
     return { ok: false, code, message, stdout, stderr, expected: isExpected(error), ...facts };
   }
   const { code, expected } = classify(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = clean(error instanceof Error ? error.message : String(error));
   return { ok: false, code, message, stdout: '', stderr: '', expected };
+}
+
+/** Of what a command printed, so much is kept: its first part and its last. */
+const longestOutput = 4_096;
+
+const clean = (text: string): string => cleanNotice(text, instanceLimits.textLength);
+
+function clip(text: string): string {
+  const half = longestOutput / 2;
+  return text.length <= longestOutput ? text : `${text.slice(0, half)}\n[…]\n${text.slice(-half)}`;
 }
 
 /** A host that could not be verified because its secret is not there yet, or the line broke, is booting like any other. */

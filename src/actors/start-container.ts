@@ -7,6 +7,7 @@ import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
 import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effects.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
 import type { Slots } from '../ssh/slots.js';
@@ -39,6 +40,8 @@ export interface StartContainerDeps {
   clock: Clock;
 }
 
+const maxOutputBytes = instanceLimits.outputBytes.start;
+
 /**
  * Starts one container (R-2, R-3). It is recorded as running there before the command is sent; when that cannot be
  * recorded, or this daemon leads no longer, nothing is sent. When it is certain that nothing ran, the record is taken
@@ -66,7 +69,9 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         const command = asRoot(line, instance.remoteUser);
         await mandate.confirm();
         isSent = true;
-        await executor.run(command, { stdin, timeoutMs, signal, permit: () => mandate.assert() });
+        executors.conduct.gives(instance.id, uuid);
+        const permit = (): void => mandate.assert();
+        await executor.run(command, { stdin, timeoutMs, signal, maxOutputBytes, permit });
       });
       return { ok: true };
     } catch (error) {

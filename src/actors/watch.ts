@@ -2,7 +2,9 @@ import { fromCallback, type EventObject } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import { isContainerUuid } from '../domain/ids.js';
 import type { OnInstance, WatchEvent } from '../machines/worker-effects.js';
-import { ExecutorError } from '../ssh/executor.js';
+import { instanceLimits } from '../domain/instance-limits.js';
+import { ExecutorError, type StreamLimits } from '../ssh/executor.js';
+import { TokenBucket } from '../ssh/token-bucket.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import type { Executors } from './executors.js';
 import { asRoot } from './remote-command.js';
@@ -57,19 +59,44 @@ interface Listener {
   tell(event: WatchEvent): void;
 }
 
+const streamLimits: StreamLimits = {
+  lineBytes: instanceLimits.lineBytes,
+  bytesPerSecond: instanceLimits.streamBytesPerSecond,
+  burstBytes: instanceLimits.streamBurstBytes,
+};
+const pacing = { perSecond: instanceLimits.streamLinesPerSecond, burst: instanceLimits.streamBurstLines };
+
+function tooManyLines(): ExecutorError {
+  const { perSecond, burst } = pacing;
+  const text = `the instance sent more than ${perSecond} lines a second, and ${burst} at once`;
+  return new ExecutorError('too-much-output', text, { breach: 'rate' });
+}
+
 async function follow(
-  { executors, runner, clusterId }: WatchDeps,
+  { executors, runner, clusterId, clock }: WatchDeps,
   instanceId: string,
   signal: AbortSignal,
   listener: Listener,
 ): Promise<void> {
   const program = await runner.command(executors.of(instanceId));
-  const { executor, instance } = executors.of(instanceId);
-  const { lines } = await executor.open(asRoot(`${program} --watch`, instance.remoteUser), { signal });
-  for await (const line of lines) {
-    listener.heard();
-    const event = parseWatchLine(line, clusterId);
-    if (event) listener.tell(event);
+  const { executor, instance, type } = executors.of(instanceId);
+  const { conduct } = executors;
+  const pace = new TokenBucket({ ...pacing, now: () => clock.now() });
+  const command = asRoot(`${program} --watch`, instance.remoteUser);
+  try {
+    const { lines } = await executor.open(command, { signal, limits: streamLimits });
+    for await (const line of lines) {
+      if (!pace.take(1)) throw tooManyLines();
+      listener.heard();
+      const event = parseWatchLine(line, clusterId);
+      const isRefused =
+        event && 'uuid' in event && conduct.refusedIds(instanceId, type, [event.uuid]).has(event.uuid);
+      if (event && !isRefused) listener.tell(event);
+    }
+  } catch (error) {
+    if (error instanceof ExecutorError && error.breach)
+      conduct.breach({ instanceId, kind: error.breach, because: error.message });
+    throw error;
   }
 }
 
@@ -78,7 +105,7 @@ export function parseWatchLine(line: string, clusterId: string): WatchEvent | un
   const [word = '', ...rest] = line.split(' ');
   if (word === 'attached') return { type: 'watch.attached' };
   if (word === 'broken') return watchBroken(cleanNotice(rest.join(' ')));
-  if (word === 'interruption') return { type: 'watch.interruption', notice: rest.join(' ').slice(0, 300) };
+  if (word === 'interruption') return { type: 'watch.interruption', notice: cleanNotice(rest.join(' ')) };
   const [uuid = '', number] = rest;
   if (rest.length > 2 || !uuid.startsWith(clusterId) || !isContainerUuid(uuid)) return undefined;
   if (number !== undefined && !/^[1-9]\d{0,8}$/.test(number)) return undefined;

@@ -2,7 +2,13 @@ import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
 import { fingerprintOfTag, secretFingerprint } from '../domain/ids.js';
-import type { BootOutcome, IdleBehavior, Instance, WorkerState } from '../domain/instance.js';
+import {
+  rebooted,
+  type BootOutcome,
+  type IdleBehavior,
+  type Instance,
+  type WorkerState,
+} from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
@@ -57,7 +63,9 @@ export interface WorkerPoolOptions extends LaunchesOptions {
 export class WorkerPool implements Pool, Roster {
   readonly #options: WorkerPoolOptions;
   readonly #launches: Launches;
-  readonly #exited = new Map<string, { instanceId: string; at: number }>();
+  readonly #exited = new Map<string, { instanceId: string; at: number; because?: string }>();
+  /** What ran on an instance when it rebooted, until the end of each is known. */
+  readonly #rebooted = new Map<string, string>();
   /** Where containers were started while lists may leave instances out: not every queue knows it. */
   readonly #startedOn = new Map<string, string>();
   /** With the exited ones, for as long as neither changes. */
@@ -187,9 +195,16 @@ export class WorkerPool implements Pool, Roster {
   }
 
   containerExited(uuid: string, instanceId: string, at: number): void {
-    this.#exited.set(uuid, { instanceId, at });
+    const isByReboot = this.#rebooted.get(uuid) === instanceId;
+    if (isByReboot) this.#rebooted.delete(uuid);
+    this.#exited.set(uuid, { instanceId, at, ...(isByReboot && { because: rebooted }) });
     this.#running = undefined;
     this.changed();
+  }
+
+  /** These containers had a process on it, which the reboot ended. */
+  instanceRebooted(instanceId: string, uuids: readonly string[]): void {
+    for (const uuid of uuids) this.#rebooted.set(uuid, instanceId);
   }
 
   workerBroke(instanceId: string): void {
@@ -232,8 +247,8 @@ export class WorkerPool implements Pool, Roster {
     if (this.#exited.size === 0) return live;
     if (this.#running?.live === live) return this.#running.all;
     const all = new Map(live);
-    for (const [uuid, { instanceId, at }] of this.#exited) {
-      if (!all.has(uuid)) all.set(uuid, { instanceId, phase: 'exited', exitedAt: at });
+    for (const [uuid, { at, ...exit }] of this.#exited) {
+      if (!all.has(uuid)) all.set(uuid, { ...exit, phase: 'exited', exitedAt: at });
     }
     this.#running = { live, all };
     return all;

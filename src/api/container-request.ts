@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { argumentFault } from '../domain/argument-limits.js';
+import { environmentFault } from '../domain/environment-fault.js';
 import { parseDuration } from '../domain/duration.js';
 import { parseSize } from '../domain/size.js';
 import type { ContainerRecord, ContainerRequest } from '../queue/container-store.js';
@@ -83,8 +84,8 @@ export const containerRequestSchema = z
       })
       .optional(),
   })
-  .superRefine(({ command, env }, context) => {
-    const fault = argumentFault(command, env);
+  .superRefine(({ command, env, image }, context) => {
+    const fault = argumentFault(command, env) ?? environmentFault(env, image);
     if (fault) context.addIssue({ code: 'custom', ...fault });
   })
   .transform((body): ContainerRequest => {

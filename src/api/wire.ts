@@ -92,6 +92,7 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
     state: view.workerState,
     bootStage: view.bootStage ?? null,
     isOrphan: view.isOrphan ?? false,
+    isBeingSetUp: view.isBeingSetUp ?? false,
     idleBehavior: view.idleBehavior,
     quarantine: view.quarantine
       ? { since: timeOf(view.quarantine.at), because: view.quarantine.because }

@@ -62,8 +62,14 @@ function secondOf(at: number): string {
   return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
+function remarkOn({ isOrphan, quarantine, isBeingSetUp, bootStage }: InstanceBody): string | null {
+  if (isOrphan) return 'orphan';
+  if (quarantine) return 'quarantine';
+  return isBeingSetUp ? 'being set up again' : bootStage;
+}
+
 function rowOf(each: InstanceBody): string[] {
-  const remark = each.isOrphan ? 'orphan' : each.quarantine ? 'quarantine' : each.bootStage;
+  const remark = remarkOn(each);
   const state = remark === null ? each.state : `${each.state} (${remark})`;
   return [
     each.instance || '(being created)',

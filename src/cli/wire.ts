@@ -22,6 +22,8 @@ export interface InstanceBody {
   state: string;
   bootStage: string | null;
   isOrphan: boolean;
+  /** In service, and set up anew after a reboot or the loss of its runner program. Not known to older daemons. */
+  isBeingSetUp?: boolean;
   idleBehavior: string;
   /** Not known to older daemons. */
   quarantine?: { since: string; because: string } | null;

@@ -1,4 +1,5 @@
 import type { EventObject } from 'xstate';
+import { Conduct } from '../actors/conduct.js';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
 import type { QuotaBound } from '../actors/quota-bound.js';
@@ -9,7 +10,7 @@ import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
-import { tagKeys } from '../domain/instance.js';
+import { tagKeys, type Quarantine } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
 import { noSightings, type Sightings } from '../domain/sighting.js';
 import type { Driver } from '../drivers/driver.js';
@@ -73,6 +74,30 @@ export interface Core {
   stop(): void;
 }
 
+/** What instances do that they must not, judged by where the queue places containers. */
+function conductOf(
+  { clock, reporter }: CoreOptions,
+  queue: Queue,
+  onQuarantine: (instanceId: string, quarantine: Quarantine) => void,
+): Conduct {
+  const conduct = new Conduct({
+    clock,
+    isGiven: (uuid, instanceId) => {
+      const { state, instanceId: place } = queue.get(uuid) ?? {};
+      const isOut = state === 'Locked' || state === 'Running';
+      return isOut && (place === undefined || place === '' || place === instanceId);
+    },
+    knowsQueue: () => queue.entries().threshold > 0,
+    onStrike: (strike) => reporter.struck(strike),
+    onQuarantine: (instanceId, quarantine) => {
+      reporter.quarantined(instanceId, quarantine);
+      onQuarantine(instanceId, quarantine);
+    },
+  });
+  reporter.onClaimRefused((claim) => conduct.claimed(claim));
+  return conduct;
+}
+
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, clock, driver, reporter, runner, worker, mandate = soleMandate, watchSilenceMs } = options;
@@ -82,8 +107,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const recorded = await options.journal.recordedIntents();
   const sightings = await (options.sightings ?? noSightings).load();
   const failures = new StartFailures(clock);
+  const conduct = conductOf(options, queue, (instanceId, { because }) =>
+    roster.send(instanceId, { type: 'node.broken', because: `quarantined: ${because}` }),
+  );
   const executors = new Executors({
     driver,
+    conduct,
     tagKeys: tagKeys(config.pool.tagKeyPrefix),
     factory: options.executorFactory,
     onConnection: (instanceId, what) => {

@@ -8,7 +8,7 @@ import { ProbePacing } from '../actors/probe-pacing.js';
 import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../actors/roster.js';
 import { WorkerPool } from '../actors/worker-pool.js';
 import { secretFingerprint } from '../domain/ids.js';
-import { tagKeys } from '../domain/instance.js';
+import { rebooted, tagKeys } from '../domain/instance.js';
 import { noSightings, type Sighting } from '../domain/sighting.js';
 import { unknownInstanceType } from '../domain/instance-type.js';
 import type { LaunchIntent } from '../journal/journal.js';
@@ -62,6 +62,7 @@ export function assembleFleet(
     machine: observed(workerLogic(world), clock, (event, before, after, step) => {
       reporter.workerStep(event, before, after, step);
       options.onWorkerStep?.(event, before, after);
+      noteReboot(before, after, pool);
       if (notable(before, after)) pool.changed();
     }),
     settings: workerSettings(config, world.runner.isOurs),
@@ -201,4 +202,9 @@ function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
       }),
     },
   });
+}
+
+function noteReboot(before: WorkerSnapshot, { context }: WorkerSnapshot, pool: WorkerPool): void {
+  if (context.setupLostBecause !== rebooted || before.context.setupLostBecause === rebooted) return;
+  pool.instanceRebooted(context.instance.id, Object.keys(context.runners));
 }

@@ -6,8 +6,6 @@ const longestWordBytes = 128 * 1024 - 1;
  */
 const longestTotalBytes = 1.5 * 1024 * 1024;
 const pointerBytes = 8;
-/** Variables that mean something to an engine's client go by way of a file of lines. */
-const lineBreak = /[\r\n]/;
 
 export interface ArgumentFault {
   /** Where in the request: `['env', 'NAME']`, `['command', 2]`. */
@@ -40,9 +38,4 @@ export function argumentFault(
 function tooLong(field: string | number | undefined, bytes: number): string {
   const what = field === 'env' ? 'the variable, with its name,' : 'the word';
   return `${what} is ${bytes} bytes; ${longestWordBytes} is the limit for one that a program can be started with: put the data into a file`;
-}
-
-/** Whether the value can be a line of a file of variables. */
-export function isOneLine(value: string): boolean {
-  return !lineBreak.test(value);
 }

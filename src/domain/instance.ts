@@ -38,6 +38,14 @@ export function quarantineRemedy(instanceId: string): string {
   return `end what runs there, then: longshore quarantine clear ${instanceId}`;
 }
 
+/** The same, of an instance that the daemon quarantined for what it did. */
+export function misconductRemedy(instanceId: string): string {
+  return (
+    `longshore hold ${instanceId} keeps it for inspection, longshore quarantine clear ${instanceId} puts it back into ` +
+    `use, longshore kill ${instanceId} destroys it now`
+  );
+}
+
 export const workerStates = ['unknown', 'booting', 'idle', 'running', 'shutdown'] as const;
 /** The pool's view of an instance (V-10). */
 export type WorkerState = (typeof workerStates)[number];
@@ -74,3 +82,6 @@ export function tagKeys(prefix: string): TagKeys {
     instanceSecret: `${prefix}InstanceSecret`,
   };
 }
+
+/** Why an instance lost what was put on it, and its containers: another boot id. */
+export const rebooted = 'the instance rebooted';

@@ -2,7 +2,7 @@ import type { ChartState } from '../actors/chart-state.js';
 import type { PendingTimer } from '../actors/pending-timers.js';
 import { knownSince, workerStateOf } from '../actors/pool-views.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import { quarantineRemedy, type BootStage } from '../domain/instance.js';
+import { quarantineRemedy, rebooted, type BootStage } from '../domain/instance.js';
 import { dollarText, futureText, pastText } from './time-text.js';
 
 export interface WorkerFacts {
@@ -154,9 +154,16 @@ function behaviorSentences({ snapshot }: WorkerFacts): string[] {
   }
 }
 
+function setUpAgainSentence({ context }: WorkerSnapshot): string {
+  const because = context.setupLostBecause;
+  const how = because === rebooted ? 'after a reboot' : `because ${because}`;
+  return `It is being set up again ${how}: it takes no containers until the boot probe and the runner program succeed.`;
+}
+
 function troubleSentences({ snapshot, chart, now }: WorkerFacts): string[] {
-  const { lastFailure, probedAt, answered } = snapshot.context;
+  const { lastFailure, probedAt, answered, setupLostBecause } = snapshot.context;
   const lines: string[] = [];
+  if (setupLostBecause !== '') lines.push(setUpAgainSentence(snapshot));
   if (lastFailure) lines.push(`Its last failure: ${lastFailure.message} (${lastFailure.code}).`);
   if (answered) lines.push(`It last answered at ${pastText(probedAt, now)}.`);
   const tags = chart?.timers.find(({ state }) => state.startsWith('tags.retrying'));

@@ -69,6 +69,8 @@ const tellers: Readonly<Record<string, Teller>> = {
   'worker.gone': ({ from, data }, { instance }) =>
     `${instance} left the provider’s list (${from}) after ${spanText(Number(data?.['lifeMs']))}, at a cost of ${dollarText(Number(data?.['cost']))}.`,
   'instance.quarantined': ({ because }, { instance }) => `${instance} was quarantined, because ${because}.`,
+  'instance.strike': ({ because, data }, { instance }) =>
+    `A strike against ${instance} (${text(data?.['kind'])}): ${because}.`,
   'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
   'worker.replaced': () => 'The daemon looks after it again.',
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,

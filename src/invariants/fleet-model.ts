@@ -86,14 +86,14 @@ export class FleetModel {
     const before = this.#workers.get(instance);
     if (!before) return;
     this.#judgeStep(before, sight);
-    const wasAlive = before.alive ?? before.containers;
-    for (const uuid of alive) {
-      if (wasAlive.includes(uuid)) continue;
+    const [now, earlier] = [new Set(alive), new Set(before.alive ?? before.containers)];
+    for (const uuid of now) {
+      if (earlier.has(uuid)) continue;
       this.#judgeNewWork(before, sight, uuid);
       this.containers.isAt(uuid, instance, at, sight.event === 'container.assigned');
     }
-    for (const uuid of wasAlive) {
-      if (!alive.includes(uuid)) this.containers.left(uuid, instance);
+    for (const uuid of earlier) {
+      if (!now.has(uuid)) this.containers.left(uuid, instance);
     }
     const isSame = before.state === state && before.behavior === behavior;
     Object.assign(before, { at, state, behavior, containers, alive, isOrphan: sight.isOrphan ?? false });

@@ -1,5 +1,13 @@
 import type { Clock } from '../domain/clock.js';
-import type { BootOutcome, BootStage, IdleBehavior, Instance, TagKeys, Tags } from '../domain/instance.js';
+import {
+  rebooted,
+  type BootOutcome,
+  type BootStage,
+  type IdleBehavior,
+  type Instance,
+  type TagKeys,
+  type Tags,
+} from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { RunnerListing } from '../domain/runner-listing.js';
 import type { RunnerRecords } from '../policy/apply-listing.js';
@@ -185,7 +193,7 @@ const programIsGone: ReadonlySet<number> = new Set([126, 127]);
 /** Why what was put on the instance is not there any more, or `''`: as a run probe tells. */
 export function setupLostBecause(context: WorkerContext, outcome: RunProbeOutcome): string {
   const { bootId = '' } = outcome;
-  if (bootId !== '' && context.bootId !== '' && bootId !== context.bootId) return 'the instance rebooted';
+  if (bootId !== '' && context.bootId !== '' && bootId !== context.bootId) return rebooted;
   if (outcome.ok || !programIsGone.has(outcome.exitCode ?? 0)) return '';
   return 'the runner program is not there any more, or cannot be executed';
 }

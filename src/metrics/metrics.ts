@@ -4,6 +4,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
+import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
@@ -64,6 +65,7 @@ export class Metrics {
   readonly #violations: Counter;
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
+  readonly #strikes: Counter;
   readonly #clientsRefused: Counter;
   readonly #failedPasses: Counter;
 
@@ -142,6 +144,13 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
+    this.#strikes = new Counter({
+      name: 'longshore_instance_strikes_total',
+      help: 'What instances did and must not do: limits they broke, false claims, results not handed over.',
+      labelNames: ['kind'],
+      registers: [this.registry],
+    });
+    for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
     this.#clientsRefused = new Counter({
       name: 'longshore_api_refused_total',
       help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
@@ -211,6 +220,10 @@ export class Metrics {
 
   attemptEnded(outcome: (typeof attemptOutcomes)[number]): void {
     this.#attemptsEnded.inc({ outcome });
+  }
+
+  struck(kind: StrikeKind): void {
+    this.#strikes.inc({ kind });
   }
 
   clientRefused(reason: RefusalReason): void {

@@ -169,7 +169,12 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
 }
 
 function InstanceRow({ instance, now }: { instance: InstanceBody; now: number }): VNode {
-  const { instance: id, type, state, idleBehavior, bootStage, price, containers, appearedAt } = instance;
+  const { instance: id, type, state, idleBehavior, price, containers, appearedAt } = instance;
+  const remark = instance.isBeingSetUp
+    ? 'being set up again'
+    : state === 'booting'
+      ? instance.bootStage
+      : null;
   return html`<div class="row instance">
     ${id === '' ? html`<span class="quiet">being created…</span>` : html`<${InstanceLink} id=${id} />`}
     <span
@@ -177,9 +182,7 @@ function InstanceRow({ instance, now }: { instance: InstanceBody; now: number })
         state=${state}
       />${idleBehavior === 'run' ? null : html`<${Pill} state=${idleBehavior} />`}</span
     >
-    <span class="cut"
-      >${type}${bootStage && state === 'booting' ? html` <span class="quiet">${bootStage}</span>` : null}</span
-    >
+    <span class="cut">${type}${remark ? html` <span class="quiet">${remark}</span>` : null}</span>
     <span class="number">${money(price)}/h</span>
     <span class="cut">
       ${containers.length > 1 ? `${containers.length} containers` : html`<${ContainerLink} uuid=${containers[0] ?? ''} />`}

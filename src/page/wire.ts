@@ -7,6 +7,7 @@ export interface InstanceBody {
   providerType: string;
   state: string;
   bootStage: string | null;
+  isBeingSetUp: boolean;
   idleBehavior: string;
   price: number;
   containers: string[];

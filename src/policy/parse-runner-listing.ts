@@ -2,9 +2,6 @@ import type { RunnerListing } from '../domain/runner-listing.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import { isContainerUuid } from '../domain/ids.js';
 
-/** The longest notice that is passed on, in characters. */
-const longestNotice = 300;
-
 /**
  * Reads what `--list` printed (P-13): lines of other clusters and lines nobody knows are passed over. Never throws.
  */
@@ -19,7 +16,7 @@ export function parseRunnerListing(stdout: string, clusterId: string): RunnerLis
   for (const line of stdout.split('\n')) {
     if (line === 'broken') broken = true;
     else if (line.startsWith('broken-because ')) brokenReason = cleanNotice(line.slice(15));
-    else if (line.startsWith('interruption ')) interruption = line.slice(13, 13 + longestNotice);
+    else if (line.startsWith('interruption ')) interruption = cleanNotice(line.slice(13));
     else if (line.startsWith(`attempt ${clusterId}`)) Object.assign(attempts, parseAttempt(line));
     else if (line.startsWith(clusterId)) {
       const [uuid = '', word] = line.split(' ');

@@ -81,7 +81,12 @@ function syncRunning({ container, process, isFresh, mayRunUnseen }: One): SyncAc
   if (!process)
     return mayRunUnseen(container) ? undefined : { kind: 'lost', uuid, because: 'it is not on any instance' };
   if (isFresh)
-    return { kind: 'lost', uuid, because: 'its runner ended without finishing it', hasFailed: true };
+    return {
+      kind: 'lost',
+      uuid,
+      because: process.because ?? 'its runner ended without finishing it',
+      hasFailed: true,
+    };
   return priority === 0n ? { kind: 'kill', uuid, because: 'its priority is 0' } : undefined;
 }
 
@@ -89,7 +94,12 @@ function syncLocked({ container, process, isFresh }: One): SyncAction | undefine
   const { uuid, priority } = container;
   if (process?.exitedAt !== undefined) {
     if (!isFresh) return undefined;
-    return { kind: 'requeue', uuid, because: 'its runner ended before it ran', hasFailed: true };
+    return {
+      kind: 'requeue',
+      uuid,
+      because: process.because ?? 'its runner ended before it ran',
+      hasFailed: true,
+    };
   }
   if (priority !== 0n) return undefined;
   return process

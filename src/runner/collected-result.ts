@@ -3,6 +3,8 @@ import { cleanNotice } from '../domain/clean-notice.js';
 import type { ContainerResult } from '../queue/queue.js';
 import type { MeasuredRun, RunTimes } from './result-times.js';
 
+/** Characters of a note that are passed on. */
+const longestNote = 1_000;
 /** Characters of what an engine says that are passed on. */
 const longestFault = 600;
 
@@ -73,7 +75,7 @@ export function parseCollected(uuid: string, text: string): CollectedResult {
     hostTimes: { startedAt, finishedAt },
     ...(durationMs === undefined ? {} : { durationMs }),
     ...(endedAgoMs === undefined ? {} : { endedAgoMs }),
-    note: notes.join('; '),
+    note: cleanNotice(notes.join('; '), longestNote),
     stdout: decode(stdout, stdoutBytes),
     stderr: decode(stderr, stderrBytes),
     isLost: lost,

@@ -128,12 +128,15 @@ take_dir_lock() {
 }
 drop_dir_lock() { exec 9>&-; }
 
+# Sets `boot` to the id of this boot; empty where that cannot be read.
+read_boot() { [ -n "$boot" ] || { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+
 # Sets `began` to when the process started, in clock ticks since this boot; empty where that cannot be known.
 began_at() {
   began=
   [ -r "/proc/$1/stat" ] || return 0
   { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-  [ -n "$boot" ] || { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+  read_boot
   # shellcheck disable=SC2086
   set -- ${stat##*) }
   began=${20:-}@$boot
@@ -323,14 +326,26 @@ is_orphaned() {
   fi
   if is_group_orphaned; then return 0; fi
   group=0
+  if is_left_in_engine; then return 0; fi
   read_cgroup
   find_left ''
   [ -n "$left" ]
 }
 
+# True when the engine may still run the container of a supervisor that is gone, which is no process of the client.
+# Sets `tool`. After another boot it does not.
+is_left_in_engine() {
+  tool='' engine_boot=
+  [ -s "$home/engine" ] && { IFS= read -r tool; read -r engine_boot; } <"$home/engine"
+  [ -n "$tool" ] || return 1
+  read_boot
+  [ "$engine_boot" = "$boot" ]
+}
+
 # Ends what an orphan left; true when nothing of it runs any more. `ended` counts its processes.
 end_orphan() {
   ended=0
+  if is_left_in_engine && remove_from_engine 10; then rm -f "$home/engine"; fi
   for pause in $1; do
     is_orphaned || break
     if [ "$group" != 0 ]; then
@@ -355,7 +370,7 @@ is_group_orphaned() {
   # No new process gets this number while the group exists: another owner, or another boot, means that all ended.
   case $began in
     '' | zombie)
-      [ -n "$boot" ] || { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+      read_boot
       [ "${recorded#*@}" = "$boot" ] && is_group_alive "$group"
       ;;
     *) [ "$began" = "$recorded" ] ;;
@@ -485,22 +500,25 @@ supervise() {
   started_uptime=$uptime
   read_attempt
   image='' cwd='' vcpus=1 ram_bytes=0 max_run_time_s=0 log_limit_bytes=1048576 spot_check='' env_names='' complete=''
-  [ -r "$incoming" ] || finish 1 'the configuration is gone'
+  [ -r "$incoming" ] || never_began 'the configuration is gone'
   # shellcheck disable=SC1090
   . "$incoming"
   rm -f "$incoming"
-  [ -n "$complete" ] || finish 1 'the configuration is damaged'
+  [ -n "$complete" ] || never_began 'the configuration is damaged'
   printf '%s\n' "$started" >"$home/started"
   tell_watchers "started $uuid${attempt:+ $attempt}"
   [ -z "$image" ] || choose_engine
-  make_pipes || finish 1 'cannot make pipes'
+  make_pipes || never_began 'cannot make pipes'
+  # Without it, it is certain that the command did not begin.
+  { printf '%s\n' "$started" >"$home/launched"; } 2>/dev/null || never_began "cannot write to $home"
   # Descriptors are closed by `exec`: closed at a function or group, the shell keeps a copy of them meanwhile.
   (exec <&3 3<&- 4>&- 5<&- 6>&- 8>&-; keep "$home/stdout") & out=$!
   (exec <&5 3<&- 4>&- 5<&- 6>&- 8>&-; keep "$home/stderr") & err=$!
   (
     exec >&4 2>&6 </dev/null 3<&- 4>&- 5<&- 6>&- 8>&-
     trap - USR2 TERM INT QUIT HUP
-    [ -z "$cgroup" ] || { printf 0 >"$cgroup/cgroup.procs"; } 2>/dev/null
+    # What an engine starts is not ours to end, and it removes what it runs itself.
+    [ -z "$cgroup" ] || is_engine_with_store || { printf 0 >"$cgroup/cgroup.procs"; } 2>/dev/null
     [ -z "$mark" ] || export "${mark?}"
     true >"$home/armed"
     run_main
@@ -659,18 +677,40 @@ ask_engine() {
   return "$asked"
 }
 
+# True for an engine that keeps its containers apart from the processes of its client.
+is_engine_with_store() {
+  [ -n "$image" ] || return 1
+  case ${tool##*/} in docker | podman) ;; *) return 1 ;; esac
+}
+
+# bounded SECONDS WORDS: runs them for so long at most. A helper of `timeout` may outlive them for a second, and is no
+# process that the container left behind.
+bounded() { (
+  [ -z "$mark" ] || unset "${mark%%=*}"
+  exec 8>&-
+  exec timeout "$@"
+); }
+
+# remove_from_engine SECONDS: true when the engine has the container no more. podman would first ask it to stop.
+remove_from_engine() {
+  case ${tool##*/} in podman) bounded "$1" "$tool" rm -f --time 0 "longshore-$uuid" >/dev/null 2>&1 && return ;; esac
+  bounded "$1" "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1 && return
+  # Some fail when there is no such container.
+  removal=$(bounded "$1" "$tool" ps -a --quiet --filter "name=^longshore-$uuid\$" 2>/dev/null) && [ -z "$removal" ]
+}
+
 # True when the engine itself answers; else `said` is what its client says.
 engine_works() {
   case ${tool##*/} in
-    docker) said=$(timeout 60 "$tool" version --format '{{.Server.Version}}' 2>&1 8>&-) ;;
-    *) said=$(timeout 60 "$tool" info 2>&1 8>&-) ;;
+    docker) said=$(bounded 60 "$tool" version --format '{{.Server.Version}}' 2>&1) ;;
+    *) said=$(bounded 60 "$tool" info 2>&1) ;;
   esac
 }
 
 # True when the engine starts another container of the image: one whose program does not exist, which it says by 127.
 engine_starts_others() {
-  timeout 120 "$tool" run --rm --network none --name "longshore-check-$uuid" -- \
-    "$image" /longshore-no-such-program >/dev/null 2>&1 8>&-
+  bounded 120 "$tool" run --rm --network none --name "longshore-check-$uuid" --entrypoint /longshore-no-such-program -- \
+    "$image" >/dev/null 2>&1
   [ $? = 127 ]
 }
 
@@ -693,6 +733,7 @@ run_image() {
       create_in_engine "$@"
       set -- "$tool" start --attach "longshore-$uuid"
       trap - TERM
+      [ -z "$mark" ] || unset "${mark%%=*}"
       leader=$(command -v setsid) && set -- "$leader" -- "$@"
       exec "$@"
       ;;
@@ -704,6 +745,10 @@ run_image() {
 
 create_in_engine() {
   engine_works || engine_fault instance "$said"
+  # Before anything is there to be left over. podman's monitor of a container notes in this folder that memory ran out.
+  cd "$home" || engine_fault instance "cannot enter $home"
+  read_boot
+  printf '%s\n%s\n' "$tool" "$boot" >engine || engine_fault instance "cannot write to $home"
   # A container of that name can only be what an earlier supervisor could not remove.
   ask_engine rm -f "longshore-$uuid"
   if ! ask_engine image inspect -- "$image" && ! ask_engine pull -- "$image"; then
@@ -713,20 +758,35 @@ create_in_engine() {
   fi
   # Not as words, which every user of the instance can read.
   (umask 077; : >"$home/variables"; for pair in "$@"; do printf '%s\n' "$pair"; done >"$home/variables")
-  set -- create --init --name "longshore-$uuid" --env-file "$home/variables"
+  # Its own record of the output is unbounded, and read by nobody: it is kept here.
+  set -- --name "longshore-$uuid" --log-driver none --env-file "$home/variables"
   for name in $env_names; do set -- "$@" --env "$name"; done
   [ -z "$cwd" ] || set -- "$@" --workdir "$cwd"
   [ "$ram_bytes" -le 0 ] || set -- "$@" --memory "$ram_bytes"
   [ "$vcpus" -le 0 ] || set -- "$@" --cpus "$vcpus"
-  (container_exec "$tool" "$@" -- "$image") >"$home/engine.log" 2>&1 & step=$!
-  wait "$step"
-  created=$?
+  set -- "$@" -- "$image"
+  # The program that --init needs is a package of its own, which may not be there: docker then says so here, and podman
+  # does not create.
+  created=1
+  if has_init; then create_with --init "$@"; fi
+  [ "$created" = 0 ] || create_with "$@"
   rm -f "$home/variables"
   [ "$created" != 0 ] || return 0
   refusal=$(tail -c 2000 "$home/engine.log" 2>/dev/null)
   engine_works || engine_fault instance "$said"
   engine_starts_others || engine_fault instance "$refusal"
   engine_fault container "the engine refused this container: $refusal"
+}
+
+has_init() {
+  case ${tool##*/} in docker) ;; *) return 0 ;; esac
+  [ "$(bounded 60 "$tool" info --format '{{.InitCommit.ID}}' 2>/dev/null)" != N/A ]
+}
+
+create_with() {
+  (container_exec "$tool" create "$@") >"$home/engine.log" 2>&1 & step=$!
+  wait "$step"
+  created=$?
 }
 
 # Sets how the container ended by the engine's own account, and removes it: killing the client does not end what it runs.
@@ -737,7 +797,7 @@ judge_engine() {
   else
     case ${tool##*/} in docker | podman) [ "$wanted_dead" = 1 ] || [ -e "$home/timed-out" ] || read_engine_state ;; esac
   fi
-  case ${tool##*/} in docker | podman) timeout 60 "$tool" rm -f "longshore-$uuid" >/dev/null 2>&1 8>&- ;; esac
+  if is_engine_with_store && remove_from_engine 60; then rm -f "$home/engine"; fi
   case $fault_kind in
     instance) mark_broken "its container engine does not work: $fault_text" ;;
     container) note="${note:+$note; }$fault_text" fault_kind='' ;;
@@ -747,8 +807,8 @@ judge_engine() {
 # The state after the client ended: what ran to its end has an exit code of its own, what could not start has an error.
 read_engine_state() {
   if ! state=$(
-    timeout 60 "$tool" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}' \
-      -- "longshore-$uuid" 2>&1 8>&-
+    bounded 60 "$tool" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}' \
+      -- "longshore-$uuid" 2>&1
   ); then
     clean_reason "the engine does not say how the container ended: $state"
     fault_kind=run fault_text=$reason
@@ -763,15 +823,44 @@ read_engine_state() {
       fault_kind=run fault_text='the engine let go of the container before its end'
       return
       ;;
-    created:*) error=${error:-the engine did not start it} ;;
+    created:0) look_at_unstarted ;;
     *) code=$ended_with ;;
   esac
+  [ ! -e "$home/oom" ] || out_of_memory=true
   [ "$out_of_memory" != true ] || note="${note:+$note; }it was out of memory"
   # A program that is not in the image, or cannot be run, is the container's own.
   case ${error# }:$code in :* | *:126 | *:127) return ;; esac
   clean_reason "the engine could not start it:$error"
   fault_kind=container fault_text=$reason
   engine_starts_others || fault_kind=instance
+}
+
+# An engine that keeps no reason why it did not start a container (podman): sets `code` to 127 when its program is not in
+# the image, else `error` to what the client said.
+look_at_unstarted() {
+  case ${error# } in ?*) return ;; esac
+  program=$(bounded 60 "$tool" inspect --format '{{.Path}}' -- "longshore-$uuid" 2>/dev/null)
+  case $program in
+    '') ;;
+    */*) if ! is_in_container "$program"; then code=127; return; fi ;;
+    *)
+      paths=$(bounded 60 "$tool" inspect --format '{{range .Config.Env}}{{println .}}{{end}}' -- "longshore-$uuid" 2>/dev/null)
+      if ! is_on_path "$(printf '%s\n' "$paths" | sed -n 's/^PATH=//p' | tail -n 1)"; then code=127; return; fi
+      ;;
+  esac
+  error=" $(tail -c 500 "$home/stderr" 2>/dev/null)"
+  [ -n "${error# }" ] || error=' the engine did not start it'
+}
+
+is_in_container() { bounded 60 "$tool" cp "longshore-$uuid:$1" - >/dev/null 2>&1; }
+
+is_on_path() {
+  rest=$1:
+  while [ -n "$rest" ]; do
+    part=${rest%%:*} rest=${rest#*:}
+    if [ -n "$part" ] && is_in_container "$part/$program"; then return 0; fi
+  done
+  return 1
 }
 
 # Signals the command's group, or the command alone when it leads none; nobody else who got its number since. False when
@@ -815,6 +904,15 @@ limit_time() {
   nap "$max_run_time_s"
   true >"$home/timed-out"
   stop_main
+}
+
+# never_began TEXT: ends a supervisor that could not start the command, which is no fault of the container.
+never_began() {
+  find_defect
+  clean_reason "$1${defect:+: $defect}"
+  fault_kind=instance fault_text=$reason
+  [ -z "$defect" ] || mark_broken "$defect"
+  finish 1 "$fault_text"
 }
 
 # finish CODE NOTE: writes the result, whole or not at all, and ends the supervisor.
@@ -1033,7 +1131,7 @@ collect() {
   exit_code=255 started=0 finished=0 duration='' ended_uptime='' ended_boot='' timed_out=false lost=true note='its supervisor ended without a result'
   fault_kind='' fault_text=''
   [ -r "$home/started" ] && read -r started <"$home/started"
-  if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; fi
+  if [ -s "$home/result" ]; then lost=false; else read_clock; finished=$now; find_cause; fi
   while IFS= read -r line; do
     case $line in
       exit_code=*) exit_code=${line#*=} ;;
@@ -1072,6 +1170,20 @@ EOT
     "$fault_json" "$note"
   encode "$home/stdout"
   encode "$home/stderr"
+}
+
+# Why there is no result: sets `note`, and the fault when it is certain that the command did not begin.
+find_cause() {
+  began=
+  [ -r "$home/began" ] && read -r supervisor began <"$home/began"
+  read_boot
+  case $began:$boot in
+    *@?*:?*) [ "${began#*@}" = "$boot" ] || { note='the instance rebooted'; return; } ;;
+  esac
+  # One of an earlier version of this program wrote no `launched`.
+  if [ -e "$home/launched" ] || [ -e "$home/main" ]; then return; fi
+  note='its supervisor ended before the command began'
+  fault_kind=instance fault_text=$note
 }
 
 # A result is given away only when nothing of the container runs any more, or cannot be ended.
@@ -1190,7 +1302,7 @@ tell_lost() {
 # --- words ------------------------------------------------------------------------------------------------------
 
 [ $# -gt 0 ] || { usage >&2; exit 2; }
-mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming=''
+mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming='' mark='' image='' tool=''
 case $1 in
   --help | -h | -help) usage; exit 0 ;;
   --version | -version) echo "$version"; exit 0 ;;

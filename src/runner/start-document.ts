@@ -1,4 +1,5 @@
-import { argumentFault, isOneLine } from '../domain/argument-limits.js';
+import { argumentFault } from '../domain/argument-limits.js';
+import { environmentFault, isDelicateName } from '../domain/environment-fault.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { ContainerWork } from '../queue/queue.js';
 
@@ -27,21 +28,6 @@ export class StartDocumentError extends Error {
   }
 }
 
-const envName = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-/**
- * Names with a meaning for a shell, the loader or an engine's client: set in the runner's own process they would be
- * refused, altered, or change what it does. They travel as words instead.
- */
-const delicateName = new RegExp(
-  `^(${[
-    'PATH|IFS|ENV|HOME|PWD|OLDPWD|SHLVL|_|UID|EUID|PPID|GROUPS|SHELLOPTS|POSIXLY_CORRECT|TMPDIR',
-    'OPTIND|OPTARG|OPTERR|LINENO|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|DIRSTACK|FUNCNAME|HISTCMD',
-    'PS[0-4]|BASH\\w*|LD_\\w*|LC_\\w*|LANG|LONGSHORE_\\w*|XDG_\\w*|\\w*_(PROXY|proxy)',
-    'DOCKER_\\w*|CONTAINER\\w*|PODMAN_\\w*|BUILDAH_\\w*|REGISTRY_AUTH_FILE|SINGULARITY\\w*|APPTAINER\\w*',
-  ].join('|')})$`,
-);
-
 /**
  * One line of JSON: the four keys of R-3, and before them, for Longshore's own runner, a shell text in base64, so that
  * a shell needs no JSON parser. Throws {@link StartDocumentError}.
@@ -57,23 +43,14 @@ export function buildStartDocument(document: StartDocument): string {
 }
 
 function validate({ command, env, image, cwd }: ContainerWork): void {
-  const names = Object.keys(env);
-  const bad = names.find((name) => !envName.test(name));
-  if (bad !== undefined) throw new StartDocumentError(`env: "${bad}" is no name of an environment variable`);
   if ([...command, ...Object.values(env), cwd, image].some((value) => value.includes('\0')))
     throw new StartDocumentError('command, env, cwd or image holds a zero byte');
-  const fault = argumentFault(command, env);
+  const fault = argumentFault(command, env) ?? environmentFault(env, image);
   if (fault) throw new StartDocumentError(`${fault.path.join('.')}: ${fault.message}`);
-  if (image !== '') {
-    const broken = names.find((name) => delicateName.test(name) && !isOneLine(env[name]!));
-    if (broken === undefined) return;
-    throw new StartDocumentError(
-      `env.${broken}: a variable of that name holds no line break when there is an image`,
-    );
-  }
+  if (image !== '') return;
   const [program] = command;
   if (program === undefined || program === '') throw new StartDocumentError('command: nothing to run');
-  if (program.includes('=') && names.some((name) => delicateName.test(name)))
+  if (program.includes('=') && Object.keys(env).some(isDelicateName))
     throw new StartDocumentError(`command: "${program}" cannot be told from a variable`);
 }
 
@@ -81,8 +58,8 @@ function validate({ command, env, image, cwd }: ContainerWork): void {
 function shellText(work: ContainerWork, document: StartDocument): string {
   const argv = work.command.map(singleQuote).join(' ');
   const pairs = Object.entries(work.env);
-  const plain = pairs.filter(([name]) => !delicateName.test(name));
-  const delicate = pairs.filter(([name]) => delicateName.test(name));
+  const plain = pairs.filter(([name]) => !isDelicateName(name));
+  const delicate = pairs.filter(([name]) => isDelicateName(name));
   return [
     `image=${singleQuote(work.image)}`,
     `cwd=${singleQuote(work.cwd)}`,

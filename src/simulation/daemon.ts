@@ -71,6 +71,7 @@ const unmeasured: ReportedMetrics = {
   invariantViolated: () => {},
   attemptEnded: () => {},
   claimRefused: () => {},
+  struck: () => {},
   passFailed: (error) => {
     throw error;
   },

@@ -61,12 +61,13 @@ export class GrowthRule {
     this.#fewerSinceMs = undefined;
   }
 
-  look(core: Core): void {
+  /** `now`: by the daemon's clock. */
+  look(core: Core, now: number): void {
     const { elapsedMs } = this.#world;
     this.#lookAtQuota(core);
     const waiter = this.#hasRoom(core) ? this.#firstWaiter(core) : undefined;
     if (!waiter) return void (this.#freeSinceMs = elapsedMs);
-    const hold = this.#longestHold(core, waiter);
+    const hold = this.#longestHold(core, waiter, now);
     const since = this.#countsFewer(core)
       ? Math.max(this.#freeSinceMs, this.#fewerSinceMs!)
       : this.#freeSinceMs;
@@ -108,12 +109,11 @@ export class GrowthRule {
   }
 
   /** The longest of the holds that may keep the daemon from asking for one of those types. */
-  #longestHold(core: Core, { types }: Waiter): { ms: number; what: string } {
+  #longestHold(core: Core, { types }: Waiter, now: number): { ms: number; what: string } {
     const { pool } = this.#world.config;
     const holds = [{ ms: 0, what: 'no hold is on' }];
     if (core.pool.launches().length > 0)
       holds.push({ ms: pool.cloudCallTimeoutMs, what: 'create calls are under way' });
-    const now = this.#world.clock.now();
     for (const view of core.pool.holdOffs()) {
       const text = `${view.key} is ${view.state}: ${view.because}`;
       const ms = this.#holdMs(view, core, types, now);

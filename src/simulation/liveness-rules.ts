@@ -50,8 +50,8 @@ export class LivenessRules {
     this.#growth.entry(entry, core);
   }
 
-  /** Once a minute; `core`: of the daemon that leads and can act, `undefined` when there is none. */
-  look(core: Core | undefined): void {
+  /** Once a minute; `core`: of the daemon that leads and can act, `undefined` when there is none; `now`: by its clock. */
+  look(core: Core | undefined, now: number): void {
     const { elapsedMs, trouble } = this.#world;
     const isAnew = core !== this.#core;
     this.#core = core;
@@ -64,8 +64,8 @@ export class LivenessRules {
     }
     const passedMs = this.#calmAtMs === undefined ? 0 : elapsedMs - this.#calmAtMs;
     this.#calmAtMs = elapsedMs;
-    this.#growth.look(core);
-    this.#waits.look(core, passedMs);
+    this.#growth.look(core, now);
+    this.#waits.look(core, passedMs, now);
     this.#settling.look(this.#world.rows.open(), passedMs);
   }
 }

@@ -54,9 +54,9 @@ export class Rules {
     if (kind === 'worker.broke') this.#add('no worker breaks', instance ?? '', because);
   }
 
-  /** Once a minute; `core`: of the daemon that leads and can act, `undefined` when there is none. */
-  look(core: Core | undefined): void {
-    this.#liveness.look(core);
+  /** Once a minute; `core`: of the daemon that leads and can act, `undefined` when there is none; `now`: by its clock. */
+  look(core: Core | undefined, now: number): void {
+    this.#liveness.look(core, now);
   }
 
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void {

@@ -102,7 +102,7 @@ export class Story {
   look(): void {
     const daemon = this.#daemon;
     const canAct = daemon !== undefined && daemon.isLatest && !daemon.lifeline.isFrozen;
-    this.#options.rules.look(canAct ? daemon.core : undefined);
+    this.#options.rules.look(canAct ? daemon.core : undefined, daemon?.lifeline.clock.now() ?? 0);
   }
 
   /** What an operator asks of the daemon. */

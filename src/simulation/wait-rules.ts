@@ -28,14 +28,14 @@ export class WaitRules {
     this.#report = report;
   }
 
-  /** Nothing was wrong since the last look, `passedMs` ago. */
-  look(core: Core, passedMs: number): void {
+  /** Nothing was wrong since the last look, `passedMs` ago. `now`: by the daemon's clock. */
+  look(core: Core, passedMs: number, now: number): void {
     const planned = new Map(core.dispatch.containers().map((each) => [each.entry.container.uuid, each]));
     const waiting = new Set<string>();
     for (const { uuid, state, priority } of this.#world.rows.waiting()) {
       waiting.add(uuid);
       const wait = planned.get(uuid)?.wait ?? { code: priority > 0n ? 'unplanned' : 'priority-zero', state };
-      this.#lookAt(uuid, wait, { core, passedMs, planned, isPaused: priority < 1n });
+      this.#lookAt(uuid, wait, { core, passedMs, now, planned, isPaused: priority < 1n });
     }
     for (const uuid of this.#waits.keys()) if (!waiting.has(uuid)) this.#waits.delete(uuid);
   }
@@ -74,9 +74,8 @@ export class WaitRules {
   }
 
   /** Whether something there will end it, or its owner or an operator can. */
-  #canEnd(uuid: string, reason: WaitReason, { core, planned, isPaused }: Sight): boolean {
+  #canEnd(uuid: string, reason: WaitReason, { core, now, planned, isPaused }: Sight): boolean {
     const { pool } = core;
-    const now = this.#world.clock.now();
     const isComing = (): boolean =>
       pool
         .instances()
@@ -121,6 +120,7 @@ export class WaitRules {
 interface Sight {
   core: Core;
   passedMs: number;
+  now: number;
   planned: ReadonlyMap<string, PlannedContainer>;
   /** Its owner set its priority to 0. */
   isPaused: boolean;

@@ -20,7 +20,7 @@ export interface OpenCommand {
 }
 
 /** More noise than any start-up file makes. */
-const maxNoiseBytes = 1024 * 1024;
+export const maxNoiseBytes = 1024 * 1024;
 /** A program in the background may hold a channel open after its command ended. */
 const graceMs = 500;
 

@@ -41,8 +41,19 @@ export interface CommandStream {
   close(): void;
 }
 
+/** What the instance may send; beyond it the stream ends with `too-much-output`. */
+export interface StreamLimits {
+  lineBytes: number;
+  /** In the long run. */
+  bytesPerSecond: number;
+  /** At once. */
+  burstBytes: number;
+}
+
 export interface OpenOptions {
   signal: AbortSignal;
+  /** Not given: lines are cut at 64 KiB, and who reads decides how fast it comes. */
+  limits?: StreamLimits;
   /**
    * `user`: over the connection of the users, whose sessions are bounded: rejects with `session-limit` when none is free
    * in time. Default `daemon`: beside the commands; ends with `session-limit` where the server allows one session only.
@@ -151,7 +162,11 @@ export interface ExecutorErrorOptions {
   bootId?: string;
   /** Default: as the code says. */
   sent?: boolean;
+  breach?: OutputBreach;
 }
+
+/** Which limit of what an instance may print was broken. */
+export type OutputBreach = 'line' | 'rate' | 'output';
 
 /** Codes of failures before a command was sent; with the others it can have run. */
 const unsentCodes: ReadonlySet<ExecutorErrorCode> = new Set([
@@ -174,6 +189,8 @@ export class ExecutorError extends Error {
   readonly bootId: string | undefined;
   /** False: the command did not run. True: it ran, or can have run. */
   readonly sent: boolean;
+  /** Of `too-much-output`. */
+  readonly breach: OutputBreach | undefined;
 
   constructor(code: ExecutorErrorCode, message: string, options: ExecutorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -184,13 +201,14 @@ export class ExecutorError extends Error {
     this.stderr = options.stderr ?? '';
     this.bootId = options.bootId;
     this.sent = options.sent ?? !unsentCodes.has(code);
+    this.breach = options.breach ?? (code === 'too-much-output' ? 'output' : undefined);
   }
 }
 
 /** The same error, of a command that did not run. */
 export function asUnsent(error: unknown): unknown {
   if (!(error instanceof ExecutorError) || !error.sent) return error;
-  const { code, message, cause, exitCode, stdout, stderr } = error;
-  const status = exitCode === undefined ? {} : { exitCode };
-  return new ExecutorError(code, message, { cause, stdout, stderr, sent: false, ...status });
+  const { code, message, cause, exitCode, stdout, stderr, breach } = error;
+  const facts = { ...(exitCode !== undefined && { exitCode }), ...(breach && { breach }) };
+  return new ExecutorError(code, message, { cause, stdout, stderr, sent: false, ...facts });
 }

@@ -2,6 +2,8 @@
 const keptNoiseBytes = 4_096;
 /** The end of the line: a status of up to three digits and a newline. */
 const longestEnding = ' end 255\n'.length;
+/** The line that begins the frame, with the boot of the host, is shorter. */
+const longestBeginBytes = 1_024;
 const bootIdForm = /^ ([0-9a-f-]{36})$/;
 const nothing = Buffer.alloc(0);
 
@@ -56,6 +58,10 @@ export class FrameReader {
         return nothing;
       }
       const lineEnd = data.indexOf('\n', at);
+      if (lineEnd < 0 && data.length - at > longestBeginBytes) {
+        this.#keepNoise(data);
+        return nothing;
+      }
       if (lineEnd < 0) {
         this.#keepNoise(data.subarray(0, at));
         this.#held = data.subarray(at);

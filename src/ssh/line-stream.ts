@@ -1,12 +1,14 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { exitError, unframedError, unknownOutcome, type OpenCommand } from './command.js';
-import type { CommandStream, ExecutorError } from './executor.js';
+import { TokenBucket } from './token-bucket.js';
+import { exitError, maxNoiseBytes, unframedError, unknownOutcome, type OpenCommand } from './command.js';
+import { ExecutorError, type CommandStream, type StreamLimits } from './executor.js';
 import { FrameReader } from './frame-reader.js';
+import { LineSplitter, type SplitLine } from './line-splitter.js';
 
 /** Much more than any line of the runner program; the end of it is dropped. */
 const longestStderrBytes = 4_096;
-/** A longer line is cut. */
+/** A longer line is cut, unless the stream has limits of its own. */
 const longestLine = 65_536;
 
 export interface FramedStream extends CommandStream {
@@ -15,8 +17,17 @@ export interface FramedStream extends CommandStream {
   close(error?: ExecutorError): void;
 }
 
-/** What a command prints, as long as it runs. Its stderr goes into the error it ends with. */
-export function streamLines(command: OpenCommand, marker: string): FramedStream {
+export interface StreamBounds {
+  limits: StreamLimits;
+  /** Ms. */
+  now: () => number;
+}
+
+/**
+ * What a command prints, as long as it runs. Its stderr goes into the error it ends with. What breaks its bounds ends it
+ * with `too-much-output`.
+ */
+export function streamLines(command: OpenCommand, marker: string, bounds?: StreamBounds): FramedStream {
   const { channel } = command;
   const stdout = new FrameReader(marker);
   const stderr = new FrameReader(marker);
@@ -24,19 +35,34 @@ export function streamLines(command: OpenCommand, marker: string): FramedStream 
   let isClosed = false;
   let closedBy: ExecutorError | undefined;
   let endReading = (): void => {};
+  const rate = bounds && rateOf(bounds);
+  const close = (error?: ExecutorError): void => {
+    if (isClosed) return;
+    isClosed = true;
+    closedBy = error;
+    endReading();
+    channel.close();
+    channel.resume();
+  };
+  const judge = (chunk: Buffer): void => {
+    if (rate && !rate.take(chunk.length)) close(tooMuch('rate', tooFast(bounds)));
+    else if (stdout.noiseBytes > maxNoiseBytes)
+      close(tooMuch('output', `the host printed more than ${maxNoiseBytes} bytes before the command began`));
+  };
   channel.stderr.on('data', (chunk: Buffer) => {
     const piece = stderr.push(chunk);
-    if (errorText.length < longestStderrBytes) errorText += piece.toString('utf8');
+    if (errorText.length < longestStderrBytes) errorText += piece.toString('utf8', 0, longestStderrBytes);
+    judge(chunk);
   });
 
   const failIfClosedBy = (): void => {
     if (closedBy) throw closedBy;
   };
 
-  async function* text(): AsyncGenerator<string> {
+  async function* content(): AsyncGenerator<Buffer> {
     failIfClosedBy();
     if (isClosed) return;
-    const pieces = channel.pipe(new Unframing(stdout));
+    const pieces = channel.pipe(new Unframing(stdout, judge));
     // A channel whose rest nobody reads never closes.
     endReading = () => {
       channel.unpipe(pieces);
@@ -45,9 +71,8 @@ export function streamLines(command: OpenCommand, marker: string): FramedStream 
     };
     // A connection that broke leaves the channel without an end.
     void command.closed.then(() => channel.readableLength === 0 && pieces.end());
-    const decoder = new StringDecoder('utf8');
     try {
-      for await (const piece of pieces) yield decoder.write(piece as Buffer);
+      for await (const piece of pieces) yield piece as Buffer;
     } catch (error) {
       if (!isClosed) throw error;
     } finally {
@@ -59,48 +84,71 @@ export function streamLines(command: OpenCommand, marker: string): FramedStream 
     if (error) throw error;
   }
 
-  return {
-    lines: linesOf(text()),
-    text: text(),
-    close(error) {
-      if (isClosed) return;
-      isClosed = true;
-      closedBy = error;
-      endReading();
-      channel.close();
-      channel.resume();
-    },
-  };
+  return { lines: linesOf(content(), bounds, close), text: textOf(content()), close };
 }
 
-async function* linesOf(text: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = '';
+function rateOf({ limits, now }: StreamBounds): TokenBucket {
+  return new TokenBucket({ perSecond: limits.bytesPerSecond, burst: limits.burstBytes, now });
+}
+
+function tooFast({ limits }: StreamBounds): string {
+  return `the instance sent more than ${limits.bytesPerSecond} bytes a second, and ${limits.burstBytes} at once`;
+}
+
+function tooMuch(breach: ExecutorError['breach'], message: string): ExecutorError {
+  return new ExecutorError('too-much-output', message, { ...(breach && { breach }) });
+}
+
+async function* textOf(content: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  for await (const piece of content) yield decoder.write(piece);
+}
+
+async function* linesOf(
+  content: AsyncIterable<Buffer>,
+  bounds: StreamBounds | undefined,
+  close: (error: ExecutorError) => void,
+): AsyncGenerator<string> {
+  const limit = bounds?.limits.lineBytes ?? longestLine;
+  const splitter = new LineSplitter(limit);
+  const checked = ({ line, isCut }: SplitLine): string => {
+    if (isCut && bounds) throw lineError(limit);
+    return line.toString('utf8');
+  };
   let failure: Error | undefined;
   try {
-    for await (const piece of text) {
-      const lines = (rest + piece).split('\n');
-      rest = lines.pop()!.slice(0, longestLine);
-      for (const line of lines) yield line.slice(0, longestLine).replace(/\r$/, '');
+    for await (const piece of content) {
+      for (const line of splitter.push(piece)) yield checked(line);
+      if (bounds && splitter.isTooLong) throw lineError(limit);
     }
   } catch (error) {
     failure = error as Error;
+    if (failure instanceof ExecutorError && failure.breach === 'line') close(failure);
   }
-  if (rest !== '') yield rest;
+  const rest = failure instanceof ExecutorError && failure.breach ? undefined : splitter.rest();
+  if (rest) yield checked(rest);
   if (failure) throw failure;
+}
+
+function lineError(limit: number): ExecutorError {
+  return tooMuch('line', `the instance sent a line of more than ${limit} bytes`);
 }
 
 /** Passes on what lies within the frame. */
 class Unframing extends Transform {
   readonly #frame: FrameReader;
+  readonly #judge: (chunk: Buffer) => void;
 
-  constructor(frame: FrameReader) {
+  constructor(frame: FrameReader, judge: (chunk: Buffer) => void) {
     super();
     this.#frame = frame;
+    this.#judge = judge;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     const content = this.#frame.push(chunk);
     done(null, content.length > 0 ? content : undefined);
+    this.#judge(chunk);
   }
 
   override _flush(done: TransformCallback): void {

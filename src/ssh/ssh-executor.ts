@@ -105,7 +105,7 @@ class SshExecutor implements Executor {
     }
   }
 
-  async open(command: string, { signal, traffic = 'daemon' }: OpenOptions): Promise<CommandStream> {
+  async open(command: string, { signal, limits, traffic = 'daemon' }: OpenOptions): Promise<CommandStream> {
     const { wire, marker } = frameCommand(command, 'stream');
     const opening = (client: Client): Promise<OpenCommand> => openChannel(client, wire, undefined);
     const isOwn = traffic === 'daemon';
@@ -113,7 +113,8 @@ class SshExecutor implements Executor {
     const channel = isOwn
       ? await this.#link.open(opening, signal, () => this.#assertRoomForStream())
       : await this.#users.open(opening, signal);
-    const stream = streamLines(channel, marker);
+    const now = (): number => this.#options.clock.now();
+    const stream = streamLines(channel, marker, limits && { limits, now });
     if (isOwn) {
       const giveWay = (error: ExecutorError): void => stream.close(error);
       this.#streams.add(giveWay);

@@ -1,6 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Client } from 'ssh2';
 import type { Clock } from '../domain/clock.js';
+import { instanceLimits } from '../domain/instance-limits.js';
 import { connectionMachine, type ConnectionPort } from '../machines/connection.js';
 import { parseAddress } from './address.js';
 import { abortError, finishCommand, openChannel, type OpenCommand } from './command.js';
@@ -38,6 +39,7 @@ export interface LinkObserver {
 }
 
 const sessionRetryMs = 50;
+const { secret: secretBytes } = instanceLimits.outputBytes;
 
 /** One SSH connection to an instance, made when a session needs it (X-1, X-4..X-11). */
 export class SshLink implements ConnectionPort {
@@ -149,7 +151,7 @@ export class SshLink implements ConnectionPort {
     const run = async (command: string): Promise<CommandResult> => {
       const { wire, marker } = frameCommand(command);
       const channel = await openChannel(client, wire, undefined);
-      return finishCommand(channel, { marker, maxOutputBytes: 65_536 }, deadline.signal);
+      return finishCommand(channel, { marker, maxOutputBytes: secretBytes }, deadline.signal);
     };
     try {
       await orAbort(verifyHost(key, run, deadline.signal), deadline.signal);

@@ -48,6 +48,16 @@ function ready(): EffectsWorld {
 }
 
 describe('collecting a result', () => {
+  it('charges nothing for a supervisor that died before the command began', async () => {
+    const world = new EffectsWorld();
+    world.add({ remoteUser: 'root' });
+    const fault = { kind: 'instance', text: 'its supervisor ended before the command began' };
+    world.host.on(/--collect/, { stdout: printed('', uuid1, { lost: true, fault }) }).on(/--discard/);
+    expect(await runEffect(collectResult(world), input)).toEqual({ ok: true });
+    expect(world.queue.lostContainers).toEqual([]);
+    expect(world.queue.reverted).toMatchObject([{ uuid: uuid1, reason: fault.text }]);
+  });
+
   it('brings it to the queue, and removes it from the instance only then', async () => {
     const world = ready();
     world.queue.onComplete = () => {

@@ -46,6 +46,14 @@ const instances = [
     appearedAt: '2026-01-01T11:58:30Z',
   },
 ];
+const rebooted = {
+  ...instances[0],
+  instance: 'i-rebooted',
+  state: 'idle',
+  bootStage: null,
+  isBeingSetUp: true,
+  containers: [],
+};
 const breaker = {
   key: 'capacity: type a-type-with-a-long-name.24xlarge.spot',
   state: 'held',
@@ -106,7 +114,7 @@ describe('tables on a terminal', () => {
     stub = await startStubDaemon(({ path }) => {
       const replies: Record<string, unknown> = {
         '/v1/containers': { items: containers, next: null },
-        '/v1/instances': { items: instances, next: null },
+        '/v1/instances': { items: [...instances, rebooted], next: null },
         '/v1/breakers': { items: [breaker] },
         '/v1/fleet': fleet,
       };
@@ -170,6 +178,10 @@ describe('tables on a terminal', () => {
     }
     const { out } = await run(['top', '--once']);
     expect(out).toContain(instances[0]!.containers.join(' '));
+  });
+
+  it('show an instance that is set up again after a reboot as such', async () => {
+    expect((await run(['instances'])).out).toContain('i-rebooted\tidle (being set up again)');
   });
 
   it('leave JSON as it is', async () => {

@@ -44,6 +44,21 @@ describe('settings', () => {
     });
   });
 
+  it('put the runner program where it outlives a reboot, or where a controller looks for it (P-9)', () => {
+    expect(parse('').runner).toMatchObject({
+      deployDirectory: '/var/lib/longshore/bin',
+      deployFallback: '/tmp/arvados-crunch-run',
+    });
+    const { runner } = parse(
+      "systemRootToken: v2/zzzzz-gj3su-077z32aux8dg2s1/abc\nrunner: { deploy: '' }\n" +
+        'scheduler: { localKeepBlobBuffersPerVcpu: 0 }\ncontroller: { url: https://c.example, withoutLock: true }',
+    );
+    expect(runner.deployDirectory).toBe('/tmp/arvados-crunch-run');
+    expect(runner.deployFallback).toBeUndefined();
+    const chosen = parse('runner: { deployDirectory: /opt/x }').runner;
+    expect([chosen.deployDirectory, chosen.deployFallback]).toEqual(['/opt/x', undefined]);
+  });
+
   it('put the state folder where this user may write', () => {
     const { stateDir, store } = parse('', { XDG_STATE_HOME: '/xdg' });
     const isRoot = process.getuid?.() === 0;

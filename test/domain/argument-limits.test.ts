@@ -44,6 +44,26 @@ describe('arguments and variables of a container', () => {
     );
   });
 
+  it.each(['PATH', 'HTTP_PROXY', 'CONTAINER_KEY'])(
+    'are refused at submit with a line break in %s where an engine takes lines only',
+    (name) => {
+      const parse = (body: object) => containerRequestSchema.safeParse({ command: ['true'], ...body });
+      const env = { A: 'one\ntwo', [name]: 'one\ntwo' };
+      const [issue] = parse({ image: 'x', env }).error!.issues;
+      expect([issue!.path, issue!.message]).toEqual([
+        ['env', name],
+        expect.stringContaining('a line break, which a container engine does not take'),
+      ]);
+      expect(parse({ env }).error).toBeUndefined();
+      expect(parse({ image: 'x', env: { A: 'one\ntwo' } }).error).toBeUndefined();
+    },
+  );
+
+  it('are refused at submit with a line break in a name', () => {
+    const parsed = containerRequestSchema.safeParse({ command: ['true'], env: { 'A\nB': '' } });
+    expect(parsed.error!.issues[0]).toMatchObject({ path: ['env', 'A\nB'] });
+  });
+
   it('are refused by the start document, which no shell could pass on', () => {
     expect(() => documentOf({ command: ['echo', 'x'.repeat(200_000)] })).toThrow(StartDocumentError);
     expect(() => documentOf({ command: ['echo', 'x'.repeat(200_000)] })).toThrow('command.1: the word is');

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { instanceBody } from '../../src/api/wire.js';
+import { describeWorker } from '../../src/explain/describe-worker.js';
 import { viewOfWorker } from '../../src/actors/pool-views.js';
 import { failure, listing, uuid1, uuid2, WorkerWorld } from '../support/worker-world.js';
 import type { RunProbeOutcome } from '../../src/machines/worker-effects.js';
@@ -53,7 +55,13 @@ describe('an instance that rebooted', () => {
     world.list = () => inBoot('b');
     await world.probe();
     expect([isBeingSetUp(world), world.exits()]).toEqual([true, []]);
-    expect(world.actor.getSnapshot().context.lastFailure?.message).toBe('the instance rebooted');
+    const snapshot = world.actor.getSnapshot();
+    expect(snapshot.context.lastFailure?.message).toBe('the instance rebooted');
+    expect(instanceBody(viewOfWorker(snapshot))).toMatchObject({ isBeingSetUp: true });
+    const facts = { snapshot, chart: undefined, now: 0, entered: undefined };
+    expect(describeWorker(facts).join(' ')).toContain(
+      'It is being set up again after a reboot: it takes no containers',
+    );
     await world.probe();
     expect(world.orders.slice(0, 4)).toEqual(['list', 'boot', 'copy', 'list']);
     expect([isBeingSetUp(world), world.runners, world.exits()]).toEqual([false, [], [uuid1]]);

@@ -44,6 +44,17 @@ describe('a scheduling pass', () => {
     expect([acted(held.pass(), 'create'), acted(held.pass(), 'start')]).toEqual([['t2', 't2'], []]);
   });
 
+  it('passes over an instance that is being set up again after a reboot', () => {
+    for (const state of ['idle', 'running'] as const) {
+      const world = new SchedulingWorld(from2, 1.5).add(container(1), container(2));
+      const running = state === 'running' ? [2] : [];
+      world.instance('t3', state, ...running).isBeingSetUp = true;
+      expect([acted(world.pass(), 'create'), acted(world.pass(), 'start')]).toEqual([['t2'], []]);
+      world.instances[0]!.isBeingSetUp = false;
+      expect(acted(world.pass(), 'start')).not.toEqual([]);
+    }
+  });
+
   it('respects the limit of containers on an instance (T-45, SC-60)', () => {
     const world = new SchedulingWorld(from2, 1.5).add(...four);
     world.maxPerInstance = 1;

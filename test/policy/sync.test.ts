@@ -54,6 +54,12 @@ describe('where queue and pool disagree', () => {
     },
   );
 
+  it('gives a reboot as the reason for which a container is lost', () => {
+    const running = new Map([[uuid, { ...exited, because: 'the instance rebooted' }]]);
+    const actions = syncActions({ queue: queueOf('Running', 1n, 200), running, mayRunUnseen: () => false });
+    expect(actions).toMatchObject([{ kind: 'lost', because: 'the instance rebooted' }]);
+  });
+
   it.each([
     ['a process', alive, true, 'disown'],
     ['a process, while its own instance is gone', alive, false, 'disown lost'],

@@ -408,6 +408,18 @@ describe('orders', () => {
     expect(() => pool.killInstance('nobody', because)).toThrow('instance not found');
   });
 
+  it('tell that a reboot ended a container, and only on the instance that rebooted', async () => {
+    const { pool } = await new PoolWorld({ types }).start();
+    pool.instanceRebooted('a', [container(1).uuid, container(2).uuid]);
+    pool.containerExited(container(1).uuid, 'a', 5);
+    pool.containerExited(container(2).uuid, 'b', 5);
+    const exits = [...pool.running().values()].map(({ instanceId, because: why }) => [instanceId, why]);
+    expect(exits).toEqual([
+      ['a', 'the instance rebooted'],
+      ['b', undefined],
+    ]);
+  });
+
   it('start a container once, and show when it ended until that is forgotten (T-4, T-48, R-16, R-17, R-18)', async () => {
     const world = new PoolWorld({ types });
     world.add('a', type1);

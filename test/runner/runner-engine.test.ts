@@ -72,7 +72,7 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       await host.start(uuid, { image: '--help', command: ['-c', 'a b'], env, ...limits });
       expect(await collect()).toMatchObject({ exitCode: 5, stdout: 'out\n', stderr: 'err\n' });
       expect(calls()).toContain(
-        `create --init --name longshore-${uuid} --env-file ${host.home(uuid)}/variables --env A --env image ` +
+        `create --init --name longshore-${uuid} --log-driver none --env-file ${host.home(uuid)}/variables --env A --env image ` +
           '--workdir /w --memory 99 --cpus 2 -- --help -c a b',
       );
       expect(readFileSync(join(host.folder, 'variables'), 'utf8')).toBe(
@@ -89,6 +89,40 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       await host.start(uuid, { image: 'x', maxRunTimeMs: 1_000 });
       expect((await collect()).note).toBe('stopped at its time limit');
       expect(calls().at(-1)).toBe(`rm -f longshore-${uuid}`);
+    });
+
+    it.each([
+      ['docker, which says so', '[ "$1" != info ] || echo N/A'],
+      ['podman, which creates nothing', 'case "$1 $2" in "create --init") echo no init >&2; exit 125;; esac'],
+    ])('needs no init program of %s', async (_, faults) => {
+      await engine('exit 4', faults);
+      await host.start(uuid, { image: 'x' });
+      expect(await collect()).toMatchObject({ exitCode: 4, note: '' });
+      expect(calls()).toContainEqual(expect.stringMatching(/^create --name/));
+      expect(await isBroken()).toEqual([]);
+    });
+
+    it('takes the exit code that the engine gives to a program that is not there', async () => {
+      await engine('exit 127', 'status=created error="exec: no such file"');
+      await host.start(uuid, { image: 'x' });
+      const result = await collect();
+      expect([result.exitCode, result.fault]).toEqual([127, undefined]);
+    });
+
+    it('removes from the engine what a killed supervisor left, and counts it as alive until then', async () => {
+      await engine(
+        'sleep 100 & wait',
+        `[ ! -e "${host.folder}/stuck" ] || case $1 in rm | ps) exit 1;; esac`,
+      );
+      await host.start(uuid, { image: 'x' });
+      await expect.poll(calls, patient).toContain(`start --attach longshore-${uuid}`);
+      await writeFile(join(host.folder, 'stuck'), '');
+      process.kill(await host.pidOf(uuid), 'SIGKILL');
+      await expect.poll(() => host.list(), patient).toEqual([`orphaned ${uuid}`, uuid]);
+      await rm(join(host.folder, 'stuck'));
+      await expect.poll(() => host.list(), patient).toEqual([`${uuid} ended`]);
+      expect(calls().at(-1)).toBe(`rm -f longshore-${uuid}`);
+      expect((await collect()).isLost).toBe(true);
     });
 
     it('takes exit codes for those of the command, whatever it prints', async () => {

@@ -130,6 +130,39 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
     },
   );
 
+  it.each([
+    ['its pipes cannot be made', 'mkfifo', 'exit 1', 'cannot make pipes'],
+    [
+      'its configuration is gone',
+      'setsid',
+      'for file in "$@"; do :; done; rm -f "$file"; exec "$@"',
+      'the configuration is gone',
+    ],
+    ['its supervisor dies', 'mkfifo', 'kill -KILL $PPID', 'its supervisor ended before the command began'],
+  ])('charges the instance, not the command, when nothing ran since %s', async (_, tool, script, text) => {
+    if (name === 'busybox') return skipped('busybox finds its own applets whatever the PATH');
+    await rm(join(host.bin, tool), { force: true });
+    await writeFile(join(host.bin, tool), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await host.start(uuid, { command: ['true'] });
+    expect((await collect()).fault).toEqual({ kind: 'instance', text });
+  });
+
+  it('says of a container that a reboot ended that the instance rebooted', async () => {
+    await host.start(uuid, { command: ['sleep', '100'] });
+    await running();
+    const files = ['began', 'main'].map((file) => join(host.home(uuid), file));
+    const main = Number(readFileSync(files[1]!, 'utf8').split(' ')[0]);
+    process.kill(await host.pidOf(uuid), 'SIGKILL');
+    process.kill(main, 'SIGKILL');
+    await expect.poll(() => runs(String(main)), patient).toBe(false);
+    for (const file of files)
+      await writeFile(
+        file,
+        readFileSync(file, 'utf8').replace(/@.*/, '@00000000-0000-0000-0000-000000000000'),
+      );
+    expect(await collect()).toMatchObject({ isLost: true, note: 'the instance rebooted' });
+  });
+
   it('survives SIGUSR2 from its first instant, and many at once (N-5)', async () => {
     await host.start(uuid, sh('sleep 0.5; exit 9'));
     const pid = await host.pidOf(uuid);

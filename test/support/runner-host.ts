@@ -44,6 +44,8 @@ export class RunnerHost {
   readonly env: Record<string, string> = {};
   /** Words before the command: a namespace, for one. */
   wrapper: readonly string[] = [];
+  /** The engine that the start command names; none: the program looks for one. */
+  engine: string | undefined;
   /** Whose the program is; `undefined`: the user of the test. */
   user: number | undefined;
   readonly #shell: readonly string[];
@@ -148,6 +150,7 @@ export class RunnerHost {
       },
     });
     const named = attempt === undefined ? [] : [`--attempt=${attempt}`];
+    if (this.engine !== undefined) named.push(`--runtime-engine=${this.engine}`);
     return this.run(['--detach', '--stdin-config', ...named, uuid], document);
   }
 

@@ -66,13 +66,14 @@ export class SshHost implements SimulatedHost {
       port: 0,
       hostKey,
       authorizedKeys: spec.publicKey === undefined ? [] : [spec.publicKey],
-      run: (request) => serve(vm, request),
+      run: (request) => serveStub(vm, request),
     });
     return { vm, server };
   }
 }
 
-async function serve(vm: StubVm, request: SshCommandRequest): Promise<number> {
+/** Answers as the pretended machine does; resolves to the exit status. */
+export async function serveStub(vm: StubVm, request: SshCommandRequest): Promise<number> {
   const { command, stdin, stdout, stderr, signal } = request;
   if (vm.isWatch(command)) {
     return new Promise((resolve) => {

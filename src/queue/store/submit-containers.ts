@@ -1,4 +1,5 @@
 import { argumentFault } from '../../domain/argument-limits.js';
+import { environmentFault } from '../../domain/environment-fault.js';
 import { containerUuidFrom } from '../../domain/ids.js';
 import type { ContainerRequest } from '../container-store.js';
 import { QueueError } from '../queue.js';
@@ -94,9 +95,8 @@ function checkRequest(request: ContainerRequest, index: number): void {
   }
   const words = [...command, ...Object.entries(env).flat()];
   if (words.some((word) => word.includes('\0'))) fail('command or env', 'has a zero byte');
-  const fault = argumentFault(command, env);
+  const fault = argumentFault(command, env) ?? environmentFault(env, request.image);
   if (fault) fail(fault.path.join('.'), fault.message);
-  if (Object.keys(env).some((name) => name === '' || name.includes('='))) fail('env', 'has a wrong name');
 }
 
 function gpuSizes({

@@ -43,6 +43,7 @@ export function recordingReporter(clock: Clock, note: (record: string) => void):
       invariantViolated: metric('violated'),
       attemptEnded: metric('attemptEnded'),
       claimRefused: metric('claimRefused'),
+      struck: metric('struck'),
       passFailed: (error) => note(`metric passFailed ${String(error)}`),
     },
   });
