@@ -212,7 +212,7 @@ async function openInspector(
       config.storePassword,
       config.controllerDatabasePassword,
       config.dispatchPrivateKey,
-      ...driverSecretsOf(config.driverParameters),
+      ...driverSecretsOf(config),
     ],
     warn: (what) => log.warn(fields, what),
   });
@@ -279,7 +279,7 @@ async function openCloud(
   { config, clock, log, driver: given }: ComposeOptions,
   { instanceSetId, reporter, breakers, metrics, executorFactory, mandate, record }: CloudParts,
 ): Promise<Driver> {
-  const secrets = driverSecretsOf(config.driverParameters);
+  const secrets = driverSecretsOf(config);
   const driver =
     given ??
     (await openDriver(config.driver, {

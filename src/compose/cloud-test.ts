@@ -59,7 +59,7 @@ export async function testCloud(
   // Hosts that are there anyway are shared with the daemon, and which of them are free is in its store.
   const memory = config.driver === 'static' ? await openRecord(config) : undefined;
   try {
-    const secrets = driverSecretsOf(config.driverParameters);
+    const secrets = driverSecretsOf(config);
     const raw = await openDriver(config.driver, {
       parameters: config.driverParameters,
       instanceSetId: wishes.instanceSetId,

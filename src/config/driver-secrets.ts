@@ -61,11 +61,29 @@ function hidden(value: unknown): unknown {
   return value === '' || value === null || value === undefined ? value : censor;
 }
 
-/** The values of all secret parameters. */
-export function driverSecretsOf(parameters: unknown): string[] {
+/** The values of all parameters that are secret by their names, or that the driver's schema marks. */
+export function driverSecretsOf({ driver, driverParameters: given }: DriverSettings): string[] {
   const found: string[] = [];
-  mapSecrets(parameters, (value) => (found.push(value), value));
-  return found;
+  mapSecrets(given, (value) => (found.push(value), value));
+  collectMarked(given, driverParameters.get(driver)?.schema, found);
+  return [...new Set(found)].filter((each) => each !== '');
+}
+
+function collectMarked(value: unknown, schema: z.ZodType | undefined, found: string[]): void {
+  if (isMarked(schema)) return void found.push(...textsIn(value));
+  const known = bare(schema);
+  if (!known) return;
+  if (Array.isArray(value)) for (const each of value) collectMarked(each, known.element, found);
+  else if (isMap(value)) {
+    for (const [name, inner] of Object.entries(value)) {
+      collectMarked(inner, known.shape ? known.shape[name] : known.value, found);
+    }
+  }
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /** A copy in which each text that is secret by its name, or by that of a map or list around it, is replaced. */
