@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { driverSecretsOf } from '../../src/config/driver-secrets.js';
 import { runCommand } from '../support/command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-show-'));
@@ -69,5 +70,16 @@ driverParameters:
     );
     expect(text).not.toContain('hush');
     expect(text).toContain(`--proxy=http://u:${censor}@proxy:1/`);
+  });
+
+  it('names to redaction what the schema marks, whatever it is called', () => {
+    const secrets = driverSecretsOf({
+      driver: 'exec',
+      driverParameters: {
+        command: ['./driver'],
+        parameters: { credential: 'hush-credential', deep: ['hush-deep'] },
+      },
+    });
+    expect(secrets).toEqual(['hush-credential', 'hush-deep']);
   });
 });
