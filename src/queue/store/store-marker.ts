@@ -57,7 +57,8 @@ export function writeMarker(path: string, marker: StoreMarker): void {
 export function noteProgress(path: string, progress: StoreProgress, isOpen: boolean): void {
   const marker = readMarker(path);
   const { revision, journal } = progress;
-  if (marker && marker.store !== '') writeMarker(path, { ...marker, isOpen, progress: { revision, journal } });
+  if (marker && marker.store !== '')
+    writeMarker(path, { ...marker, isOpen, progress: { revision, journal } });
 }
 
 /** In bytes; `undefined`: there is no such file. */
