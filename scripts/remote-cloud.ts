@@ -32,11 +32,12 @@ const never = new AbortController().signal;
 
 /** Serves loopback instances in the folder to daemons that come by HTTP. */
 export async function startRemoteCloud(folder: string, maxInstances: number): Promise<RemoteCloud> {
-  const driver = new LoopbackDriver({
-    parameters: { maxInstances, bootDelayMs: 0 },
-    folder,
-    clock: systemClock,
-  });
+  const parameters = { maxInstances, bootDelayMs: 0 };
+  return serveCloud(new LoopbackDriver({ parameters, folder, clock: systemClock }));
+}
+
+/** Serves the driver's instances to daemons that come by HTTP; closing destroys them and stops the driver. */
+export async function serveCloud(driver: Driver): Promise<RemoteCloud> {
   const orders: Order[] = [];
   const server: Server = createServer((request, response) => {
     void text(request).then(async (body) => {
@@ -104,8 +105,10 @@ export function remoteDriver(url: string, by: string): Driver {
     list: (_tags, options) => ask(options, 'list'),
     destroy: async (id, options) => void (await ask(options, 'destroy', id)),
     setTags: async (id, tags, options) => void (await ask(options, 'setTags', id, tags)),
-    verifyHostKey: (instance, key, options) =>
-      ask(options, 'verifyHostKey', instance, Buffer.from(key).toString('base64')),
+    verifyHostKey: async (instance, key, options) => {
+      const text = Buffer.from(key).toString('base64');
+      return (await ask<boolean | null>(options, 'verifyHostKey', instance, text)) ?? undefined;
+    },
     priceHistory: () => [],
     quotaGroup: () => '',
     stop: () => Promise.resolve(),

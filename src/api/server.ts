@@ -49,6 +49,8 @@ export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<Ru
   const separator = settings.listen.lastIndexOf(':');
   const host = settings.listen.slice(0, separator).replace(/^\[|\]$/g, '') || '127.0.0.1';
   await app.listen({ host, port: Number(settings.listen.slice(separator + 1)) });
+  // A connection that cannot be accepted, as for want of descriptors, is no reason to end.
+  app.server.on('error', (err) => deps.log.error({ component: 'api', err }, 'a connection was not accepted'));
   const { address, port, family } = app.server.address() as AddressInfo;
   const scheme = settings.tlsCertFile === '' ? 'http' : 'https';
   return {

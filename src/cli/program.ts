@@ -14,7 +14,7 @@ import { addReplay, inspectPortOption, type InspectReplay, type ReplayFile } fro
 import { addJournalCommands } from './journal-commands.js';
 import { addStatusCommand } from './status-command.js';
 import { addSimulate, type ForecastParts } from './simulate-command.js';
-import { addStoreCommands, type StoreCommands } from './store-commands.js';
+import { addStoreCommands, type StoreCommands, type StoreFileCommands } from './store-commands.js';
 import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSessionCommands } from './session-commands.js';
 import { addSshCommand } from './ssh-command.js';
@@ -36,6 +36,8 @@ export interface ProgramDeps {
   /** Throws with the names there are when there is no such machine. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
+  /** Without it there are no such commands. */
+  storeFiles?: StoreFileCommands;
   /** Without it there is no such command. */
   cloudTest?: CloudTestDeps;
   replayFile: ReplayFile;

@@ -3,7 +3,7 @@ import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress } from './output.js';
 
-/** What is done to a store without a daemon. Both reject with what is wrong and the remedy. */
+/** What is done to a store without a daemon. All reject with what is wrong and the remedy. */
 export interface StoreCommands {
   /** Brings the schema up to date; returns the steps taken. */
   migrate(configPath: string): Promise<{ store: string; steps: string[] }>;
@@ -15,13 +15,29 @@ export interface StoreCommands {
   ): Promise<{ from: string; to: string; rows: Record<string, number> }>;
 }
 
-/** store migrate, store copy. */
+/** What is done to the file of an embedded store. All reject with what is wrong and the remedy. */
+export interface StoreFileCommands {
+  /** Reads all of it; rejects with what is damaged. */
+  check(configPath: string): Promise<{ store: string; bytes: number }>;
+  /** Copies it into a new file, also while a daemon uses it. */
+  backUp(configPath: string, file: string): Promise<{ store: string; to: string; bytes: number }>;
+  /** Puts a copy in its place. `aside`: where that which was there is now. */
+  restore(configPath: string, file: string): Promise<{ store: string; aside: string | undefined }>;
+  /** Makes a new one, empty. */
+  init(configPath: string, isForced: boolean): Promise<{ store: string; aside: string | undefined }>;
+}
+
+/** store migrate, copy, check, backup, restore, init. */
 export function addStoreCommands(
   program: Command,
   { output }: CommandContext,
-  { stores, env }: { stores: StoreCommands; env: NodeJS.ProcessEnv },
+  {
+    stores,
+    storeFiles,
+    env,
+  }: { stores: StoreCommands; storeFiles?: StoreFileCommands | undefined; env: NodeJS.ProcessEnv },
 ): void {
-  const store = program.command('store').description('prepare and move the store');
+  const store = program.command('store').description('prepare, check, back up and move the store');
   const configOf = (command: Command): string => {
     const path = command.optsWithGlobals<ConnectionOptions>().config ?? env['LONGSHORE_CONFIG'];
     if (path === undefined)
@@ -66,5 +82,61 @@ export function addStoreCommands(
       } finally {
         progress.stop();
       }
+    });
+  if (storeFiles) addFileCommands(store, output, { files: storeFiles, configOf });
+}
+
+function addFileCommands(
+  store: Command,
+  output: CommandContext['output'],
+  { files, configOf }: { files: StoreFileCommands; configOf(command: Command): string },
+): void {
+  const add = (name: string, description: string, more: string): Command =>
+    store
+      .command(name)
+      .description(description)
+      .option('--json', 'print JSON')
+      .addHelpText('after', `\n${more}`);
+  const tell = (done: object, isJson: true | undefined, text: string): void =>
+    isJson ? printJson(output, done) : output.write(`${text}\n`);
+  const asideText = (aside: string | undefined): string =>
+    aside === undefined ? '' : `; what was there is ${aside}`;
+  add(
+    'check',
+    'read all of the embedded store, and say whether it is whole',
+    'A daemon may use it meanwhile. Exit status 1: it is damaged or not there, and the message says what to do.',
+  ).action(async ({ json }: { json?: true }, command: Command) => {
+    const done = await files.check(configOf(command));
+    tell(done, json, `${done.store} is whole (${done.bytes} bytes)`);
+  });
+  add(
+    'backup',
+    'copy the embedded store into a new file, as of one moment',
+    'A daemon may use it meanwhile. The copy is whole by itself, and checked. Keep it as safe as the store.',
+  )
+    .argument('<file>', 'the copy, which must not be there yet')
+    .action(async (file: string, { json }: { json?: true }, command: Command) => {
+      const done = await files.backUp(configOf(command), file);
+      tell(done, json, `${done.store} was copied to ${done.to} (${done.bytes} bytes)`);
+    });
+  add(
+    'restore',
+    'put a copy in the place of the embedded store',
+    'Stop the daemon first. What is there is set aside under another name, and nothing is deleted.',
+  )
+    .argument('<file>', 'a copy made with "store backup", or the longshore.db of a stopped daemon')
+    .action(async (file: string, { json }: { json?: true }, command: Command) => {
+      const done = await files.restore(configOf(command), file);
+      tell(done, json, `${done.store} was restored${asideText(done.aside)}`);
+    });
+  add(
+    'init',
+    'make an embedded store, empty',
+    'Stop the daemon first. A daemon makes its first store by itself; this is for beginning anew.',
+  )
+    .option('--force', 'set the store that is there aside, or what is left of it')
+    .action(async ({ json, force = false }: { json?: true; force?: boolean }, command: Command) => {
+      const done = await files.init(configOf(command), force);
+      tell(done, json, `${done.store} was made${asideText(done.aside)}`);
     });
 }

@@ -5,16 +5,22 @@ import { QueueError } from '../queue/queue.js';
 import { copyStore } from '../queue/store/copy-store.js';
 import { connectStore, migrateStore, openDatabase } from '../queue/store/database.js';
 import { lockStore } from '../queue/store/store-lock.js';
-import { isPostgresUrl, storeName, type StoreTarget } from '../queue/store/store-url.js';
+import { backUpStore, checkStore, initStore, restoreStore } from '../queue/store/store-files.js';
+import { isPostgresUrl, storeName, storePath, type StoreTarget } from '../queue/store/store-url.js';
 
 /** Brings the schema of the configured store up to date. Rejects with `QueueError`. */
 export async function migrateConfigured(config: Config): Promise<{ store: string; steps: string[] }> {
   const target = storeTarget(config);
-  const release = isPostgresUrl(target.url) ? () => {} : lockStore(target.url);
+  const isShared = isPostgresUrl(target.url);
+  const release = isShared ? () => {} : lockStore(target.url);
+  const steps: string[] = [];
   try {
-    const db = await connectStore(target);
+    const db = await (isShared
+      ? connectStore(target)
+      : openDatabase(target, { onMigrated: (taken) => void steps.push(...taken) }));
     try {
-      return { store: storeName(target), steps: await migrateStore(db, target) };
+      if (isShared) steps.push(...(await migrateStore(db, target)));
+      return { store: storeName(target), steps };
     } finally {
       await db.destroy();
     }
@@ -51,6 +57,45 @@ export async function copyToConfigured(
     } finally {
       await source.destroy();
     }
+  } finally {
+    release();
+  }
+}
+
+/** What is done to the files of an embedded store. Each rejects with `QueueError`. */
+export const storeFiles = {
+  check: async (config: Config): Promise<{ store: string; bytes: number }> => {
+    const path = embeddedPath(config, 'check it with pg_amcheck');
+    return { store: path, bytes: await checkStore(path) };
+  },
+  backUp: async (config: Config, file: string): Promise<{ store: string; to: string; bytes: number }> => {
+    const path = embeddedPath(config, 'back it up with pg_dump');
+    const to = resolve(file);
+    return { store: path, to, bytes: await backUpStore(path, to) };
+  },
+  restore: (config: Config, file: string): Promise<{ store: string; aside: string | undefined }> => {
+    const path = embeddedPath(config, 'restore it with pg_restore');
+    return locked(path, async () => ({
+      store: path,
+      aside: await restoreStore(path, resolve(file), new Date()),
+    }));
+  },
+  init: (config: Config, isForced: boolean): Promise<{ store: string; aside: string | undefined }> => {
+    const path = embeddedPath(config, 'use "longshore store migrate"');
+    return locked(path, async () => ({ store: path, aside: await initStore(path, isForced, new Date()) }));
+  },
+};
+
+function embeddedPath(config: Config, instead: string): string {
+  const target = storeTarget(config);
+  if (!isPostgresUrl(target.url)) return storePath(target.url);
+  throw new QueueError('unsupported', `the store is the ${storeName(target)}: ${instead}`);
+}
+
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const release = lockStore(path);
+  try {
+    return await work();
   } finally {
     release();
   }

@@ -53,6 +53,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     verifyClient: ({ req }: { req: IncomingMessage }) =>
       isAllowed(req, key) && sockets.clients.size < mostViewers,
   });
+  // Of the server as well: what it could not accept is no reason to end.
+  sockets.on('error', (error) => options.warn(`a viewer could not connect (${error.message})`));
   const silent = new WeakSet<WebSocket>();
   const tellOne = (socket: WebSocket, text: string): void => {
     if (socket.readyState !== socket.OPEN || text === '') return;
@@ -105,7 +107,7 @@ function isAllowed({ url = '', headers }: IncomingMessage, key: string): boolean
 
 function listen(server: ReturnType<typeof createServer>, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) =>
+    server.on('error', (cause: NodeJS.ErrnoException) =>
       reject(
         new InspectError(
           `the inspector cannot listen on port ${port} (${cause.code ?? cause.message})`,

@@ -32,6 +32,8 @@ export interface SshServerOptions {
   user?: string;
   /** Whether commands can run on a terminal. Default: no. */
   hasTerminals?: boolean;
+  /** False: what this command prints goes out without its frame. Default: all are framed. */
+  isFramed?(command: string): boolean;
   /** Resolves to the exit status, 0 to 255. A rejection is exit status 1 with the message on stderr. */
   run(request: SshCommandRequest): Promise<number>;
 }
@@ -47,9 +49,11 @@ export interface SshServer {
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const allowed = options.authorizedKeys.map(parsePublicKey);
   const sockets = new Set<Socket>();
-  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'longshore' }, (connection) =>
-    serve(connection, allowed, options),
-  );
+  const waiting = new WaitingLogins();
+  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: 'longshore' }, (connection, info) => {
+    connection.on('ready', () => waiting.end(`${info.ip} ${info.port}`));
+    serve(connection, allowed, options);
+  });
   // ssh2 offers no other way to its sockets; without noDelay each command waits for a delayed acknowledgement.
   const tcp = (
     server as unknown as { _srv: { on(event: 'connection', listener: (socket: Socket) => void): void } }
@@ -57,7 +61,12 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   tcp.on('connection', (socket) => {
     socket.setNoDelay(true);
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    const peer = `${socket.remoteAddress} ${socket.remotePort}`;
+    waiting.begin(peer, socket);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      waiting.end(peer);
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -76,6 +85,30 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+const longestLoginMs = 20_000;
+const mostLogins = 64;
+
+/** Connections of which it is not known yet whose they are: few, and not for long. */
+class WaitingLogins {
+  readonly #logins = new Map<string, { socket: Socket; timer: NodeJS.Timeout }>();
+
+  begin(peer: string, socket: Socket): void {
+    const timer = setTimeout(() => socket.destroy(), longestLoginMs);
+    timer.unref();
+    this.#logins.set(peer, { socket, timer });
+    if (this.#logins.size <= mostLogins) return;
+    // Who has the key logs in at once: the oldest is the least likely to.
+    const [oldest, { socket: idle }] = this.#logins.entries().next().value!;
+    this.end(oldest);
+    idle.destroy();
+  }
+
+  end(peer: string): void {
+    clearTimeout(this.#logins.get(peer)?.timer);
+    this.#logins.delete(peer);
+  }
 }
 
 function parsePublicKey(line: string): ssh2.ParsedKey {
@@ -138,7 +171,8 @@ async function serveCommand(
   channel.on('close', () => closed.abort());
   channel.on('error', () => {});
   const signal = AbortSignal.any([closed.signal, closing]);
-  const framed = unframeCommand(asked.command);
+  const unframed = unframeCommand(asked.command);
+  const framed = unframed && (options.isFramed?.(unframed.command) ?? true) ? unframed : undefined;
   if (framed) for (const stream of [channel.stderr, channel]) stream.write(beginLine(framed.marker));
   let status: number;
   try {
@@ -146,7 +180,7 @@ async function serveCommand(
     const stdin = channel.pipe(new PassThrough());
     status = await options.run({
       ...asked,
-      ...(framed && { command: framed.command }),
+      ...(unframed && { command: unframed.command }),
       stdin,
       stdout: channel,
       stderr: channel.stderr,

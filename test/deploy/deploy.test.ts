@@ -59,7 +59,7 @@ describe('the service of systemd', () => {
     expect(values.get('ExecStart')).toContain(`/opt/longshore/${bin.longshore} --config`);
     expect(values.get('ExecStart')).toMatch(/ serve$/);
     expect(`/var/lib/${values.get('StateDirectory')}`).toBe(byDefault.stateDir);
-    const [, graceMs] = /stopGraceMs = ([\d_]+)/.exec(readFileSync(join(root, 'src/main.ts'), 'utf8'))!;
+    const [, graceMs] = /stopGraceMs = ([\d_]+)/.exec(readFileSync(join(root, 'src/longshore.ts'), 'utf8'))!;
     expect(Number(values.get('TimeoutStopSec')) * 1_000).toBeGreaterThan(
       Number(graceMs!.replaceAll('_', '')),
     );

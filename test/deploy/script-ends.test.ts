@@ -83,4 +83,17 @@ describe('what a script starts ends with it', { timeout: 180_000 }, () => {
       await ended();
     });
   }
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    it(`liars, with its daemon and its liars, at ${signal}`, async () => {
+      const child = start('--import', 'tsx', 'scripts/liars.ts', '--seeds', '1');
+      child.stdout!.resume();
+      const running = (what: string): number =>
+        processesOf(folder).filter((command) => command.includes(what)).length;
+      await expect.poll(() => running('daemon-program.ts'), patient).toBe(1);
+      expect(running('liars-program.ts')).toBe(1);
+      child.kill(signal);
+      await ended();
+    });
+  }
 });

@@ -24,7 +24,7 @@ describe('the libraries of clouds', () => {
   const cloudLibrary = /^@(azure|aws-sdk|smithy)\//;
 
   it('are not loaded by a daemon that does not use them', () => {
-    const { files, packages } = loadedBy(join(root, 'src/main.ts'));
+    const { files, packages } = loadedBy(join(root, 'src/longshore.ts'));
     expect(files).toContain('src/drivers/registry.ts');
     expect([...packages].filter((name) => cloudLibrary.test(name))).toEqual([]);
   });
@@ -42,7 +42,7 @@ describe('the libraries of clouds', () => {
 
 describe('the inspector', () => {
   it('is not loaded by a daemon or a command that does not use it', () => {
-    const { files, packages } = loadedBy(join(root, 'src/main.ts'));
+    const { files, packages } = loadedBy(join(root, 'src/longshore.ts'));
     expect(files).toContain('src/inspector/inspect-choice.ts');
     expect([...files].filter((file) => /inspector\/(live|replay|viewer)/.test(file))).toEqual([]);
     expect(packages).not.toContain('@statelyai/inspect');

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +16,15 @@ export class DaemonProcess {
   readonly #others = new Set<ChildProcess>();
   #log = '';
 
-  private constructor(folder: string) {
+  readonly #descriptors: number | undefined;
+
+  private constructor(folder: string, descriptors: number | undefined) {
     this.folder = folder;
+    this.#descriptors = descriptors;
   }
 
-  static async create(pool = ''): Promise<DaemonProcess> {
+  /** `descriptors`: how many it may have. */
+  static async create(pool = '', { descriptors }: { descriptors?: number } = {}): Promise<DaemonProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'longshore-daemon-'));
     const config = `clusterId: wired
 managementToken: test-token
@@ -34,7 +38,7 @@ scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeou
 api: { listen: '127.0.0.1:0' }
 `;
     await writeFile(join(folder, 'longshore.yaml'), config);
-    return new DaemonProcess(folder);
+    return new DaemonProcess(folder, descriptors);
   }
 
   get log(): string {
@@ -43,6 +47,15 @@ api: { listen: '127.0.0.1:0' }
 
   get pid(): number {
     return this.#child!.pid!;
+  }
+
+  get url(): string {
+    return readFileSync(this.path('state', 'api-address'), 'utf8').trim();
+  }
+
+  /** How many descriptors it has now. */
+  get openDescriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   path(...parts: string[]): string {
@@ -91,8 +104,7 @@ api: { listen: '127.0.0.1:0' }
     body?: unknown,
     method = body === undefined ? 'GET' : 'POST',
   ): Promise<T> {
-    const url = readFileSync(this.path('state', 'api-address'), 'utf8').trim();
-    const response = await fetch(url + path, {
+    const response = await fetch(this.url + path, {
       method,
       headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
@@ -114,13 +126,19 @@ api: { listen: '127.0.0.1:0' }
   }
 
   private spawn(): ChildProcess {
-    const child = spawn(
+    const words = [
       process.execPath,
-      ['--import', 'tsx', program, '--config', this.path('longshore.yaml'), 'serve'],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
+      '--import',
+      'tsx',
+      program,
+      '--config',
+      this.path('longshore.yaml'),
+      'serve',
+    ];
+    const limit = this.#descriptors;
+    if (limit !== undefined) words.unshift('prlimit', `--nofile=${limit}:${limit}`);
+    const [file, ...args] = words;
+    const child = spawn(file!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     return child;
   }

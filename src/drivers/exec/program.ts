@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import type { constants } from 'node:os';
 import type { Clock } from '../../domain/clock.js';
 import { DriverError } from '../driver.js';
@@ -29,7 +29,8 @@ const killGraceMs = 5_000;
 /** One process of a driver program: requests as lines on its standard input, one at a time, replies as lines from it. */
 export class Program {
   readonly #options: ProgramOptions;
-  readonly #child: ChildProcessWithoutNullStreams;
+  /** Without pipes where there were too few descriptors for them. */
+  readonly #child: Partial<Pick<ChildProcess, 'stdin' | 'stdout' | 'stderr'>> & ChildProcess;
   readonly #ended: Promise<void>;
   #isAlive = true;
   #requests = 0;
@@ -42,13 +43,13 @@ export class Program {
     this.#options = options;
     const [program, ...args] = options.command;
     // A group of its own, so that what it started ends with it.
-    this.#child = spawn(program!, args, { env: options.env, cwd: options.folder, detached: true });
+    this.#child = start(program!, args, { env: options.env, cwd: options.folder, detached: true });
     this.#ended = new Promise((resolve) => {
       this.#child.on('error', (cause) => this.#end(startError(program!, cause), resolve));
       this.#child.on('close', (code, signal) => this.#end(this.#endError(code, signal), resolve));
     });
-    this.#child.stdin.on('error', () => {});
-    this.#child.stdout.on('data', (chunk: Buffer) => this.#read(chunk));
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdout?.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#readComplaints();
   }
 
@@ -63,7 +64,7 @@ export class Program {
     const id = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#pending = { id, resolve, reject };
-      this.#child.stdin.write(`${JSON.stringify({ id, method, params })}\n`);
+      this.#child.stdin?.write(`${JSON.stringify({ id, method, params })}\n`);
     });
   }
 
@@ -79,7 +80,7 @@ export class Program {
   /** Its input ends, so that it can leave by itself; after a while it is killed. */
   async stop(): Promise<void> {
     this.#isAlive = false;
-    this.#child.stdin.end();
+    this.#child.stdin?.end();
     if (!(await this.#endedWithin(stopGraceMs))) await this.kill();
   }
 
@@ -124,8 +125,8 @@ export class Program {
 
   #readComplaints(): void {
     let rest = '';
-    this.#child.stderr.setEncoding('utf8');
-    this.#child.stderr.on('data', (chunk: string) => {
+    this.#child.stderr?.setEncoding('utf8');
+    this.#child.stderr?.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n');
       rest = (lines.pop() ?? '').slice(0, longestComplaint);
       for (const line of lines.filter((each) => each.trim() !== '')) {
@@ -169,8 +170,30 @@ export class Program {
   }
 }
 
+/** What is wrong with the words of the command is thrown at once, all else comes as an event. */
+function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(program, args, options);
+  } catch (cause) {
+    throw startError(program, cause as Error);
+  }
+}
+
+/** Of this host and this moment, not of the program. */
+const shortages: Readonly<Record<string, string>> = {
+  EMFILE: 'raise the limit of open files of the daemon (LimitNOFILE, ulimit -n)',
+  ENFILE: 'raise the limit of open files of the host (fs.file-max)',
+  EAGAIN: 'raise the limit of processes (TasksMax, ulimit -u)',
+  ENOMEM: 'give the host more memory',
+};
+
 function startError(program: string, cause: Error): DriverError {
   const { code = cause.message } = cause as NodeJS.ErrnoException;
+  const remedy = shortages[code];
+  if (remedy !== undefined) {
+    const text = `the driver program ${program} cannot be started now (${code})`;
+    return new DriverError('unavailable', text, { cause, remedy });
+  }
   return new DriverError('invalid', `driverParameters.command: ${program} cannot be started (${code})`, {
     cause,
     remedy: 'give the path of an executable file',

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type constants } from 'node:os';
 import type { SshCommandRequest } from '../../ssh/server.js';
@@ -20,7 +20,7 @@ export function runInShell(
   env: Readonly<Record<string, string>>,
 ): Promise<number> {
   const command = request.command.startsWith('sudo ') ? request.command.slice(5) : request.command;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const [program, args] = programOf(command, request.terminal);
     const child = spawn(program, args, {
       env: {
@@ -32,6 +32,10 @@ export function runInShell(
       detached: true,
       stdio: 'pipe',
     });
+    // Before anything else: it is told in the next turn, and without a listener it ends the process.
+    child.on('error', (error) => reject(new Error(`the command cannot be started: ${error.message}`)));
+    // Where there are too few descriptors for its pipes, it has none.
+    if (!hasPipes(child)) return;
     const end = (): void => {
       signalGroup(child.pid, 'SIGTERM');
       setTimeout(() => signalGroup(child.pid, 'SIGKILL'), killGraceMs).unref();
@@ -41,7 +45,6 @@ export function runInShell(
     request.stdin.pipe(child.stdin);
     child.stdout.pipe(request.stdout, { end: false });
     child.stderr.pipe(request.stderr, { end: false });
-    child.on('error', () => resolve(1));
     // The exit, not the end of its output: what it left in the background may keep that open for long.
     child.on('exit', (code) => {
       request.signal.removeEventListener('abort', end);
@@ -53,6 +56,11 @@ export function runInShell(
       });
     });
   });
+}
+
+/** What a child is that was refused before its pipes were made, whatever its type says. */
+function hasPipes({ stdin, stdout, stderr }: Partial<ChildProcessWithoutNullStreams>): boolean {
+  return stdin !== undefined && stdout !== undefined && stderr !== undefined;
 }
 
 function programOf(

@@ -19,6 +19,8 @@ export interface StoreEvents {
   onError?(error: unknown): void;
   /** The check at the opening took longer than the opening waits, and found this after it. */
   onDamage?(error: QueueError): void;
+  /** The opening took these steps to bring the schema up to date. */
+  onMigrated?(steps: readonly string[]): void;
 }
 
 /** So long the opening waits for its check of the file: enough for some GB. */
@@ -62,7 +64,6 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
   let isMarked = false;
   let check: IntegrityCheck | undefined;
   const onClose: EmbeddedEvents['onClose'] = (isWhole, read) => {
-    check?.stop();
     if (!isMarked || !isWhole) return;
     try {
       noteProgress(path, read(progressQuery) as StoreProgress, false);
@@ -73,10 +74,13 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
   let db: Store | undefined;
   try {
     const marker = expectStore(path);
-    db = await connectStore(target, { ...events, onClose });
+    // A check under way would keep the write-ahead file from being emptied.
+    const onClosing = (): void => check?.stop();
+    db = await connectStore(target, { ...events, onClosing, onClose });
     check = await expectWhole(path, events);
     await expectSame(db, path, marker);
-    await migrateStore(db, target);
+    const steps = await migrateStore(db, target);
+    events.onMigrated?.(steps);
     await markStore(db, path);
     isMarked = true;
     return db;

@@ -25,7 +25,9 @@ export function expectStore(path: string): StoreMarker | undefined {
     if (size === undefined) throw gone(path, 'is missing, though a store was made here');
     if (size === 0) throw gone(path, 'is empty (0 bytes), though a store was made here');
     if (marker.isOpen && log === undefined) {
-      throw gone(path, `is without its write-ahead file ${path}-wal, which holds what was written last`);
+      const what = `is without its write-ahead file ${path}-wal, which holds what was written last`;
+      const unless = `if another program, such as sqlite3, opened it since, remove ${markerPath(path)}; else `;
+      throw gone(path, what, unless);
     }
     return marker;
   }
@@ -109,7 +111,8 @@ const writeFormatAt = 18;
 const writeAhead = 2;
 const tablesAt = 103;
 
-function gone(path: string, what: string): QueueError {
-  const remedy = `restore it with "longshore store restore FILE", or begin anew with "longshore store init --force"`;
-  return new QueueError('invalid', `the database ${path} ${what}: ${remedy}`);
+function gone(path: string, what: string, unless = ''): QueueError {
+  const remedy =
+    'restore it with "longshore store restore FILE", or begin anew with "longshore store init --force"';
+  return new QueueError('invalid', `the database ${path} ${what}: ${unless}${remedy}`);
 }

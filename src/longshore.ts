@@ -1,0 +1,113 @@
+import closeWithGrace from 'close-with-grace';
+import { processOutput } from './cli/output.js';
+import { runProgram, type ServeWishes } from './cli/program.js';
+import { compose } from './compose.js';
+import { copyToConfigured, migrateConfigured, storeFiles } from './compose/store-admin.js';
+import { checkClusterFiles } from './config/cluster-files.js';
+import { loadConfig } from './config/load.js';
+import { ensureSecrets } from './config/secrets.js';
+import { systemClock } from './domain/clock.js';
+import { fewDescriptorsFor } from './descriptor-limit.js';
+import { answerHangUp } from './hang-up.js';
+import { parseInspectChoice } from './inspector/inspect-choice.js';
+import { createLog } from './log.js';
+import { machineChart } from './machine-chart.js';
+import { tellServiceManager } from './service-manager.js';
+import { version } from './version.js';
+
+const stopGraceMs = 20_000;
+const offersTimeoutMs = 5 * 60_000;
+/** The test of a cloud asks nobody for the API's token. */
+const cloudTestSecrets = [
+  'systemRootToken',
+  'dispatchPrivateKey',
+  'storePassword',
+  'driverParameters',
+] as const;
+
+/** Runs the daemon until a signal; containers and instances live on. */
+async function serve(configPath: string, { inspect, inspectPort }: ServeWishes): Promise<number> {
+  const loaded = loadConfig(configPath);
+  checkClusterFiles(loaded);
+  const { api, ...rest } = ensureSecrets(loaded);
+  const config = { ...rest, api: { ...api, inspectPort: inspectPort ?? api.inspectPort } };
+  const choice =
+    inspect === undefined ? {} : { inspect: parseInspectChoice(inspect, [...config.instanceTypes.keys()]) };
+  const log = createLog(config.logLevel);
+  const shortage = fewDescriptorsFor(config.pool.maxInstances);
+  if (shortage !== undefined) log.warn({ component: 'config', shortage }, 'few file descriptors');
+  let stop = (): void => process.exit(1);
+  answerHangUp(log, () => stop());
+  const daemon = await compose({ config, clock: systemClock, log, ...choice });
+  const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
+    const fault = await tellServiceManager(word, status, process.env);
+    if (fault !== undefined) log.warn({ word, fault }, 'the service manager could not be told');
+  };
+  await tell('ready', `in service at ${daemon.url}`);
+  return new Promise((resolve) => {
+    const options = { delay: stopGraceMs, logger: false as const, skip: ['SIGHUP' as const] };
+    const { close } = closeWithGrace(options, async ({ err, signal }) => {
+      if (err) log.fatal({ err }, 'a fault nobody caught');
+      log.info({ signal }, 'stopping; containers and instances are left as they are');
+      await Promise.all([tell('stopping', 'stopping'), daemon.stop()]);
+      log.info('stopped');
+      resolve(err ? 1 : 0);
+    });
+    stop = close;
+  });
+}
+
+/** The first Ctrl-C lets what is under way end well; the second ends everything. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130);
+      processOutput.error('\nending; Ctrl-C again leaves everything as it is\n');
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has enough of it.
+  if (error.code === 'EPIPE') process.exit(0);
+});
+process.exitCode = await runProgram(process.argv.slice(2), {
+  serve,
+  machineChart,
+  stores: {
+    migrate: (configPath) => migrateConfigured(loadConfig(configPath, process.env, ['storePassword'])),
+    copy: (configPath, from, progress) =>
+      copyToConfigured(loadConfig(configPath, process.env, ['storePassword']), from, progress),
+  },
+  storeFiles: {
+    check: (configPath) => storeFiles.check(loadConfig(configPath, process.env, [])),
+    backUp: (configPath, file) => storeFiles.backUp(loadConfig(configPath, process.env, []), file),
+    restore: (configPath, file) => storeFiles.restore(loadConfig(configPath, process.env, []), file),
+    init: (configPath, isForced) => storeFiles.init(loadConfig(configPath, process.env, []), isForced),
+  },
+  cloudTest: {
+    run: async (configPath, wishes, signal) => {
+      const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
+      const { runCloudTest } = await import('./compose/cloud-test.js');
+      return runCloudTest(config, systemClock, wishes, signal);
+    },
+    interrupted,
+  },
+  forecastParts: async () => ({
+    ...(await import('./forecast/forecast.js')),
+    tables: await import('./forecast/table.js'),
+  }),
+  replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
+  inspectReplay: async (replay, port, warn) =>
+    (await import('./inspector/replay-inspector.js')).startReplayInspector(replay, port, warn),
+  offeredTypes: async (driver, parameters, query) => {
+    const { offeredTypes } = await import('./drivers/offered-types.js');
+    return offeredTypes(driver, parameters, query, AbortSignal.timeout(offersTimeoutMs));
+  },
+  version,
+  output: processOutput,
+  env: process.env,
+});
