@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,7 +85,11 @@ describe.each(shells)('the runner program under %s', (name, shell) => {
   it('measures runs by the uptime when the clock is in 1970, steps and says nonsense', async () => {
     const date = join(host.bin, 'date');
     await rm(date, { force: true });
-    const sayTime = (text: string): Promise<void> => writeFile(date, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    // In its place, since what is being executed cannot be written.
+    const sayTime = async (text: string): Promise<void> => {
+      await writeFile(`${date}.new`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+      await rename(`${date}.new`, date);
+    };
     await sayTime('echo 1000');
     const startedAt = Date.now();
     await host.start(uuid, { command: ['sleep', '1'] });
