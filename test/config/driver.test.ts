@@ -5,6 +5,8 @@ import { parseConfig } from '../../src/config/load.js';
 import { driverParameters } from '../../src/drivers/parameters.js';
 import { driverNames } from '../../src/drivers/registry.js';
 
+const sharedTypes = 'instanceTypes: { host: { vcpus: 4, ram: 8GiB, price: 1 } }\n';
+const oneAtATime = 'scheduler: { maxRunningContainersPerInstance: 1 }\n';
 const head = `clusterId: zzzzz
 systemRootToken: v2/zzzzz-gj3su-077z32aux8dg2s1/abc
 instanceTypes: { a: { vcpus: 1, ram: 1GiB, price: 1 } }
@@ -84,9 +86,23 @@ describe('the driver in the configuration', () => {
 
   it('may have plain secrets in tags, which is off unless asked for, and warned of', () => {
     const parse = (text: string) => parseConfig(`${head}${text}`, { path: '/nowhere/c.yaml', env: {} });
-    expect([parse('').pool.plainSecretTag, parse('').warnings]).toEqual([false, []]);
-    const { pool, warnings } = parse('pool: { plainSecretTag: true }\n');
+    const trusted = 'driver: simulated\n';
+    expect([parse(trusted).pool.plainSecretTag, parse(trusted).warnings]).toEqual([false, []]);
+    const { pool, warnings } = parse(`${trusted}pool: { plainSecretTag: true }\n`);
     expect(pool.plainSecretTag).toBe(true);
     expect(warnings).toEqual([expect.stringContaining('set false once the old dispatcher is not needed')]);
+  });
+
+  it('is warned of where containers without an image can harm one another, or the daemon', () => {
+    const warningsOf = (driver: string, more = ''): readonly string[] =>
+      parseConfig(`clusterId: zzzzz\ndriver: ${driver}\n${sharedTypes}${more}`, {
+        path: '/nowhere/c.yaml',
+        env: {},
+      }).warnings;
+    expect(warningsOf('loopback')).toEqual([expect.stringContaining('trusted work only')]);
+    expect(warningsOf('loopback', oneAtATime)).toEqual([expect.stringContaining('trusted work only')]);
+    const program = 'driverParameters: { command: [./driver] }\n';
+    expect(warningsOf('exec', program)).toEqual([expect.stringContaining('can read the output')]);
+    expect(warningsOf('exec', program + oneAtATime)).toEqual([]);
   });
 });

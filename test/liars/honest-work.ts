@@ -24,7 +24,6 @@ export class HonestWork {
   readonly #open = new Set<string>();
   /** Less the time in which nobody here had a processor. */
   readonly #late = new Map<string, number>();
-  readonly #endedWaits = new Map<string, number>();
   readonly #faults: string[] = [];
   readonly #loops: Promise<void>[] = [];
   #isStopped = false;
@@ -82,10 +81,6 @@ export class HonestWork {
   }
 
   async #look(): Promise<void> {
-    for (const run of this.#host.runs) {
-      if (run.endedAt !== undefined && !this.#endedWaits.has(run.uuid))
-        this.#endedWaits.set(run.uuid, this.#waitedNow());
-    }
     for (const uuid of this.#open) {
       const response = await this.#daemon.ask(`/v1/containers/${uuid}`, undefined, longestMs);
       if (response.status >= 500) this.#faults.push(`${uuid}: ${response.status}`);
@@ -100,12 +95,11 @@ export class HonestWork {
   }
 
   /** How long the daemon, or this process, stood ready without a processor since the container ended. */
-  #waited({ uuid }: HonestRun): number {
-    return Math.max(0, this.#waitedNow() - (this.#endedWaits.get(uuid) ?? this.#waitedNow()));
-  }
-
-  #waitedNow(): number {
-    return waitedForProcessorMs() + (this.#daemon.measured.at(-1)?.waitedMs ?? 0);
+  #waited({ endedAt = 0, waitedMs = 0 }: HonestRun): number {
+    const { measured } = this.#daemon;
+    // What the daemon measured last before.
+    const before = measured.findLast(({ at }) => at <= endedAt)?.waitedMs ?? 0;
+    return waitedForProcessorMs() - waitedMs + Math.max(0, (measured.at(-1)?.waitedMs ?? 0) - before);
   }
 
   /** What the store has as the result of a container against what the instances that ran it said. */

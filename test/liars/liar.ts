@@ -5,7 +5,7 @@ import { parseStubCommand } from '../../src/drivers/simulated/stub-command.js';
 import { StubVm } from '../../src/drivers/simulated/stub-vm.js';
 import type { SshCommandRequest } from '../../src/ssh/server.js';
 import type { SeededRandom } from '../../src/simulation/seeded-random.js';
-import { LyingServer, type Behaviour, type CommandKind } from './lying-server.js';
+import { LyingServer, type Behaviour, type CommandKind } from '../support/lying-server.js';
 import type { LiarPlan } from './liar-plan.js';
 import { forgedResult, whileConnected, type Lie, type LiarView } from './lies.js';
 

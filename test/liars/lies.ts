@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
 import { parseStubCommand } from '../../src/drivers/simulated/stub-command.js';
 import type { SeededRandom } from '../../src/simulation/seeded-random.js';
-import { lies as said, type Behaviour, type CommandKind } from './lying-server.js';
+import { lies as said, type Behaviour, type CommandKind } from '../support/lying-server.js';
 
 /** What a liar knows and may make use of. */
 export interface LiarView {

@@ -5,6 +5,7 @@ import type { CreateSpec } from '../../src/drivers/driver.js';
 import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
 import type { SimulatedHost, StartedMachine } from '../../src/drivers/simulated/simulated-host.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
+import { waitedForProcessorMs } from './meter.js';
 import type { FromLiars, ToLiars } from './liars-program.js';
 
 const program = fileURLToPath(new URL('liars-program.ts', import.meta.url));
@@ -16,6 +17,8 @@ export interface HonestRun {
   stdout: string;
   startedAt: number;
   endedAt?: number;
+  /** How long this process had stood ready without a processor by then; ms. */
+  waitedMs?: number;
 }
 
 /** The lies of one machine that lied. */
@@ -126,7 +129,9 @@ export class MixedHost implements SimulatedHost {
         this.runs.push(run);
       },
       onEnded: (uuid) => {
-        this.#byUuid.get(uuid)!.endedAt = Date.now();
+        const run = this.#byUuid.get(uuid)!;
+        run.waitedMs = waitedForProcessorMs();
+        run.endedAt = Date.now();
       },
     });
   }

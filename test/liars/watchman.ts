@@ -77,7 +77,8 @@ export class Watchman {
   #see(instances: readonly InstanceBody[]): void {
     const listed = new Map(instances.map((each) => [each.instance, each]));
     for (const { instance, type, quarantine } of instances) {
-      if (type !== liarType) this.#honest.add(instance);
+      // One without an id is still being asked for.
+      if (type !== liarType && instance !== '') this.#honest.add(instance);
       if (quarantine && this.#host.liars.has(instance) && !this.#quarantined.has(instance))
         this.#quarantined.set(instance, { at: Date.now(), because: quarantine.because });
     }

@@ -20,6 +20,8 @@ export interface LyingServerOptions {
   hostKey?: string;
   /** The truth. Default: every command prints nothing and exits with 0. */
   honest?: Behaviour | ((request: SshCommandRequest) => Promise<number>);
+  /** Whether a frame is printed around what a command of the kind prints. Default: always. */
+  isFramed?(kind: CommandKind): boolean;
 }
 
 /**
@@ -83,12 +85,14 @@ export class LyingServer {
   }
 
   async #listen(port: number): Promise<void> {
+    const { isFramed } = this.#options;
     this.#server = await startSshServer({
       host: '127.0.0.1',
       port,
       hostKey: this.#hostKey,
       authorizedKeys: [this.#options.authorizedKey],
       run: (request) => this.#serve(request),
+      ...(isFramed && { isFramed: (command) => isFramed(parseStubCommand(command).kind) }),
     });
   }
 
@@ -156,12 +160,16 @@ async function flood(stream: Writable, piece: Buffer, signal: AbortSignal): Prom
   return 1;
 }
 
-/** Resolves once the stream takes more, or ended. */
-async function write(stream: Writable, piece: Buffer, signal?: AbortSignal): Promise<void> {
+/** Resolves once the stream takes more, or ended, or the client is gone. */
+function write(stream: Writable, piece: Buffer, signal?: AbortSignal): Promise<void> {
   if (stream.write(piece)) return new Promise((resolve) => setImmediate(resolve));
-  await Promise.race([
-    once(stream, 'drain').catch(() => {}),
-    once(stream, 'close').catch(() => {}),
-    ...(signal ? [untilAborted(signal)] : []),
-  ]);
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done).off('error', done);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done).once('error', done);
+    signal?.addEventListener('abort', done);
+  });
 }
