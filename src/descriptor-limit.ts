@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** Loading the program, the store and the API. Instances and clients come on top. */
-const least = 256;
+/** Loading the program opens several hundred files at once, on a busy host more. */
+const least = 1_024;
+/** Of the running daemon without its instances: the store, the API and its clients. */
+const withoutInstances = 256;
 /** Of one instance: its connection, and what is opened for a moment. */
 const perInstance = 2;
 
@@ -23,7 +25,7 @@ export function tooFewDescriptors(limit = descriptorLimit()): string | undefined
 
 /** Why the limit is short for a fleet of that size, and what to do; `undefined` when it is not. */
 export function fewDescriptorsFor(maxInstances: number, limit = descriptorLimit()): string | undefined {
-  const needed = least + perInstance * maxInstances;
+  const needed = withoutInstances + perInstance * maxInstances;
   if (limit === undefined || limit >= needed) return undefined;
   return `this process may have ${limit} files open, and ${maxInstances} instances may need ${needed}: ${remedy(2 * needed)}`;
 }

@@ -283,7 +283,7 @@ print_marked() {
 # end_left SESSION PAUSES: ends the processes that the container left behind. Sets `ended_left` to how many there were,
 # and `left` to those that live on.
 end_left() {
-  seen=' ' ended_left=0 calm=0
+  ended_left=0 calm=0
   for pause in $2; do
     find_left "$1"
     if [ -z "$left" ]; then
@@ -344,19 +344,22 @@ is_left_in_engine() {
 
 # Ends what an orphan left; true when nothing of it runs any more. `ended` counts its processes.
 end_orphan() {
-  ended=0
+  ended=0 group_ended=0
   if is_left_in_engine && remove_from_engine 10; then rm -f "$home/engine"; fi
   for pause in $1; do
     is_orphaned || break
     if [ "$group" != 0 ]; then
       kill -KILL "-$group" 2>/dev/null || kill -KILL "$group" 2>/dev/null
-      ended=1
+      group_ended=1
     fi
+    # Those of the group count once, also when they take a while to end.
+    main=$group
     read_cgroup
     end_left '' 0.01
     ended=$((ended + ended_left))
     sleep "$pause"
   done
+  ended=$((ended + group_ended))
   [ "$ended" = 0 ] || printf '%s\n' "$ended" >"$home/ended-left"
   ! is_orphaned
 }
@@ -384,6 +387,7 @@ nap() {
   sleep "$1" & napping=$!
   [ "$woken" = 0 ] || end_nap
   wait "$napping"
+  napping=0
 }
 end_nap() { [ "$napping" = 0 ] || { kill -KILL "$napping" 2>/dev/null; exit 0; }; }
 
@@ -509,7 +513,7 @@ supervise() {
   tell_watchers "started $uuid${attempt:+ $attempt}"
   [ -z "$image" ] || choose_engine
   make_pipes || never_began 'cannot make pipes'
-  # Without it, it is certain that the command did not begin.
+  # While it is empty or not there, it is certain that the command did not begin.
   { printf '%s\n' "$started" >"$home/launched"; } 2>/dev/null || never_began "cannot write to $home"
   # Descriptors are closed by `exec`: closed at a function or group, the shell keeps a copy of them meanwhile.
   (exec <&3 3<&- 4>&- 5<&- 6>&- 8>&-; keep "$home/stdout") & out=$!
@@ -795,7 +799,7 @@ judge_engine() {
   if [ -e "$home/fault" ]; then
     { read -r fault_kind; read -r fault_text; } <"$home/fault"
   else
-    case ${tool##*/} in docker | podman) [ "$wanted_dead" = 1 ] || [ -e "$home/timed-out" ] || read_engine_state ;; esac
+    [ "$wanted_dead" = 1 ] || [ -e "$home/timed-out" ] || read_engine_state
   fi
   if is_engine_with_store && remove_from_engine 60; then rm -f "$home/engine"; fi
   case $fault_kind in
@@ -806,6 +810,7 @@ judge_engine() {
 
 # The state after the client ended: what ran to its end has an exit code of its own, what could not start has an error.
 read_engine_state() {
+  case ${tool##*/} in docker | podman) ;; *) look_at_singularity; return ;; esac
   if ! state=$(
     bounded 60 "$tool" inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}' \
       -- "longshore-$uuid" 2>&1
@@ -833,6 +838,16 @@ read_engine_state() {
   clean_reason "the engine could not start it:$error"
   fault_kind=container fault_text=$reason
   engine_starts_others || fault_kind=instance
+}
+
+# singularity keeps no state, and fails with 255, which a command may end with as well: what else it starts of the image tells
+# them apart. An image without a shell cannot be asked.
+look_at_singularity() {
+  [ "$code" = 255 ] || return 0
+  bounded 120 "$tool" exec --containall "$home/image.sif" /bin/sh -c 'exit 41' >/dev/null 2>&1
+  [ $? != 41 ] || return 0
+  clean_reason "the engine starts nothing of the image: $(tail -c 400 "$home/stderr" 2>/dev/null)"
+  fault_kind=run fault_text=$reason
 }
 
 # An engine that keeps no reason why it did not start a container (podman): sets `code` to 127 when its program is not in
@@ -1181,7 +1196,7 @@ find_cause() {
     *@?*:?*) [ "${began#*@}" = "$boot" ] || { note='the instance rebooted'; return; } ;;
   esac
   # One of an earlier version of this program wrote no `launched`.
-  if [ -e "$home/launched" ] || [ -e "$home/main" ]; then return; fi
+  if [ -s "$home/launched" ] || [ -e "$home/main" ]; then return; fi
   note='its supervisor ended before the command began'
   fault_kind=instance fault_text=$note
 }
@@ -1290,10 +1305,12 @@ beat() {
   done
 }
 
-# A container whose supervisor was killed: told when two looks in a row agree, since one may fall in its start.
+# A container whose supervisor was killed: told when two looks in a row agree, since one may fall in its start. While its
+# lock is held it starts, which takes long on a busy instance.
 tell_lost() {
   if [ -e "$home/result" ] || is_supervised || is_orphaned; then return; fi
   case $told_lost in *"$uuid"*) return ;; esac
+  [ "$(take_dir_lock; is_held && echo held)" != held ] || return 0
   suspects="$suspects $uuid"
   read_attempt
   case $earlier in *"$uuid"*) printf 'ended %s\n' "$uuid${attempt:+ $attempt}" 1<>"$fifo"; told_lost="$told_lost $uuid" ;; esac
@@ -1302,7 +1319,7 @@ tell_lost() {
 # --- words ------------------------------------------------------------------------------------------------------
 
 [ $# -gt 0 ] || { usage >&2; exit 2; }
-mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming='' mark='' image='' tool=''
+mode='' engine='' attempt='' follow_words='' target='' told='' pid=0 incoming='' mark='' image='' tool='' seen=' '
 case $1 in
   --help | -h | -help) usage; exit 0 ;;
   --version | -version) echo "$version"; exit 0 ;;

@@ -188,6 +188,23 @@ describe.each(shells)('with engines and on spot instances, the runner program in
       if (exitCode !== undefined) expect(result.exitCode).toBe(exitCode);
     });
 
+    it.each([
+      ['that starts a shell of the image: the code is the job its own', 'exit 41', undefined],
+      [
+        'that starts nothing of the image: the attempt is lost',
+        'echo "FATAL: no loop device" >&2; exit 255',
+        'run',
+      ],
+    ])('asks a singularity that ended with 255 for another start, %s', async (_, control, kind) => {
+      const script = `case "$1 $*" in *"exit 41") ${control};; exec*) echo "FATAL: no loop device" >&2; exit 255;; esac`;
+      await writeFile(join(host.bin, 'singularity'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      host.engine = 'singularity';
+      await host.start(uuid, { image: 'x', command: ['job'] });
+      const { exitCode, fault } = await collect();
+      expect([fault?.kind, kind ? 255 : exitCode]).toEqual([kind, 255]);
+      if (kind) expect(fault?.text).toContain('no loop device');
+    });
+
     it('says that there is none, which is no end of the command', async () => {
       for (const tool of [
         'sh',

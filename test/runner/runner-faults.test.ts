@@ -147,6 +147,23 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
     expect((await collect()).fault).toEqual({ kind: 'instance', text });
   });
 
+  it('does not tell a watcher that a container ended that takes long to start', async () => {
+    const lines = watch();
+    await expect.poll(() => lines, patient).toContain('attached');
+    await mkdir(host.home(uuid), { recursive: true });
+    await writeFile(host.lockFile(uuid), '');
+    const letGo = await host.hold(uuid);
+    try {
+      const alive = (): number => lines.filter((line) => line === 'alive').length;
+      const before = alive();
+      await expect.poll(alive, patient).toBeGreaterThan(before + 3);
+      expect(lines.filter((line) => line.startsWith('ended'))).toEqual([]);
+    } finally {
+      letGo();
+    }
+    await expect.poll(() => lines, patient).toContain(`ended ${uuid}`);
+  });
+
   it('says of a container that a reboot ended that the instance rebooted', async () => {
     await host.start(uuid, { command: ['sleep', '100'] });
     await running();
@@ -258,6 +275,27 @@ describe.each(shells)('under faults and odd input, the runner program in %s', (n
       }
     },
   );
+
+  it('charges the instance when its disk is full before the command begins', async () => {
+    if (name === 'busybox') return skipped('busybox finds its own applets whatever the PATH');
+    const state = join(host.folder, 'state');
+    await mkdir(state);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', state], {
+      encoding: 'utf8',
+    });
+    if (mounted.status !== 0) return skipped(`cannot mount a small disk: ${mounted.stderr}`);
+    const fill = `dd if=/dev/zero of=${state}/fill bs=1k count=999 2>/dev/null; exec ${findTool('mkfifo')} "$@"`;
+    await writeFile(join(host.bin, 'mkfifo'), `#!/bin/sh\n${fill}\n`, { mode: 0o755 });
+    try {
+      await host.start(uuid, { command: ['touch', join(host.folder, 'began')] });
+      const result = await collect();
+      expect(result.fault?.kind).toBe('instance');
+      expect(existsSync(join(host.folder, 'began'))).toBe(false);
+      expect((await host.list()).slice(0, 2)).toEqual(['broken', expect.stringContaining('No space left')]);
+    } finally {
+      spawnSync('umount', ['-l', state]);
+    }
+  });
 
   it('refuses to start where a tool is missing that it needs, and names it', async () => {
     if (name === 'busybox') return skipped('busybox finds its own applets whatever the PATH');

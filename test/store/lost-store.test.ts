@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { FileKeeper } from '../../src/queue/store/file-keeper.js';
 import { checkIntegrity } from '../../src/queue/store/integrity.js';
+import { expectStore } from '../../src/queue/store/store-presence.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { request, storeOn } from './contract.js';
 
@@ -119,6 +120,20 @@ describe('an embedded store that existed before', () => {
     await refused('has nothing in it');
   });
 
+  it('is not taken for an empty one when its tables are all in a later page', async () => {
+    // The root of the tree of tables, an inner page that has nothing but the way to its one child.
+    const page = Buffer.alloc(4_096);
+    page.write('SQLite format 3\0', 'latin1');
+    page.writeUInt8(2, 18);
+    page.writeUInt8(0x05, 100);
+    await writeFile(path, page);
+    expect(expectStore(path)).toBeUndefined();
+    // A leaf without a table is empty.
+    page.writeUInt8(0x0d, 100);
+    await writeFile(path, page);
+    expect(() => expectStore(path)).toThrow('has nothing in it');
+  });
+
   it('opens when the marker beside it cannot be read, and is missed all the same when it goes', async () => {
     await stopped();
     await writeFile(`${path}.id`, '');
@@ -158,6 +173,16 @@ describe('the check of an embedded store', () => {
     const error = await countIn().catch((caught: unknown) => caught as Error);
     expect(error).toMatchObject({ code: 'invalid' });
     expect((error as Error).message).toMatch(/is damaged \(.*\): restore it from a backup/);
+  });
+
+  it('that takes too long goes on while the store is used, and tells what it finds then', async () => {
+    await stopped(500);
+    await damage();
+    const damages: string[] = [];
+    const onDamage = ({ message }: Error): void => void damages.push(message);
+    const db = await openDatabase({ url: path }, { longestCheckMs: 0, onDamage });
+    await expect.poll(() => damages).toEqual([expect.stringMatching(/is damaged \(.*\): restore it/)]);
+    await db.destroy();
   });
 
   it('finds nothing in a whole one, and says in full what is wrong with a damaged one', async () => {

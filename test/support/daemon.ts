@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,15 +16,11 @@ export class DaemonProcess {
   readonly #others = new Set<ChildProcess>();
   #log = '';
 
-  readonly #descriptors: number | undefined;
-
-  private constructor(folder: string, descriptors: number | undefined) {
+  private constructor(folder: string) {
     this.folder = folder;
-    this.#descriptors = descriptors;
   }
 
-  /** `descriptors`: how many it may have. */
-  static async create(pool = '', { descriptors }: { descriptors?: number } = {}): Promise<DaemonProcess> {
+  static async create(pool = ''): Promise<DaemonProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'longshore-daemon-'));
     const config = `clusterId: wired
 managementToken: test-token
@@ -38,7 +34,7 @@ scheduler: { reserveExtraRam: 0, localKeepBlobBuffersPerVcpu: 0, staleLockTimeou
 api: { listen: '127.0.0.1:0' }
 `;
     await writeFile(join(folder, 'longshore.yaml'), config);
-    return new DaemonProcess(folder, descriptors);
+    return new DaemonProcess(folder);
   }
 
   get log(): string {
@@ -56,6 +52,11 @@ api: { listen: '127.0.0.1:0' }
   /** How many descriptors it has now. */
   get openDescriptors(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  /** From now on it gets no further one beyond that; those it has stay. */
+  limitDescriptors(limit: number): void {
+    execFileSync('prlimit', ['--pid', String(this.pid), `--nofile=${limit}:`]);
   }
 
   path(...parts: string[]): string {
@@ -126,19 +127,13 @@ api: { listen: '127.0.0.1:0' }
   }
 
   private spawn(): ChildProcess {
-    const words = [
+    const child = spawn(
       process.execPath,
-      '--import',
-      'tsx',
-      program,
-      '--config',
-      this.path('longshore.yaml'),
-      'serve',
-    ];
-    const limit = this.#descriptors;
-    if (limit !== undefined) words.unshift('prlimit', `--nofile=${limit}:${limit}`);
-    const [file, ...args] = words;
-    const child = spawn(file!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      ['--import', 'tsx', program, '--config', this.path('longshore.yaml'), 'serve'],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     return child;
   }

@@ -23,24 +23,24 @@ describe('a process with few file descriptors', { timeout: 120_000 }, () => {
     const { code, err } = await limited(64, path('../../src/main.ts'), '--version');
     expect([code, err]).toEqual([
       1,
-      'longshore: this process may have 64 files open, and needs 256 at least: raise the limit with "ulimit -n 4096", ' +
+      'longshore: this process may have 64 files open, and needs 1024 at least: raise the limit with "ulimit -n 4096", ' +
         'or LimitNOFILE=4096 in its systemd unit\n',
     ]);
   });
 
   it('does all it can with just enough', async () => {
-    expect(await limited(256, path('../../src/main.ts'), '--version')).toMatchObject({ code: 0, err: '' });
+    expect(await limited(1_024, path('../../src/main.ts'), '--version')).toMatchObject({ code: 0, err: '' });
   });
 
   it('compares the limit with the largest fleet', () => {
-    expect(tooFewDescriptors(255)).toContain('needs 256');
-    expect([tooFewDescriptors(256), tooFewDescriptors(undefined)]).toEqual([undefined, undefined]);
+    expect(tooFewDescriptors(1_023)).toContain('needs 1024');
+    expect([tooFewDescriptors(1_024), tooFewDescriptors(undefined)]).toEqual([undefined, undefined]);
     expect(fewDescriptorsFor(1_000, 1_024)).toContain('1000 instances may need 2256: raise the limit');
     expect(fewDescriptorsFor(64, 1_024)).toBeUndefined();
   });
 
   it('has every effect fail by itself when none is left, and lives on', async () => {
-    const { code, out, err } = await limited(256, path('../support/exhausted-process.ts'));
+    const { code, out, err } = await limited(1_024, path('../support/exhausted-process.ts'));
     expect([code, err]).toEqual([0, '']);
     expect(JSON.parse(out)).toEqual({
       shell: expect.stringMatching(/^rejected .*the command cannot be started: spawn sh EMFILE/),
@@ -75,24 +75,36 @@ describe('a daemon on loopback that strangers connect to', { timeout: 180_000 },
     return containers.Complete;
   };
 
-  it('lives on when half-open logins and connections use up its descriptors, and works on afterwards', async () => {
-    daemon = await DaemonProcess.create('', { descriptors: 300 });
-    expect(await daemon.start()).toBeUndefined();
+  const submitAndWait = async (count: number): Promise<void> => {
     await daemon.call('/v1/containers', { containers: [{ command: ['true'], vcpus: 1 }] });
-    await expect.poll(finished, patient).toBe(1);
+    await expect.poll(finished, patient).toBe(count);
+  };
+
+  it('works on beside 450 half-open logins on its instance', async () => {
+    daemon = await DaemonProcess.create();
+    expect(await daemon.start()).toBeUndefined();
+    await submitAndWait(1);
     const { items } = await daemon.call<{ items: { address: string }[] }>('/v1/instances');
     const [host = '', port = ''] = items[0]!.address.split(':');
+    const before = daemon.openDescriptors;
     connectTo(host, Number(port), 450);
-    await daemon.call('/v1/containers', { containers: [{ command: ['true'], vcpus: 1 }] });
-    await expect.poll(finished, patient).toBe(2);
-    const { hostname, port: apiPort } = new URL(daemon.url);
-    connectTo(hostname, Number(apiPort), 450);
-    // It has none left when it accepts no more of them; then they go.
-    await expect.poll(() => daemon.openDescriptors, patient).toBeGreaterThan(250);
+    await submitAndWait(2);
+    expect(daemon.openDescriptors - before).toBeLessThan(150);
+  });
+
+  it('lives on when it has no descriptor left, and works on once it has', async () => {
+    daemon = await DaemonProcess.create();
+    expect(await daemon.start()).toBeUndefined();
+    await submitAndWait(1);
+    await daemon.call('/v1/containers', { containers: [{ command: ['sleep', '600'], vcpus: 1 }] });
+    daemon.limitDescriptors(daemon.openDescriptors - 5);
+    const { hostname, port } = new URL(daemon.url);
+    connectTo(hostname, Number(port), 100);
+    // Each probe of its instance needs a process.
+    await expect.poll(() => daemon.log, patient).toContain('EMFILE');
     for (const socket of sockets.splice(0)) socket.destroy();
-    await expect.poll(() => daemon.openDescriptors, patient).toBeLessThan(250);
-    await daemon.call('/v1/containers', { containers: [{ command: ['true'], vcpus: 1 }] });
-    await expect.poll(finished, patient).toBe(3);
+    daemon.limitDescriptors(1_024);
+    await submitAndWait(2);
     expect(daemon.log).not.toContain('a fault nobody caught');
   });
 });

@@ -19,12 +19,13 @@ export interface StoreEvents {
   onError?(error: unknown): void;
   /** The check at the opening took longer than the opening waits, and found this after it. */
   onDamage?(error: QueueError): void;
+  /** So long the opening waits for its check of the file; default: long enough for some GB. 0: not at all. */
+  longestCheckMs?: number;
   /** The opening took these steps to bring the schema up to date. */
   onMigrated?(steps: readonly string[]): void;
 }
 
-/** So long the opening waits for its check of the file: enough for some GB. */
-const longestCheckMs = 10_000;
+const usualCheckMs = 10_000;
 
 /**
  * The database as it is. PostgreSQL is not asked for a connection yet. Rejects with {@link QueueError}
@@ -91,12 +92,12 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
 }
 
 /** Rejects for a damaged file. Returns the check when it goes on for longer than the opening waits. */
-async function expectWhole(path: string, { onDamage }: StoreEvents): Promise<IntegrityCheck | undefined> {
+async function expectWhole(
+  path: string,
+  { onDamage, longestCheckMs = usualCheckMs }: StoreEvents,
+): Promise<IntegrityCheck | undefined> {
   const check = await checkIntegrity(path, 'quick');
-  const deadline = new AbortController();
-  const late = setTimeout(longestCheckMs, undefined, { signal: deadline.signal }).catch(() => undefined);
-  const findings = await Promise.race([check.findings, late]);
-  deadline.abort();
+  const findings = longestCheckMs > 0 ? await within(longestCheckMs, check.findings) : undefined;
   if (findings === undefined) {
     check.findings.then(
       (found) => found.length > 0 && onDamage?.(damagedStore(path, found)),
@@ -106,6 +107,17 @@ async function expectWhole(path: string, { onDamage }: StoreEvents): Promise<Int
   }
   if (findings.length > 0) throw damagedStore(path, findings);
   return undefined;
+}
+
+/** `undefined`: not in this time. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const deadline = new AbortController();
+  const late = setTimeout(ms, undefined, { signal: deadline.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    deadline.abort();
+  }
 }
 
 /**

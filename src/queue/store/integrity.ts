@@ -34,10 +34,16 @@ export async function checkIntegrity(path: string, thoroughness: Thoroughness): 
       if (libsqlFault(error)?.kind === 'damaged') return [(error as Error).message];
       throw error;
     } finally {
+      isOver = true;
       database.close();
     }
   };
-  return { findings: check(), stop: () => database.interrupt() };
+  let isOver = false;
+  const stop = (): void => {
+    // The library ends the process when a closed database is interrupted.
+    if (!isOver) database.interrupt();
+  };
+  return { findings: check(), stop };
 }
 
 /** Says of a damaged database what it is, and what to do. */

@@ -56,7 +56,9 @@ export function writeMarker(path: string, marker: StoreMarker): void {
 /** Notes how far the store has got, and that its main file is all of it, when `isOpen` is false. Throws as {@link writeMarker}. */
 export function noteProgress(path: string, progress: StoreProgress, isOpen: boolean): void {
   const marker = readMarker(path);
-  if (marker && marker.store !== '') writeMarker(path, { ...marker, isOpen, progress });
+  const { revision, journal } = progress;
+  if (marker && marker.store !== '')
+    writeMarker(path, { ...marker, isOpen, progress: { revision, journal } });
 }
 
 /** In bytes; `undefined`: there is no such file. */

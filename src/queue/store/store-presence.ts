@@ -73,7 +73,8 @@ export async function markStore(db: Store, path: string): Promise<void> {
     store = randomUUID();
     await db.insertInto('store_identity').values({ id: 1, store }).execute();
   }
-  writeMarker(path, { store, isOpen: true, progress: await progressOf(db) });
+  const { revision, journal } = await progressOf(db);
+  writeMarker(path, { store, isOpen: true, progress: { revision, journal } });
 }
 
 /** How far the store has got. Rejects with the database's error. */
@@ -102,13 +103,16 @@ function isBlank(path: string): boolean {
     closeSync(descriptor);
   }
   const isDatabase = head.toString('latin1', 0, 15) === 'SQLite format 3';
-  return isDatabase && head.readUInt8(writeFormatAt) === writeAhead && head.readUInt16BE(tablesAt) === 0;
+  const hasTables = head.readUInt8(pageTypeAt) !== leafPage || head.readUInt16BE(tablesAt) > 0;
+  return isDatabase && head.readUInt8(writeFormatAt) === writeAhead && !hasTables;
 }
 
-// Of the file format: the header, then the first page's tree, a leaf while there are few tables.
+// Of the file format: the header, then the tree of tables, whose root is a leaf while there are few of them.
 const headBytes = 108;
 const writeFormatAt = 18;
 const writeAhead = 2;
+const pageTypeAt = 100;
+const leafPage = 0x0d;
 const tablesAt = 103;
 
 function gone(path: string, what: string, unless = ''): QueueError {
