@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../support/command-line.js';
+import { startStubDaemon } from '../support/stub-daemon.js';
 import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
 
 let world: InProcess;
@@ -43,6 +44,22 @@ runner: { deploy: ${join(folder, 'gone')}, deployDirectory: ${join(folder, 'depl
     } finally {
       await ill.stop();
       await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('shows what it knows of a daemon that stands by, or whose store does not answer', async () => {
+    const health = 'the store is damaged since …';
+    const stub = await startStubDaemon(() => ({
+      body: { version: '0', containers: null, failed: null, health },
+    }));
+    try {
+      const told = runCommand(stub, ['status']);
+      expect(await told.exitCode).toBe(1);
+      expect(told.output.out).toBe(
+        `health      ${health}\nversion     0\ninstances   not known\ncontainers  not known\n`,
+      );
+    } finally {
+      stub.close();
     }
   });
 
