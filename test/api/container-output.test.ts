@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { followedOutput } from '../../src/api/container-output.js';
+import { followedOutput, presentOutput } from '../../src/api/container-output.js';
 import type { ApiDeps } from '../../src/api/deps.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 
@@ -69,5 +69,30 @@ describe('following what a container prints', () => {
 
   it('ends when nothing was kept', async () => {
     expect(await follow([{ state: 'Complete' }])).toBe('');
+  });
+});
+
+describe('the output of a container until now', () => {
+  const present = async (failure: ExecutorError): Promise<string> => {
+    const sources = {
+      pool: { instances: () => [{ containerUuids: ['c'] }] },
+      tail: async function* () {
+        yield* [];
+        throw failure;
+      },
+    } as unknown as Pick<ApiDeps, 'store' | 'pool' | 'tail'>;
+    let told = '';
+    for await (const piece of presentOutput(sources, 'c', ['stdout'], new AbortController().signal))
+      told += piece;
+    return told;
+  };
+
+  it('is empty while its instance does not know it yet', async () => {
+    expect(await present(new ExecutorError('exit', 'exit 4', { exitCode: 4 }))).toBe('');
+  });
+
+  it('is not passed off as empty when it cannot be read', async () => {
+    await expect(present(new ExecutorError('exit', 'exit 1', { exitCode: 1 }))).rejects.toThrow('exit 1');
+    await expect(present(new ExecutorError('closed', 'lost'))).rejects.toThrow('lost');
   });
 });
