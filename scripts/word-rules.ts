@@ -132,7 +132,7 @@ export const wordExceptions: readonly WordException[] = [
     reason: 'The page quotes titles of tests, which are checked where they stand.',
   },
   {
-    text: /\b(?:quota|capacity|bootFailure)HoldOff(?:Ms)?\b/,
+    text: /\b(?:pool\.)?(?:quota|capacity|bootFailure)HoldOff(?:Ms)?\b/,
     reason: 'Configuration keys that files of operators use.',
   },
   {
