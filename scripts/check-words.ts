@@ -22,6 +22,7 @@ for (const { path, line, found, replacement } of findings) {
   console.log(`${path}:${line}: "${found}" -> ${replacement}`);
 }
 const unused = paths.length > 0 ? [] : wordExceptions.filter((exception) => !used.has(exception));
-for (const { text } of unused) console.log(`scripts/word-rules.ts: the exception ${String(text)} excuses nothing`);
+for (const { text } of unused)
+  console.log(`scripts/word-rules.ts: the exception ${String(text)} excuses nothing`);
 console.log(`${files.length} files, ${findings.length} old words`);
 process.exitCode = findings.length + unused.length === 0 ? 0 : 1;

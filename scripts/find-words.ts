@@ -46,9 +46,7 @@ function nameFindings(path: string): Finding[] {
   return wordRules
     .filter(({ kind, within }) => kind === 'name' && (within?.test(path) ?? true))
     .flatMap(({ pattern, replacement }) =>
-      parts
-        .filter((part) => pattern.test(part))
-        .map((found) => ({ path, line: 0, found, replacement })),
+      parts.filter((part) => pattern.test(part)).map((found) => ({ path, line: 0, found, replacement })),
     );
 }
 
@@ -85,12 +83,12 @@ function piecesOfCode(path: string, text: string): Piece[] {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, false);
   const pieces: Piece[] = [];
   const comments = new Map<number, ts.CommentRange>();
-  const noteComments = (ranges: ts.CommentRange[] | undefined): void => {
+  const addComments = (ranges: ts.CommentRange[] | undefined): void => {
     for (const range of ranges ?? []) comments.set(range.pos, range);
   };
   const walk = (node: ts.Node): void => {
-    noteComments(ts.getLeadingCommentRanges(text, node.pos));
-    noteComments(ts.getTrailingCommentRanges(text, node.end));
+    addComments(ts.getLeadingCommentRanges(text, node.pos));
+    addComments(ts.getTrailingCommentRanges(text, node.end));
     const start = node.getStart(source, false);
     if (ts.isIdentifier(node) || ts.isPrivateIdentifier(node)) {
       pieces.push({ text: node.text.replace(/^#/, ''), offset: start, isIdentifier: true });
@@ -100,7 +98,7 @@ function piecesOfCode(path: string, text: string): Piece[] {
     ts.forEachChild(node, walk);
   };
   walk(source);
-  noteComments(ts.getLeadingCommentRanges(text, source.endOfFileToken.pos));
+  addComments(ts.getLeadingCommentRanges(text, source.endOfFileToken.pos));
   for (const { pos, end } of comments.values()) {
     pieces.push({ text: text.slice(pos, end), offset: pos, isIdentifier: false });
   }

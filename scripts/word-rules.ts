@@ -19,7 +19,12 @@ export interface WordException {
 }
 
 function prose(words: string, replacement: string, within?: RegExp): WordRule {
-  return { kind: 'prose', pattern: new RegExp(`\\b(?:${words})\\b`, 'gi'), replacement, ...(within && { within }) };
+  return {
+    kind: 'prose',
+    pattern: new RegExp(`\\b(?:${words})\\b`, 'gi'),
+    replacement,
+    ...(within && { within }),
+  };
 }
 
 function name(pattern: RegExp, replacement: string, within?: RegExp): WordRule {
