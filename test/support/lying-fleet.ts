@@ -128,11 +128,11 @@ ${more}`,
   }
 
   async submit(vcpus: number): Promise<string> {
-    const { json, status, text } = await this.app.ask('/v1/containers', {
+    const reply = await this.app.ask('/v1/containers', {
       body: { containers: [{ command: ['true'], vcpus, ram: '16MiB' }] },
     });
-    if (status >= 300) throw new Error(`${status} ${text}`);
-    return (json as { items: ContainerBody[] }).items[0]!.uuid;
+    if (reply.status >= 300) throw new Error(`${reply.status} ${reply.text}`);
+    return (reply.json as { items: ContainerBody[] }).items[0]!.uuid;
   }
 
   async container(uuid: string): Promise<ContainerBody> {
