@@ -144,7 +144,7 @@ describe('longshore ssh', () => {
     const late = runCommand(world, ['ssh', instance, '--', 'true']);
     expect([await late.exitCode, late.output.err + late.terminal.told]).toEqual([
       1,
-      expect.stringContaining('3 shells are open already: end one, or raise api.maxShells') as string,
+      expect.stringContaining('3 shells are open: close one, or raise api.maxShells') as string,
     ]);
     others[0]!.terminal.stdin.end();
     expect(await others[0]!.exitCode).toBe(0);
