@@ -143,7 +143,7 @@ function orderIn(bytes: Buffer): ShellOrder | string {
     const parsed = orderSchema.safeParse(first.json());
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    return `${issue?.path.join('.') || 'order'}: ${issue?.message ?? 'not valid'}`;
+    return `${issue?.path.join('.') || 'session request'}: ${issue?.message ?? 'not valid'}`;
   } catch {
     return 'the session request is not JSON';
   }

@@ -124,7 +124,7 @@ describe('longshore replay', () => {
     expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('use a port from 0 to 65535')]);
     expect(await run('replay')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('give an instance') as string,
+      err: expect.stringContaining('no instance and no journal given') as string,
     });
   });
 
