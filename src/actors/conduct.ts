@@ -150,6 +150,12 @@ export class Conduct {
     return record.quarantine ? new Set(named) : new Set();
   }
 
+  /** Nothing more is taken from the instance about the container: it is in quarantine, and was never given it. */
+  isRefused(instanceId: string, uuid: string): boolean {
+    const record = this.#records.get(instanceId);
+    return record?.quarantine !== undefined && !this.#isGiven(record, instanceId, uuid);
+  }
+
   /** It answered a probe. */
   answered(instanceId: string): void {
     this.#of(instanceId).answeredAt = this.#options.clock.now();
