@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
+import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
@@ -23,6 +24,10 @@ export interface DispatchView {
 
 /** `none`: the instance is in no quarantine. `refused`: why it stays there. */
 export type QuarantineCleared = { is: 'cleared' } | { is: 'none' } | { is: 'refused'; because: string };
+
+/** `unknown`: there is no such instance. `refused`: why no other key can be accepted. */
+export type HostKeyAccepted =
+  { is: 'accepted'; key: PinnedHostKey } | { is: 'unknown' } | { is: 'refused'; because: string };
 
 /** What pages follow as it happens. */
 export interface LiveParts {
@@ -57,6 +62,12 @@ export interface ApiDeps {
   };
   /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
+  hostKeys: {
+    /** The pinned key of an instance; `undefined`: there is none, or no such instance. */
+    of(instanceId: string): PinnedHostKey | undefined;
+    /** Pins the key with that fingerprint, or else the one that was refused last. */
+    accept(instanceId: string, fingerprint: string | undefined, because: string): HostKeyAccepted;
+  };
   journal: Journal;
   /** Logins of browsers. */
   sessions: PageSessionStore;
