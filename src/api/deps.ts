@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
@@ -57,6 +58,8 @@ export interface ApiDeps {
   };
   /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
+  /** What an instance did that it must not; not given, or `undefined`: nothing is known. */
+  conduct?(instanceId: string): InstanceConduct | undefined;
   journal: Journal;
   /** Logins of browsers. */
   sessions: PageSessionStore;
