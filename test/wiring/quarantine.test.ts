@@ -56,7 +56,7 @@ it(
     liar.lie('list', lies.adds(lies.madeUpIds(2_000, '', 'wired')));
     await expect.poll(() => instance(id), patient).toMatchObject(inside);
     const kill = runCommand(fleet.app, ['kill', id]);
-    expect([await kill.exitCode, kill.output.err]).toEqual([0, '']);
+    expect([await kill.exitCode, kill.output.err]).toEqual([0, `${id}: 200 OK\n`]);
     await expect.poll(() => fleet.liars.map(([each]) => each), patient).not.toContain(id);
     await expect.poll(metrics, patient).toContain('longshore_instances_quarantined 0');
   },
