@@ -3,6 +3,7 @@ import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
+import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
@@ -24,6 +25,10 @@ export interface DispatchView {
 
 /** `none`: the instance is in no quarantine. `refused`: why it stays there. */
 export type QuarantineCleared = { is: 'cleared' } | { is: 'none' } | { is: 'refused'; because: string };
+
+/** `unknown`: there is no such instance. `refused`: why no other key can be accepted. */
+export type HostKeyAccepted =
+  { is: 'accepted'; key: PinnedHostKey } | { is: 'unknown' } | { is: 'refused'; because: string };
 
 /** What pages follow as it happens. */
 export interface LiveParts {
@@ -60,6 +65,12 @@ export interface ApiDeps {
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
   /** What an instance did that it must not; not given, or `undefined`: nothing is known. */
   conduct?(instanceId: string): InstanceConduct | undefined;
+  hostKeys: {
+    /** The pinned key of an instance; `undefined`: there is none, or no such instance. */
+    of(instanceId: string): PinnedHostKey | undefined;
+    /** Pins the key with that fingerprint, or else the one that was refused last. */
+    accept(instanceId: string, fingerprint: string | undefined, because: string): HostKeyAccepted;
+  };
   journal: Journal;
   /** Logins of browsers. */
   sessions: PageSessionStore;

@@ -77,6 +77,7 @@ const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
   'POST /v1/containers/:uuid/cancel': { 200: json, ...conflict, ...unsupported },
   'GET /v1/containers/:uuid/logs': { 200: media('text/plain'), ...unsupported },
   'POST /v1/instances/:id/clear-quarantine': { 200: json, ...conflict },
+  'POST /v1/instances/:id/accept-host-key': { 200: json, ...conflict },
   'POST /v1/breakers/reset': { 200: json, ...missing },
   'GET /v1/journal/export': { 200: media('application/x-ndjson') },
   'GET /v1/events': { 200: media('text/event-stream') },

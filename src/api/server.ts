@@ -16,6 +16,7 @@ import type { ApiDeps } from './deps.js';
 import { descriptorLimit } from './descriptor-limit.js';
 import { addDocument } from './document.js';
 import { answerClientError, answerErrors } from './errors.js';
+import { hostKeyRoutes } from './host-key-routes.js';
 import { instanceRoutes } from './instance-routes.js';
 import { KnownRoutes } from './known-routes.js';
 import { addLegacyRoutes } from './legacy-routes.js';
@@ -91,6 +92,7 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   addLegacyRoutes(app, deps);
   await app.register(containerRoutes(deps), { prefix: '/v1' });
   await app.register(instanceRoutes(deps), { prefix: '/v1' });
+  await app.register(hostKeyRoutes(deps), { prefix: '/v1' });
   await app.register(liveRoutes(deps), { prefix: '/v1' });
   await app.register(shellRoutes(deps), { prefix: '/v1' });
   await app.register(sessionRoutes(sessions), { prefix: '/v1' });

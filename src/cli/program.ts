@@ -7,6 +7,7 @@ import { addContainerCommands } from './container-commands.js';
 import { delimitCommandWords } from './command-words.js';
 import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
+import { addHostKeyCommands } from './host-key-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import { safeOutput, type Output } from './output.js';
 import { addQuarantineCommands } from './quarantine-commands.js';
@@ -106,6 +107,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addStatusCommand(program, context);
   addBreakerCommands(program, context);
   addQuarantineCommands(program, context);
+  addHostKeyCommands(program, context);
   addSessionCommands(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
