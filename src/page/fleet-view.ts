@@ -133,7 +133,7 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
           (state === '' ||
             each.state === state ||
             each.idleBehavior === state ||
-            (state === 'quarantine' && each.quarantine !== null)) &&
+            (state === 'quarantine' && Boolean(each.quarantine))) &&
           (wanted === '' ||
             `${each.instance} ${each.type} ${each.address} ${each.providerType}`
               .toLowerCase()
