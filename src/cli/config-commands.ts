@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Config } from '../config/config.js';
 import { checkClusterFiles } from '../config/cluster-files.js';
 import { withoutDriverSecrets } from '../config/driver-secrets.js';
-import { withoutUrlPassword } from '../config/url-password.js';
+import { withoutSecretsInText, withoutSecretsInWords } from '../config/secrets-in-text.js';
 import { loadConfig } from '../config/load.js';
 import { fileSchema } from '../config/schema.js';
 import { formatSize } from '../domain/size.js';
@@ -35,17 +35,18 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
     .command('show')
     .description('every setting as it is in force, without secrets')
     .argument('<file>')
-    .action((file: string) => printJson(output, withoutUrlPasswords(withoutSecrets(loadConfig(file)))));
+    .action((file: string) => printJson(output, withoutSecretsInside(withoutSecrets(loadConfig(file)))));
   config
     .command('schema')
     .description('the JSON Schema of the file, for editors')
     .action(() => printJson(output, z.toJSONSchema(fileSchema, { io: 'input', unrepresentable: 'any' })));
 }
 
-function withoutUrlPasswords(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value), (_key, inner: unknown) =>
-    typeof inner === 'string' ? withoutUrlPassword(inner) : inner,
-  );
+function withoutSecretsInside(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (_key, inner: unknown) => {
+    if (Array.isArray(inner)) return withoutSecretsInWords(inner);
+    return typeof inner === 'string' ? withoutSecretsInText(inner) : inner;
+  });
 }
 
 function withoutSecrets(config: Config): Record<string, unknown> {
