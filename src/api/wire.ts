@@ -82,13 +82,13 @@ function legacyRecord({ container }: QueueEntry): Record<string, unknown> {
   };
 }
 
-/** What an instance did that it must not; `null`: nothing. */
+/** Returns what an instance did that it must not; `null`: nothing. */
 function conductBody({ strikes, claimsRefused, bytesLeftOut }: InstanceConduct): object | null {
   if (Object.keys(strikes).length === 0 && claimsRefused === 0 && bytesLeftOut === 0) return null;
   return { strikes, claimsRefused, bytesLeftOut };
 }
 
-/** An instance of `/v1/instances`. */
+/** Returns an instance of `/v1/instances`. */
 export function instanceBody(view: InstanceView, conduct?: InstanceConduct): Record<string, unknown> {
   const quarantine = conduct?.quarantine ?? view.quarantine;
   return {
@@ -112,7 +112,7 @@ export function instanceBody(view: InstanceView, conduct?: InstanceConduct): Rec
   };
 }
 
-/** A container of `/v1/containers`. */
+/** Returns a container of `/v1/containers`. */
 export function containerBody(
   record: ContainerRecord,
   wait: WaitReason | undefined,
@@ -152,7 +152,7 @@ export function containerBody(
   };
 }
 
-/** Why a container waits, its number in line, and what it waits for. */
+/** Returns the wait reason, the position in the queue, and what the container waits for. */
 export function waitBody(wait: WaitReason): Record<string, unknown> {
   return {
     code: wait.code,
