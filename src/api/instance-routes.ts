@@ -41,7 +41,7 @@ async function* linesOf(pages: AsyncIterable<readonly JournalEntry[]>): AsyncGen
 export const instanceRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
-    const { pool, store, journal, holdOffs } = deps;
+    const { pool, store, journal, breakers } = deps;
     app.get('/instances', () => ({ items: pool.instances().map(instanceBody) }));
     app.get('/instances/:id', { schema: { params: idParams } }, (request, reply) => {
       const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
@@ -105,11 +105,11 @@ export const instanceRoutes =
       return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(linesOf(pages)));
     });
     app.get('/breakers', () => ({
-      items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+      items: breakers.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     }));
     app.post('/breakers/reset', { schema: { body: resetBody } }, (request, reply) => {
       const { key, reason } = request.body;
-      if (!holdOffs.reset(key)) return fail(reply, 404, `there is no breaker "${key}"`);
+      if (!breakers.reset(key)) return fail(reply, 404, `there is no breaker "${key}"`);
       deps.orders.breakerReset(key, orderedBy(request, reason));
       return reply.send({});
     });

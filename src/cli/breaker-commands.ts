@@ -9,13 +9,13 @@ const breakerColumns = [
   { head: 'breaker', priority: 4, least: 20 },
   { head: 'state', priority: 3 },
   { head: 'until', priority: 1, least: 24 },
-  { head: 'because', priority: 2 },
+  { head: 'reason', priority: 2 },
 ];
 
 interface BreakerBody {
   key: string;
   state: string;
-  because: string;
+  reason: string;
   until: string | null;
 }
 
@@ -26,17 +26,17 @@ export function addBreakerCommands(program: Command, context: CommandContext): v
     (await context.client(command).get<Page<BreakerBody>>('/v1/breakers')).items;
   const breakers = program
     .command('breakers')
-    .description('what keeps the pool from asking for instances, until when, and why')
+    .description('open circuit breakers: what they hold, until when, and why')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const items = await list(command);
       if (options.json) return printJson(output, items);
-      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
+      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.reason]);
       printTable(output, breakerColumns, rows);
     });
   breakers
     .command('reset')
-    .description('try again at once')
+    .description('close breakers at once')
     .argument('[key...]', 'as the list shows them, in quotes')
     .option('--all', 'every one')
     .action(async (keys: string[], options: { all?: boolean }, command: Command) => {

@@ -18,7 +18,7 @@ export function Waits({ summary }: { summary: Summary }): VNode | null {
   </section>`;
 }
 
-/** What is held off after failures, and a way to let it be tried again at once. */
+/** Lists the circuit breakers that are not closed, each with a button that closes it. */
 export function Breakers({ summary }: { summary: Summary }): VNode | null {
   const [error, setError] = useState<string | undefined>(undefined);
   if (summary.breakers.length === 0) return null;
@@ -26,19 +26,19 @@ export function Breakers({ summary }: { summary: Summary }): VNode | null {
     setError(undefined);
     ask('/v1/breakers/reset', { key }).catch((failure: unknown) => setError(messageOf(failure)));
   };
-  return html`<section class="card" aria-label="Held off">
-    <h2>Held off</h2>
+  return html`<section class="card" aria-label="Breakers">
+    <h2>Breakers</h2>
     <${Failure} text=${error} />
     <ul class="plain">
       ${summary.breakers.map(
-        ({ key, state, because, until }) =>
+        ({ key, state, reason, until }) =>
           html`<li key=${key}>
-            <strong>${key}</strong> ${state}: ${because}
+            <strong>${key}</strong> ${state}: ${reason}
             ${until ? html` <span class="quiet">until ${dateTime(until)}</span>` : null} ${' '}<button
               class="small"
               onClick=${reset(key)}
             >
-              Try again now
+              Close now
             </button>
           </li>`,
       )}

@@ -47,11 +47,11 @@ const options: PictureOptions = {
 };
 
 describe('the picture of the fleet', () => {
-  it('tells figures, waits and what is held off above the instances', () => {
+  it('shows figures, waits and breakers above the instances', () => {
     const picture = fleetPicture(
       now([instance({})], {
         waits: [{ code: 'capacity', count: 12, example: 'no capacity for small' }],
-        breakers: [{ key: 'quota', state: 'open', because: 'the region is full', until: null }],
+        breakers: [{ key: 'quota', state: 'open', reason: 'the region is full', until: null }],
         atQuota: true,
         health: 'the runner cannot be read',
       }),
@@ -62,7 +62,7 @@ describe('the picture of the fleet', () => {
       'instances   1 running, 2 idle',
       'containers  3 Queued',
       'waiting     12 × no capacity for small',
-      'held off    quota: the region is full',
+      'breaker     quota: the region is full',
       'at quota    the provider gives no more instances now',
       'health      the runner cannot be read',
       '',
