@@ -231,6 +231,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       'start failed',
     );
     this.#note('container.startFailed', { instance: instanceId, container, because: reason, data });
+    this.attemptFailed(container, reason);
   }
 
   broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {

@@ -125,6 +125,8 @@ export interface ControllerSettings {
 export interface JournalSettings {
   /** The oldest go when there are more. */
   maxEntries: number;
+  /** Likewise when their texts take more. */
+  maxBytes: number;
   /** Older ones go. */
   maxAgeMs: number;
 }

@@ -47,7 +47,7 @@ export function resolveConfig(
     runner: runnerOf(file, base),
     scheduler: schedulerOf(file),
     controller: controllerOf(file, base),
-    journal: { maxEntries: file.journal.maxEntries, maxAgeMs: file.journal.maxAge },
+    journal: journalOf(file),
     logs: { maxAgeMs: file.logs.maxAge },
     api: {
       listen: file.api.listen,
@@ -106,6 +106,10 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
 }
 
 /** A runner is sent to the controller that the daemon itself talks to, unless told otherwise. */
+function journalOf({ journal: { maxAge: maxAgeMs, ...limits } }: ConfigFile): Config['journal'] {
+  return { ...limits, maxAgeMs };
+}
+
 function runnerOf({ runner: { logLimit, ...runner }, controller }: ConfigFile, base: string): RunnerSettings {
   const isPath = !['', 'built-in'].includes(runner.deploy);
   return {

@@ -247,6 +247,10 @@ const journal = z.strictObject({
     .min(1_000, 'give at least 1000, or nothing can be explained')
     .default(1_000_000)
     .describe('The oldest go when there are more. An entry takes about 500 bytes. Default 1000000.'),
+  maxBytes: size
+    .refine((bytes) => bytes >= 16 * 2 ** 20, 'give at least 16MiB, or nothing can be explained')
+    .prefault('1GiB')
+    .describe('The oldest go when their texts take more. Default 1GiB.'),
   maxAge: wait('30d', 'Older entries go.'),
 });
 

@@ -14,7 +14,7 @@ export interface MetricSources {
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
   /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
-  journal?(): { waiting: number; dropped: number };
+  journal?(): { waiting: number; dropped: number; leftOutBytes: number };
   /** Of the store: whether it is damaged, and how many statements met that. Default: it is whole. */
   store?(): { isDamaged: boolean; errors: number };
   /** Whether the dispatcher fails at something again and again. Default: it does not. */
@@ -288,7 +288,7 @@ export class Metrics {
     );
   }
 
-  #addJournalMetrics({ journal = () => ({ waiting: 0, dropped: 0 }) }: MetricSources): void {
+  #addJournalMetrics({ journal = () => ({ waiting: 0, dropped: 0, leftOutBytes: 0 }) }: MetricSources): void {
     const registers = [this.registry];
     new Gauge({
       name: 'longshore_journal_entries_waiting',
@@ -305,6 +305,15 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(journal().dropped);
+      },
+    });
+    new Counter({
+      name: 'longshore_journal_left_out_bytes_total',
+      help: 'Bytes of journal entries that were more about one instance within a minute than is taken.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journal().leftOutBytes);
       },
     });
   }

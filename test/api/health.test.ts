@@ -62,6 +62,36 @@ describe('the health of the dispatcher', () => {
     expect(healthOf(deps)).toBeUndefined();
   });
 
+  it('names the reason of starts that fail alike, until a container runs', () => {
+    const { reporter, deps } = begin();
+    const outcome = {
+      ok: false,
+      code: 'exit',
+      exitCode: 127,
+      message: 'exit status 127',
+      expected: true,
+    } as const;
+    const reason = 'the command exited with status 127: setsid: not found';
+    const streams = { stdout: '', stderr: 'setsid: not found' };
+    for (let n = 1; n <= 5; n++) {
+      expect(healthOf(deps)).toBeUndefined();
+      const container = `zzzzz-dz642-00000000000000${n}`;
+      reporter.decided({ kind: 'start', container, instance: 'i-1', because: 'it fits' });
+      const failure = { ...outcome, ...streams, reason, fault: 'instance' } as const;
+      reporter.fact('i-1', {
+        type: 'container.startReturned',
+        uuid: container,
+        queuedMs: 0,
+        outcome: failure,
+      });
+      // The end of the same attempt, as the queue is reconciled, is no further failure.
+      reporter.attemptFailed(container, 'its runner ended before it ran');
+    }
+    expect(healthOf(deps)).toBe(`the last 5 attempts failed alike: ${reason}`);
+    reporter.attemptSucceeded(uuid);
+    expect(healthOf(deps)).toBeUndefined();
+  });
+
   it('does not count for a daemon that stands by; a damaged store does', () => {
     const { reporter, deps } = begin('standing by');
     for (let time = 0; time < 3; time++) reporter.fetchFailed(away);

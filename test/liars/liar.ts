@@ -21,7 +21,10 @@ export interface LiarOptions {
   onLie(name: string, isBreach: boolean): void;
 }
 
-const kinds: readonly CommandKind[] = ['list', 'watch', 'collect', 'start', 'discard', 'kill', 'tail'];
+const kinds: readonly CommandKind[] = [
+  ...(['secret', 'other', 'checksum', 'install', 'list', 'watch'] as const),
+  ...(['start', 'collect', 'discard', 'kill', 'tail'] as const),
+];
 
 /** A machine that proves who it is, and then says what its plan says. */
 export class Liar {

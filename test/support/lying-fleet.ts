@@ -14,8 +14,9 @@ import { LyingServer } from './lying-server.js';
 export interface LyingFleetOptions {
   /** How long containers run. */
   runMs?: number;
-  /** Lines of the sections `pool` and `journal`, and further sections. */
+  /** Settings of the section `pool`, and further sections. */
   pool?: string;
+  probeInterval?: string;
   more?: string;
 }
 
@@ -95,7 +96,12 @@ export class LyingFleet {
     this.#machines = machines;
   }
 
-  static async start({ runMs = 100, pool = '', more = '' }: LyingFleetOptions = {}): Promise<LyingFleet> {
+  static async start({
+    runMs = 100,
+    pool = '',
+    more = '',
+    probeInterval = '1s',
+  }: LyingFleetOptions = {}): Promise<LyingFleet> {
     const machines = new MixedMachines(runMs);
     const cloud = new SimulatedCloud({
       host: machines,
@@ -111,7 +117,7 @@ driver: simulated
 instanceTypes:
   small: { vcpus: 2, ram: 4GiB, includedScratch: 4GiB, price: 0.1 }
   big: { providerType: ${liarType}, vcpus: 64, ram: 256GiB, includedScratch: 64GiB, price: 10 }
-pool: { bootProbeCommand: 'true', probeInterval: 1s, syncInterval: 1s, timeoutIdle: 30m, maxCloudOpsPerSecond: 0, ${pool} }
+pool: { bootProbeCommand: 'true', probeInterval: ${probeInterval}, syncInterval: 1s, timeoutIdle: 30m, maxCloudOpsPerSecond: 0, ${pool} }
 ${more}`,
       { driver },
     );
