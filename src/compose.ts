@@ -142,6 +142,7 @@ async function start(
           queue: containers,
           journal,
           sightings: storage.sightings,
+          hostKeys: storage.hostKeys,
           reporter,
           runner,
           mandate,

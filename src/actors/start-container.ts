@@ -70,6 +70,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         await mandate.confirm();
         isSent = true;
         executors.conduct.gives(instance.id, uuid);
+        executors.hostKeys.finalise(instance.id);
         const permit = (): void => mandate.assert();
         await executor.run(command, { stdin, timeoutMs, signal, maxOutputBytes, permit });
       });

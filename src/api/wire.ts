@@ -81,7 +81,7 @@ function legacyRecord({ container }: QueueEntry): Record<string, unknown> {
   };
 }
 
-/** An instance of `/v1/instances`. */
+/** Returns an instance of `/v1/instances`. */
 export function instanceBody(view: InstanceView): Record<string, unknown> {
   return {
     instance: view.instanceId,
@@ -105,7 +105,7 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
   };
 }
 
-/** A container of `/v1/containers`. */
+/** Returns a container of `/v1/containers`. */
 export function containerBody(
   record: ContainerRecord,
   wait: WaitReason | undefined,
@@ -145,7 +145,7 @@ export function containerBody(
   };
 }
 
-/** Why a container waits, its number in line, and what it waits for. */
+/** Returns the wait reason, the position in the queue, and what the container waits for. */
 export function waitBody(wait: WaitReason): Record<string, unknown> {
   return {
     code: wait.code,

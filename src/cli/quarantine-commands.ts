@@ -4,12 +4,12 @@ import type { CommandContext } from './context.js';
 import { printJson, printTable } from './output.js';
 import type { InstanceBody, Page } from './wire.js';
 
-/** quarantine, quarantine clear. */
+/** Adds `quarantine` and `quarantine clear`. */
 export function addQuarantineCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   const quarantine = program
     .command('quarantine')
-    .description('instances that are set aside until an operator clears them, and why')
+    .description('list quarantined instances with the reason')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
@@ -22,9 +22,9 @@ export function addQuarantineCommands(program: Command, context: CommandContext)
     });
   quarantine
     .command('clear')
-    .description('put instances back into use, once it is certain that nothing runs there any more')
+    .description('return instances to service, when nothing runs on them any more')
     .argument('<id...>', 'instance ids')
-    .option('--force', 'do not ask the host: nothing runs there')
+    .option('--force', 'skip the check on the host: nothing runs there')
     .option('--reason <text>', 'why', '')
     .action(async (ids: string[], options: { force?: boolean; reason: string }, command: Command) => {
       for (const id of ids) {

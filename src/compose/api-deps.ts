@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Executors } from '../actors/executors.js';
+import { UnknownInstanceError, type Executors } from '../actors/executors.js';
+import { HostKeyError } from '../actors/host-keys.js';
 import { asRoot, uuidWord } from '../actors/remote-command.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
@@ -57,6 +58,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       reset: (key) => pool.resetBreaker(key) || breakers.reset(key),
     },
     clearQuarantine: clearQuarantineWith(orders),
+    hostKeys: hostKeysOf(orders),
     journal,
     sessions: parts.sessions,
     orders: reporter,
@@ -110,6 +112,29 @@ function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {
       if (error instanceof DriverError) return { is: 'refused', because: error.message };
       throw error;
     }
+  };
+}
+
+function hostKeysOf(orders: Orders): ApiDeps['hostKeys'] {
+  const { hostKeys } = orders.core;
+  return {
+    of: (instanceId) => {
+      try {
+        return hostKeys.of(instanceId);
+      } catch (error) {
+        if (error instanceof UnknownInstanceError) return undefined;
+        throw error;
+      }
+    },
+    accept: (instanceId, fingerprint, because) => {
+      try {
+        return { is: 'accepted', key: hostKeys.accept(instanceId, fingerprint, because) };
+      } catch (error) {
+        if (error instanceof UnknownInstanceError) return { is: 'unknown' };
+        if (error instanceof HostKeyError) return { is: 'refused', because: error.message };
+        throw error;
+      }
+    },
   };
 }
 

@@ -43,12 +43,12 @@ export function assembleLive({ clock, core, summary }: LiveOptions): Live {
     chart: (instanceId) => core().pool.chart(instanceId),
     note: (entry) => {
       feed.note(entry);
-      if (entry.kind === 'worker.gone') watchers.tell(entry.instance ?? '', undefined);
+      if (entry.kind === 'worker.gone') watchers.notify(entry.instance ?? '', undefined);
     },
     step: (event, before, after) => {
       const { id } = after.context.instance;
       if (!watchers.has(id)) return;
-      watchers.tell(id, { at: clock.now(), event: event.type, changes: changesOf(before, after) });
+      watchers.notify(id, { at: clock.now(), event: event.type, changes: changesOf(before, after) });
     },
   };
 }

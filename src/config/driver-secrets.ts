@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 import type { ConfigProblem } from './config-error.js';
 import { readSecret } from './read-secret.js';
 import type { YamlFile } from './yaml-file.js';
-import { withoutUrlPassword } from './url-password.js';
+import { withoutSecretsInText, withoutSecretsInWords } from './secrets-in-text.js';
 
 const secretName = /secret|password|token|key/i;
 const censor = '[redacted]';
@@ -35,7 +35,7 @@ type DriverSettings = Pick<Config, 'driver' | 'driverParameters'>;
 
 /**
  * The parameters as they may be shown: without those that the driver's schema marks as secret, without what no schema
- * describes, and without passwords in addresses.
+ * describes, and without passwords in addresses and commands.
  */
 export function withoutDriverSecrets({ driver, driverParameters: given }: DriverSettings): unknown {
   return shown(given, driverParameters.get(driver)?.schema);
@@ -44,8 +44,8 @@ export function withoutDriverSecrets({ driver, driverParameters: given }: Driver
 function shown(value: unknown, schema: z.ZodType | undefined): unknown {
   const known = bare(schema);
   if (!known || isMarked(schema)) return hidden(value);
-  if (Array.isArray(value)) return value.map((each) => shown(each, known.element));
-  if (!isMap(value)) return typeof value === 'string' ? withoutUrlPassword(value) : value;
+  if (Array.isArray(value)) return withoutSecretsInWords(value.map((each) => shown(each, known.element)));
+  if (!isMap(value)) return typeof value === 'string' ? withoutSecretsInText(value) : value;
   const { shape, value: each } = known;
   if (!shape && !each) return hidden(value);
   return Object.fromEntries(

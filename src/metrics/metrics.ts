@@ -3,6 +3,7 @@ import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
+import { hostKeyOutcomes, type HostKeyOutcome } from '../domain/host-key.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
@@ -66,6 +67,7 @@ export class Metrics {
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
   readonly #strikes: Counter;
+  readonly #hostKeyChanges: Counter;
   readonly #clientsRefused: Counter;
   readonly #failedPasses: Counter;
 
@@ -151,6 +153,13 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
+    this.#hostKeyChanges = new Counter({
+      name: 'longshore_host_key_changes_total',
+      help: 'Changed host keys of instances: refused, or taken because it booted, by its provider or by an operator.',
+      labelNames: ['outcome'],
+      registers: [this.registry],
+    });
+    for (const outcome of hostKeyOutcomes) this.#hostKeyChanges.inc({ outcome }, 0);
     this.#clientsRefused = new Counter({
       name: 'longshore_api_refused_total',
       help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
@@ -224,6 +233,10 @@ export class Metrics {
 
   struck(kind: StrikeKind): void {
     this.#strikes.inc({ kind });
+  }
+
+  hostKeyChanged(outcome: HostKeyOutcome): void {
+    this.#hostKeyChanges.inc({ outcome });
   }
 
   clientRefused(reason: RefusalReason): void {

@@ -10,7 +10,7 @@ import type { InstanceBody, JournalEntry, Summary } from './wire.js';
 const states = ['unknown', 'booting', 'idle', 'running', 'shutdown'] as const;
 const rowHeight = 34;
 
-/** The fleet at a glance, as it is now. */
+/** The current fleet at a glance. */
 export function FleetView({ fleet }: { fleet: Fleet }): VNode {
   useFleet(fleet);
   const { summary } = fleet;
@@ -46,8 +46,8 @@ function Tiles({ summary, fleet }: { summary: Summary; fleet: Fleet }): VNode {
     <${Tile} title="Waiting" value=${waiting} note=${endedOf(summary)} />
     <${Tile}
       title="Health"
-      value=${health === 'OK' ? 'OK' : 'Not well'}
-      note=${health === 'OK' ? (atQuota ? 'at the cloud’s quota' : '') : health}
+      value=${health === 'OK' ? 'OK' : 'Error'}
+      note=${health === 'OK' ? (atQuota ? 'instance quota reached' : '') : health}
       kind=${health === 'OK' && !atQuota ? 'running' : 'shutdown'}
     />
   </section>`;
@@ -125,18 +125,18 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
   const [text, setText] = useState('');
   const [state, setState] = useState('');
   const now = useNow(5_000);
-  const wanted = text.trim().toLowerCase();
+  const filter = text.trim().toLowerCase();
   const shown = useMemo(
     () =>
       [...fleet.launches, ...fleet.instances.values()].filter(
         (each) =>
           (state === '' || each.state === state || each.idleBehavior === state) &&
-          (wanted === '' ||
+          (filter === '' ||
             `${each.instance} ${each.type} ${each.address} ${each.providerType}`
               .toLowerCase()
-              .includes(wanted)),
+              .includes(filter)),
       ),
-    [fleet.changes, wanted, state],
+    [fleet.changes, filter, state],
   );
   return html`<section class="card tall" aria-label="Instances">
     <div class="heading">
@@ -157,7 +157,7 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
         ${[...states, 'hold', 'drain'].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
       </select>
     </div>
-    ${shown.length === 0 ? html`<p class="quiet">No instance${wanted || state ? ' like that' : ': the fleet grows when containers wait'}.</p>` : null}
+    ${shown.length === 0 ? html`<p class="quiet">No instance${filter || state ? ' matches the filter' : ': the fleet grows when containers wait'}.</p>` : null}
     <${VirtualList}
       items=${shown}
       rowHeight=${rowHeight}
@@ -192,8 +192,8 @@ function InstanceRow({ instance, now }: { instance: InstanceBody; now: number })
 }
 
 function Ticker({ entries }: { entries: readonly (JournalEntry & { key: number })[] }): VNode {
-  return html`<section class="card" aria-label="What happens">
-    <h2>What happens</h2>
+  return html`<section class="card" aria-label="Latest events">
+    <h2>Latest events</h2>
     <ol class="ticker" tabindex="0" aria-label="Last journal entries, newest first">
       ${entries.slice(0, 60).map((entry) => html`<li key=${entry.key}><${EntryLine} entry=${entry} /></li>`)}
     </ol>

@@ -1,4 +1,4 @@
-/** What the API sends; see `/docs` of the daemon. */
+/** Responses of the API; see `/docs` of the daemon. */
 export interface InstanceBody {
   instance: string;
   launch: string;

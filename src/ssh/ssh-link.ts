@@ -120,6 +120,7 @@ export class SshLink implements ConnectionPort {
         ...address,
         username: target.remoteUser,
         privateKey,
+        hostKeyType: target.hostKeyType,
         timeoutMs: connectTimeoutMs,
         keepaliveIntervalMs,
         clock,

@@ -47,7 +47,7 @@ const options: PictureOptions = {
 };
 
 describe('the picture of the fleet', () => {
-  it('shows figures, waits and breakers above the instances', () => {
+  it('tells figures, waits and what is held off above the instances', () => {
     const picture = fleetPicture(
       now([instance({})], {
         waits: [{ code: 'capacity', count: 12, example: 'no capacity for small' }],
@@ -63,7 +63,7 @@ describe('the picture of the fleet', () => {
       'containers  3 Queued',
       'waiting     12 × no capacity for small',
       'breaker     quota: the region is full',
-      'at quota    the provider gives no more instances now',
+      'at quota    instance quota reached',
       'health      the runner cannot be read',
       '',
       'INSTANCE  STATE  BEHAVIOR  TYPE   $/H     AGE    ADDRESS   CONTAINERS',
