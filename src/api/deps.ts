@@ -2,6 +2,7 @@ import type { BreakerView } from '../domain/breaker-view.js';
 import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
@@ -63,6 +64,8 @@ export interface ApiDeps {
   };
   /** Ends the quarantine of an instance; without `force` only when nothing runs there for certain. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
+  /** What an instance did that it must not; not given, or `undefined`: nothing is known. */
+  conduct?(instanceId: string): InstanceConduct | undefined;
   hostKeys: {
     /** The pinned key of an instance; `undefined`: there is none, or no such instance. */
     of(instanceId: string): PinnedHostKey | undefined;

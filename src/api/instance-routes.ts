@@ -9,6 +9,7 @@ import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
 import { orderedBy } from './who.js';
+import type { InstanceView } from '../actors/pool.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
@@ -42,10 +43,11 @@ export const instanceRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
     const { pool, store, journal, breakers } = deps;
-    app.get('/instances', () => ({ items: pool.instances().map(instanceBody) }));
+    const bodyOf = (view: InstanceView) => instanceBody(view, deps.conduct?.(view.instanceId));
+    app.get('/instances', () => ({ items: pool.instances().map(bodyOf) }));
     app.get('/instances/:id', { schema: { params: idParams } }, (request, reply) => {
       const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
-      return view ? instanceBody(view) : fail(reply, 404, 'instance not found');
+      return view ? bodyOf(view) : fail(reply, 404, 'instance not found');
     });
     for (const order of ['hold', 'drain', 'run', 'kill'] as const) {
       app.post(
@@ -61,7 +63,7 @@ export const instanceRoutes =
             throw error;
           }
           const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
-          return view ? instanceBody(view) : reply.send({});
+          return view ? bodyOf(view) : reply.send({});
         },
       );
     }

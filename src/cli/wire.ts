@@ -27,6 +27,8 @@ export interface InstanceBody {
   idleBehavior: string;
   /** Missing from older daemons. */
   quarantine?: { since: string; because: string } | null;
+  /** Not known to older daemons. */
+  conduct?: { strikes: Record<string, number>; claimsRefused: number; bytesLeftOut: number } | null;
   price: number;
   containers: string[];
   appearedAt: string | null;

@@ -58,6 +58,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       reset: (key) => pool.resetBreaker(key) || breakers.reset(key),
     },
     clearQuarantine: clearQuarantineWith(orders),
+    conduct: conductWith(orders, journal),
     hostKeys: hostKeysOf(orders),
     journal,
     sessions: parts.sessions,
@@ -72,6 +73,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
           snapshot: (instanceId) => (orders.isLeading ? pool.snapshot(instanceId) : undefined),
           chart: (instanceId) => (orders.isLeading ? pool.chart(instanceId) : undefined),
           wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),
+          conduct: conductWith(orders, journal),
         },
         id,
       ),
@@ -101,6 +103,17 @@ async function replayOf(
   if (steps.length === 0 || (begun.length === 0 && !live)) return undefined;
   const inOrder = [...begun, ...steps].sort((a, b) => a.at - b.at);
   return replay(instance, inOrder, live && recordBase(live));
+}
+
+/** What an instance did that it must not, as far as this daemon saw it. */
+export function conductWith(
+  orders: Pick<Orders, 'isLeading' | 'core'>,
+  journal: ServedParts['journal'],
+): NonNullable<ApiDeps['conduct']> {
+  return (instanceId) => {
+    const view = orders.isLeading ? orders.core.quarantine.conduct(instanceId) : undefined;
+    return view && { ...view, bytesLeftOut: journal.leftOut(instanceId) };
+  };
 }
 
 function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {

@@ -11,6 +11,7 @@ import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { ConductView } from '../domain/conduct-view.js';
 import { noHostKeyStore, type HostKeyStore } from '../domain/host-key.js';
 import { tagKeys, type Quarantine } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
@@ -72,8 +73,12 @@ export interface Core {
   dispatch: Dispatch;
   executors: Executors;
   quarantine: {
-    /** As {@link Driver.clearQuarantine}. */
+    /** As {@link Driver.clearQuarantine}; one that is drained for what it did is put back into use. */
     clear(instanceId: string, force: boolean): Promise<boolean>;
+    /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
+    conduct(instanceId: string): ConductView | undefined;
+    /** How many instances are in quarantine for what they did. */
+    count(): number;
   };
   hostKeys: HostKeyOrders;
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
@@ -177,8 +182,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     quarantine: {
       clear: async (instanceId, force) => {
         const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
-        return (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+        const byDriver = (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+        const isCleared = conduct.clear(instanceId);
+        if (isCleared && pool.instance(instanceId)?.idleBehavior === 'drain')
+          pool.setIdleBehavior(instanceId, 'run', 'its quarantine was cleared');
+        return byDriver || isCleared;
       },
+      conduct: (instanceId) => conduct.view(instanceId),
+      count: () => conduct.quarantined,
     },
     hostKeys: hostKeyOrders({ executors, pool, reporter }),
     stop: () => {

@@ -130,7 +130,10 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
     () =>
       [...fleet.launches, ...fleet.instances.values()].filter(
         (each) =>
-          (state === '' || each.state === state || each.idleBehavior === state) &&
+          (state === '' ||
+            each.state === state ||
+            each.idleBehavior === state ||
+            (state === 'quarantine' && Boolean(each.quarantine))) &&
           (filter === '' ||
             `${each.instance} ${each.type} ${each.address} ${each.providerType}`
               .toLowerCase()
@@ -154,7 +157,7 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
         onChange=${(event: Event) => setState((event.target as HTMLSelectElement).value)}
       >
         <option value="">every state</option>
-        ${[...states, 'hold', 'drain'].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
+        ${[...states, 'hold', 'drain', 'quarantine'].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
       </select>
     </div>
     ${shown.length === 0 ? html`<p class="quiet">No instance${filter || state ? ' matches the filter' : ': the fleet grows when containers wait'}.</p>` : null}
@@ -180,7 +183,7 @@ function InstanceRow({ instance, now }: { instance: InstanceBody; now: number })
     <span
       ><${Pill}
         state=${state}
-      />${idleBehavior === 'run' ? null : html`<${Pill} state=${idleBehavior} />`}</span
+      />${idleBehavior === 'run' ? null : html`<${Pill} state=${idleBehavior} />`}${instance.quarantine ? html`<${Pill} state="quarantine" />` : null}</span
     >
     <span class="cut">${type}${remark ? html` <span class="quiet">${remark}</span>` : null}</span>
     <span class="number">${money(price)}/h</span>

@@ -6,6 +6,7 @@ import { retryMs, useFleet, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { OrderDialog } from './order-dialog.js';
 import { ContainerLink, Facts, Pill } from './pieces.js';
+import { Quarantine } from './quarantine-view.js';
 import { html, useEffect, useState, type VNode } from './vendor/preact.js';
 import type { ChartEvent, InstanceBody, Timer } from './wire.js';
 
@@ -21,13 +22,15 @@ export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode
       <h1 class="id">${id}</h1>
       ${
         instance
-          ? html`<${Pill} state=${instance.state} /><${Pill} state=${instance.idleBehavior} />`
+          ? html`<${Pill} state=${instance.state} /><${Pill}
+                state=${instance.idleBehavior}
+              />${instance.quarantine ? html`<${Pill} state="quarantine" />` : null}`
           : html`<${Pill} state="gone" />`
       }
       ${instance ? html`<${Orders} instance=${instance} />` : null}
       <a class="button" href="#/instances/${part(id)}/replay">replay</a>
     </div>
-    ${instance ? html`<${BootStages} instance=${instance} />` : null}
+    ${instance ? html`<${BootStages} instance=${instance} /><${Quarantine} instance=${instance} />` : null}
     <section class="card" aria-label="Statechart">
       <${ChartView}
         machine="worker"

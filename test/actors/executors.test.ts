@@ -174,6 +174,25 @@ describe('a host with another key than the pinned one', () => {
     ]);
   });
 
+  it('is taken while the instance boots once it is proven anew, and asked for by its type from then on', async () => {
+    const world = undecided();
+    world.add();
+    world.host.on(cat, { stdout: secret });
+    await connect(world);
+    const rsa = Buffer.concat([Buffer.from([0, 0, 0, 7]), Buffer.from('ssh-rsa'), Buffer.from('…')]);
+    world.host.hostKey = rsa.toString();
+    world.network.executors[0]!.loseConnection();
+    expect(await connect(world)).toBeUndefined();
+    expect(world.host.sent(cat)).toHaveLength(2);
+    expect(world.executors.conduct.view('i-1')).toBeUndefined();
+    expect(world.network.executors[0]!.target.hostKeyType).toBe('ssh-rsa');
+    world.executors.update({ ...world.executors.of('i-1').instance, address: '10.0.0.9:22' });
+    expect(world.network.executors[0]!.target).toMatchObject({
+      address: '10.0.0.9:22',
+      hostKeyType: 'ssh-rsa',
+    });
+  });
+
   it('is accepted when the provider vouches for the key (DI-12)', async () => {
     const world = await rekeyed(true);
     expect(await connect(world)).toBeUndefined();

@@ -15,8 +15,8 @@ function world(known: readonly PinnedHostKey[] = []) {
     known: new Map(known.map((pin) => [pin.instanceId, pin])),
     onChange: (change) => changes.push(change),
   });
-  const told = (): unknown[] => changes.map(({ outcome, before, now }) => [outcome, before, now]);
-  return { keys, rows, clock, changes, told };
+  const reports = (): unknown[] => changes.map(({ outcome, before, now }) => [outcome, before, now]);
+  return { keys, rows, clock, changes, reports };
 }
 
 const inService = (id = 'i-1'): PinnedHostKey => {
@@ -34,17 +34,17 @@ describe('the host key of an instance', () => {
   });
 
   it('is replaced by another proven one while the instance boots, and each new key is reported once', () => {
-    const { keys, rows, told } = world();
+    const { keys, rows, reports } = world();
     for (const key of [first, second, first, second]) expect(keys.proven('i-1', key)).toBe(true);
     expect(rows.get('i-1')).toMatchObject({ ...second, isFinal: false });
-    expect(told()).toEqual([
+    expect(reports()).toEqual([
       ['replaced', expect.objectContaining(first), second],
       ['replaced', expect.objectContaining(second), first],
     ]);
   });
 
   it('is final once the boot succeeded: another one is refused, kept for the operator and reported once', () => {
-    const { keys, rows, told } = world();
+    const { keys, rows, reports } = world();
     keys.proven('i-1', first);
     keys.finalise('i-1');
     expect(rows.get('i-1')?.isFinal).toBe(true);
@@ -54,7 +54,7 @@ describe('the host key of an instance', () => {
       true,
     ]);
     expect(rows.get('i-1')).toMatchObject({ ...first, refused: second });
-    expect(told()).toEqual([['refused', expect.objectContaining(first), second]]);
+    expect(reports()).toEqual([['refused', expect.objectContaining(first), second]]);
   });
 
   it('is final at once when it is proven first by an instance in service: an old store has no row of it', () => {
@@ -80,10 +80,10 @@ describe('the host key of an instance', () => {
   });
 
   it('is the one that the provider vouches for, whatever was pinned', () => {
-    const { keys, rows, told } = world([inService()]);
+    const { keys, rows, reports } = world([inService()]);
     keys.vouched('i-1', second);
     expect(rows.get('i-1')).toMatchObject({ ...second, isFinal: true });
-    expect(told()).toEqual([['vouched', expect.objectContaining(first), second]]);
+    expect(reports()).toEqual([['vouched', expect.objectContaining(first), second]]);
     expect([keys.proven('i-1', first), keys.proven('i-1', second)]).toEqual([false, true]);
   });
 
@@ -98,12 +98,12 @@ describe('the host key of an instance', () => {
   });
 
   it('changes by an operator’s word to a fingerprint that no host showed yet, and learns its type from the host', () => {
-    const { keys, rows, told } = world([inService()]);
+    const { keys, rows, reports } = world([inService()]);
     expect(keys.accept('i-1', third.fingerprint)).toMatchObject({ type: '', fingerprint: third.fingerprint });
     expect(keys.proven('i-1', second)).toBe(false);
     expect(keys.proven('i-1', third)).toBe(true);
     expect(rows.get('i-1')).toMatchObject(third);
-    expect(told().map((each) => (each as unknown[])[0])).toEqual(['accepted', 'refused']);
+    expect(reports().map((each) => (each as unknown[])[0])).toEqual(['accepted', 'refused']);
   });
 
   it('is not changed by an operator’s word without a key, nor twice to the same', () => {

@@ -48,7 +48,7 @@ export class StoredHostKeys implements HostKeyStore {
     this.#stopTimers();
   }
 
-  /** Rows that nobody looked after for a month are deleted an hour later: by then those of living instances are new. */
+  /** Rows that no daemon wrote for a month are deleted an hour later: by then those of living instances are new. */
   async load(): Promise<ReadonlyMap<string, PinnedHostKey>> {
     const { db, clock } = this.#options;
     const rows = await guarded('the host keys of instances cannot be read', () =>
