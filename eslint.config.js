@@ -7,7 +7,7 @@ const mayImport = {
   policy: ['domain/', 'actors/pool.js', 'queue/queue.js', 'config/config.js'],
   machines: ['domain/', 'policy/', 'drivers/driver.js'],
   // hold-off: the breakers of calls to a provider, as those of the pool.
-  drivers: ['domain/', 'ssh/', 'policy/', 'machines/hold-off.js'],
+  drivers: ['domain/', 'ssh/', 'policy/'],
   ssh: ['domain/', 'machines/connection.js'],
   queue: ['domain/'],
   // parameters: what each driver takes, without the driver.
@@ -43,6 +43,7 @@ const mayImport = {
   invariants: ['domain/'],
   metrics: ['domain/', 'actors/pool.js', 'invariants/invariants.js'],
   actors: [
+    'drivers/call-gate.js',
     'domain/',
     'policy/',
     'machines/',

@@ -25,7 +25,7 @@ import type { Role } from './domain/role.js';
 import type { Driver } from './drivers/driver.js';
 import type { DriverRecord } from './drivers/driver-record.js';
 import { openDriver } from './drivers/registry.js';
-import { Breakers } from './drivers/wrappers/breaker.js';
+import { ProviderBreakers } from './actors/provider-breakers.js';
 import { withMandate } from './drivers/wrappers/mandate.js';
 import { wrapDriver } from './drivers/wrappers/wrap.js';
 import type { Journal } from './journal/journal.js';
@@ -117,7 +117,7 @@ async function start(
     hasRun: controller && ((uuid) => ['Running', 'Complete'].includes(controller.get(uuid)?.state ?? '')),
   });
   const instanceSetId = instanceSetIdOf(config.systemRootToken);
-  const breakers = new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
+  const breakers = new ProviderBreakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const executorFactory = options.executorFactory ?? sshExecutors(config, clock);
   const runner = new RunnerProgram(config.runner);
   // Why it cannot be read is told by the runner's health, and tried again.
@@ -275,7 +275,7 @@ function metricsOf(
 interface CloudParts {
   instanceSetId: string;
   reporter: Reporter;
-  breakers: Breakers;
+  breakers: ProviderBreakers;
   metrics: Metrics;
   executorFactory: ExecutorFactory;
   mandate: Mandate;

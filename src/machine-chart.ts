@@ -2,7 +2,7 @@ import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xst
 import { connectionMachine } from './machines/connection.js';
 import { dispatcherMachine } from './machines/dispatcher.js';
 import { leadershipMachine } from './machines/leadership.js';
-import { holdOffMachine } from './machines/hold-off.js';
+import { circuitBreakerMachine } from './machines/hold-off.js';
 import { launchMachine } from './machines/launch.js';
 import { runnerMachine } from './machines/runner.js';
 import { supervisorMachine } from './machines/supervisor.js';
@@ -17,7 +17,7 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   connection: connectionMachine,
   dispatcher: dispatcherMachine,
   leadership: leadershipMachine,
-  'hold-off': holdOffMachine,
+  'circuit-breaker': circuitBreakerMachine,
 };
 
 /** The chart as the daemon runs it. Throws, naming the charts there are, for a name that is none. */

@@ -1,119 +1,133 @@
 import { createActor, type ActorRefFrom } from 'xstate';
+import type { BreakerView } from '../domain/breaker-view.js';
 import type { Clock } from '../domain/clock.js';
-import { holdOffMachine, type HoldOffRefusal } from '../machines/hold-off.js';
+import { circuitBreakerMachine } from '../machines/hold-off.js';
 
-/** One hold-off, for people. */
-export interface HoldOffView {
-  /** `quota`, `create pace`, `list pace`, `capacity: …`, `boot: …` or `failing: …`. */
-  key: string;
-  state: 'held' | 'halfOpen' | 'trying';
-  because: string;
-  /** Epoch ms at which it opens by itself; `undefined` unless held. */
-  until: number | undefined;
-}
-
-export interface HoldOffsOptions {
-  clock: Clock;
-  /** A hold-off ended. */
-  onOpened(): void;
-}
-
-export interface Refusal extends HoldOffRefusal {
-  /** The call that was refused; not given: one that is never the trial. */
-  call?: string;
-  /** How long a trial may stay without an answer. */
+/** What opens a breaker, for how long, and what it says. */
+export interface BreakerSettings {
+  /** Consecutive failures that open it; 0: none do. */
+  failuresToOpen: number;
+  /** How long it stays open, ms, where the failure names no time. */
+  firstOpenMs: number;
+  /** Each failed trial doubles the time, up to this, ms; 0: the time stays as it is. */
+  longestOpenMs: number;
   trialTimeoutMs: number;
+  /** Sentence for operators from the consecutive failures and the last message; default: the message. */
+  describe?(failures: number, message: string): string;
 }
 
-type HoldOff = ActorRefFrom<typeof holdOffMachine>;
+export interface CircuitBreakersOptions {
+  clock: Clock;
+  settingsOf(key: string): BreakerSettings;
+  /** Called when requests may pass again at a breaker that was open. */
+  onClosed(): void;
+}
 
-/** Breakers by key. One that nobody refused yet is open and takes no memory. */
-export class HoldOffs {
-  readonly #options: HoldOffsOptions;
-  readonly #actors = new Map<string, HoldOff>();
-  readonly #until = new Map<string, number>();
+export interface BreakerFailed {
+  /** The call that failed; not given: one that is never the trial. */
+  call?: string;
+  message: string;
+  /** How long the provider asks to wait, ms; with 0 or less the failure decides nothing. */
+  forMs?: number;
+}
 
-  constructor(options: HoldOffsOptions) {
+interface Breaker {
+  actor: ActorRefFrom<typeof circuitBreakerMachine>;
+  settings: BreakerSettings;
+  /** Epoch ms; holds only while the breaker is open. */
+  until: number;
+}
+
+/** Circuit breakers by key. A key without a failure has a closed breaker that takes no memory. */
+export class CircuitBreakers {
+  readonly #options: CircuitBreakersOptions;
+  readonly #breakers = new Map<string, Breaker>();
+
+  constructor(options: CircuitBreakersOptions) {
     this.#options = options;
   }
 
-  stateOf(key: string): 'open' | HoldOffView['state'] {
-    return this.#actors.get(key)?.getSnapshot().value ?? 'open';
+  stateOf(key: string): 'closed' | BreakerView['state'] {
+    return this.#breakers.get(key)?.actor.getSnapshot().value ?? 'closed';
   }
 
-  /** Held, or its one trial is under way. */
+  /** Open, or its one trial is under way. */
   isBlocked(key: string): boolean {
     const state = this.stateOf(key);
-    return state === 'held' || state === 'trying';
+    return state === 'open' || state === 'probing';
   }
 
   isHalfOpen(key: string): boolean {
     return this.stateOf(key) === 'halfOpen';
   }
 
-  /** Epoch ms at which a held one opens by itself. */
+  /** Epoch ms at which an open one allows a trial. */
   untilOf(key: string): number | undefined {
-    return this.stateOf(key) === 'held' ? this.#until.get(key) : undefined;
+    return this.stateOf(key) === 'open' ? this.#breakers.get(key)!.until : undefined;
   }
 
-  becauseOf(key: string): string {
-    return this.#actors.get(key)?.getSnapshot().context.because ?? '';
+  reasonOf(key: string): string {
+    const breaker = this.#breakers.get(key);
+    if (!breaker) return '';
+    const { reason, failures } = breaker.actor.getSnapshot().context;
+    return breaker.settings.describe?.(failures, reason) ?? reason;
   }
 
-  /** Trials of the key that were refused in a row. */
-  refusedTrialsOf(key: string): number {
-    return this.#actors.get(key)?.getSnapshot().context.refusedTrials ?? 0;
+  /** Consecutive trials of the key that failed. */
+  failedTrialsOf(key: string): number {
+    return this.#breakers.get(key)?.actor.getSnapshot().context.failedTrials ?? 0;
   }
 
-  /** The provider said no; with a time of 0 or less it may be asked again at once. */
-  refuse(key: string, { call = '', trialTimeoutMs, ...refusal }: Refusal): void {
-    if (refusal.forMs <= 0) return this.tell(key, 'abandoned', call);
+  failed(key: string, { call = '', message, forMs }: BreakerFailed): void {
+    if (forMs !== undefined && forMs <= 0) return this.send(key, 'abandoned', call);
+    const breaker = this.#breaker(key);
+    const { firstOpenMs, longestOpenMs } = breaker.settings;
+    const failure = { forMs: forMs ?? firstOpenMs, longestMs: longestOpenMs, reason: message };
     const { clock } = this.#options;
-    // Of two times the provider named, the later one counts; answers may have overtaken each other.
-    if (!refusal.longestMs && clock.now() + refusal.forMs < (this.untilOf(key) ?? 0)) return;
-    const actor = this.#actor(key, trialTimeoutMs);
-    actor.send({ type: 'refused', call, ...refusal });
-    const { value, context } = actor.getSnapshot();
-    if (value === 'held') this.#until.set(key, clock.now() + context.heldForMs);
+    // Answers may arrive out of order: the latest of the times that the provider named counts.
+    if (longestOpenMs === 0 && clock.now() + failure.forMs < (this.untilOf(key) ?? 0)) return;
+    breaker.actor.send({ type: 'failed', call, ...failure });
+    const { value, context } = breaker.actor.getSnapshot();
+    if (value === 'open') breaker.until = clock.now() + context.openForMs;
   }
 
-  tell(key: string, type: 'tried' | 'succeeded' | 'abandoned', call: string): void {
-    this.#actors.get(key)?.send({ type, call });
+  send(key: string, type: 'started' | 'succeeded' | 'abandoned', call: string): void {
+    this.#breakers.get(key)?.actor.send({ type, call });
   }
 
-  /** What it is held for may be over: one call may ask again. */
+  /** The cause may be over: an open breaker allows one trial. */
   ease(key: string): void {
-    this.#actors.get(key)?.send({ type: 'eased' });
+    this.#breakers.get(key)?.actor.send({ type: 'eased' });
   }
 
-  /** Opens it at once. False: there is none of that key. */
+  /** Closes it at once and forgets its failures. Returns false for an unknown key. */
   reset(key: string): boolean {
-    this.#actors.get(key)?.send({ type: 'reset' });
-    return this.#actors.has(key);
+    this.#breakers.get(key)?.actor.send({ type: 'reset' });
+    return this.#breakers.has(key);
   }
 
-  /** Those that are not open. */
-  views(): HoldOffView[] {
-    return [...this.#actors].flatMap(([key, actor]) => {
-      const { value, context } = actor.getSnapshot();
-      if (value === 'open') return [];
-      return [{ key, state: value, because: context.because, until: this.untilOf(key) }];
+  /** Those that are not closed. */
+  views(): BreakerView[] {
+    return [...this.#breakers.keys()].flatMap((key) => {
+      const state = this.stateOf(key);
+      return state === 'closed' ? [] : [{ key, state, reason: this.reasonOf(key), until: this.untilOf(key) }];
     });
   }
 
   stop(): void {
-    for (const actor of this.#actors.values()) actor.stop();
-    this.#actors.clear();
+    for (const { actor } of this.#breakers.values()) actor.stop();
+    this.#breakers.clear();
   }
 
-  #actor(key: string, trialTimeoutMs: number): HoldOff {
-    const known = this.#actors.get(key);
+  #breaker(key: string): Breaker {
+    const known = this.#breakers.get(key);
     if (known) return known;
-    const { clock, onOpened } = this.#options;
-    const actor = createActor(holdOffMachine, { input: { trialTimeoutMs }, clock: clock });
-    actor.on('holdOff.opened', onOpened);
-    actor.start();
-    this.#actors.set(key, actor);
-    return actor;
+    const { clock, onClosed, settingsOf } = this.#options;
+    const settings = settingsOf(key);
+    const actor = createActor(circuitBreakerMachine, { input: settings, clock });
+    actor.on('breaker.closed', onClosed);
+    const breaker: Breaker = { actor: actor.start(), settings, until: 0 };
+    this.#breakers.set(key, breaker);
+    return breaker;
   }
 }

@@ -16,7 +16,7 @@ import type { Roster, supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
 import { chartStateOf, type ChartState } from './chart-state.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
-import type { HoldOffView } from './hold-offs.js';
+import type { BreakerView } from '../domain/breaker-view.js';
 import { Launches, type LaunchesOptions } from './launches.js';
 import { Notifier } from './notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
@@ -325,11 +325,11 @@ export class WorkerPool implements Pool, Roster {
     return this.#options.limits.capacityHold(type);
   }
 
-  holdOffs(): HoldOffView[] {
+  breakers(): BreakerView[] {
     return this.#options.limits.views();
   }
 
-  resetHoldOff(key: string): boolean {
+  resetBreaker(key: string): boolean {
     return this.#options.limits.reset(key);
   }
 

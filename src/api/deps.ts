@@ -1,3 +1,4 @@
+import type { BreakerView } from '../domain/breaker-view.js';
 import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
@@ -57,8 +58,8 @@ export interface ApiDeps {
     containers(): DispatchView[];
     wait(uuid: string): WaitReason | undefined;
   };
-  holdOffs: {
-    list(): { key: string; state: string; because: string; until: number | undefined }[];
+  breakers: {
+    list(): BreakerView[];
     reset(key: string): boolean;
   };
   /** Ends the quarantine of an instance; without `force` only when nothing runs there for certain. */

@@ -30,7 +30,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     failed: (await deps.store.failed().catch(() => undefined)) ?? null,
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
-    breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+    breakers: deps.breakers.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     health: healthOf(deps) ?? heldGrowthOf(deps) ?? 'OK',
   };
 }

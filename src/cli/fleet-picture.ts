@@ -62,9 +62,7 @@ function heading({ fleet, instances }: FleetNow, options: PictureOptions, paint:
     cut(`instances   ${counts(fleet.instances)}`),
     cut(`containers  ${counts(outcomesOf(fleet))}`),
     ...fleet.waits.slice(0, 3).map(({ count, example }) => cut(`waiting     ${count} × ${example}`)),
-    ...fleet.breakers
-      .slice(0, 3)
-      .map(({ key, because }) => paint(red, cut(`breaker     ${key}: ${because}`))),
+    ...fleet.breakers.slice(0, 3).map(({ key, reason }) => paint(red, cut(`breaker     ${key}: ${reason}`))),
   ];
   if (fleet.atQuota) lines.push(paint(red, cut('at quota    instance quota reached')));
   if (fleet.health !== 'OK') lines.push(paint(red, cut(`health      ${fleet.health}`)));

@@ -7,7 +7,7 @@ import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { DriverError } from '../drivers/driver.js';
-import type { Breakers } from '../drivers/wrappers/breaker.js';
+import type { ProviderBreakers } from '../actors/provider-breakers.js';
 import { explain } from '../explain/explain.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { pageFolder } from '../page-folder.js';
@@ -33,7 +33,7 @@ export interface ServedParts extends Pick<OpenStorage, 'journal' | 'sessions'> {
   runner: RunnerProgram;
   live: LiveParts;
   /** Of the calls to the provider, beside those of the pool. */
-  breakers: Breakers;
+  breakers: ProviderBreakers;
   storeHealth: StoreHealth;
 }
 
@@ -53,9 +53,9 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       containers: () => dispatch.containers(),
       wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),
     },
-    holdOffs: {
-      list: () => [...pool.holdOffs(), ...breakers.views()],
-      reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
+    breakers: {
+      list: () => [...pool.breakers(), ...breakers.views()],
+      reset: (key) => pool.resetBreaker(key) || breakers.reset(key),
     },
     clearQuarantine: clearQuarantineWith(orders),
     conduct: conductWith(orders, journal),

@@ -170,8 +170,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   reporter.watchQueue(() => {
     let running = 0;
     for (const { exitedAt } of pool.running().values()) if (exitedAt === undefined) running++;
-    const [containers, instances, holdOffs] = [dispatch.containers(), pool.instances(), pool.holdOffs()];
-    return queueSight({ containers, instances, holdOffs, running });
+    const [containers, instances, breakers] = [dispatch.containers(), pool.instances(), pool.breakers()];
+    return queueSight({ containers, instances, breakers, running });
   });
   pool.start();
   dispatch.start();

@@ -149,7 +149,7 @@ function sightingOf({ instance, instanceType, actor }: WorkerEntry): Sighting {
 
 function createLimits(
   { config, clock, driver, quotaBound }: CoreOptions,
-  onOpened: () => void,
+  onClosed: () => void,
 ): CreateLimits {
   const { pool } = config;
   return new CreateLimits({
@@ -165,7 +165,7 @@ function createLimits(
     bootFailureLimit: pool.bootFailureLimit,
     bootFailureHoldOffMs: pool.bootFailureHoldOffMs,
     bootTrialTimeoutMs: pool.cloudCallTimeoutMs + 2 * pool.timeoutBootingMs,
-    onOpened,
+    onClosed,
     quotaBound,
   });
 }

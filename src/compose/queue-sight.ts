@@ -1,5 +1,5 @@
 import type { PlannedContainer } from '../actors/dispatch.js';
-import type { HoldOffView } from '../actors/hold-offs.js';
+import type { BreakerView } from '../domain/breaker-view.js';
 import type { InstanceView } from '../actors/pool.js';
 import type { QueueSight } from '../invariants/queue-model.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
@@ -8,7 +8,7 @@ import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 export interface QueueFacts {
   containers: readonly PlannedContainer[];
   instances: readonly InstanceView[];
-  holdOffs: readonly HoldOffView[];
+  breakers: readonly BreakerView[];
   /** Containers with a live process. */
   running: number;
 }
@@ -32,14 +32,14 @@ export function queueSight(facts: QueueFacts): QueueSight | undefined {
 }
 
 /** 0: nothing is there that would end it. */
-function endOf(reason: WaitReason, { instances, holdOffs, running }: QueueFacts): number {
+function endOf(reason: WaitReason, { instances, breakers, running }: QueueFacts): number {
   const isComing = instances.some(({ workerState }) =>
     ['booting', 'unknown', 'shutdown'].includes(workerState),
   );
   const isKept = instances.some(({ idleBehavior, isOrphan }) => idleBehavior === 'hold' || isOrphan);
   if (isComing || running > 0) return Infinity;
   const ends = (prefix: RegExp): number =>
-    Math.max(0, ...holdOffs.filter(({ key }) => prefix.test(key)).map(({ until }) => until ?? 0));
+    Math.max(0, ...breakers.filter(({ key }) => prefix.test(key)).map(({ until }) => until ?? 0));
   switch (reason.code) {
     case 'paced':
       return reason.retryAt ?? 0;

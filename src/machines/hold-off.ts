@@ -1,159 +1,176 @@
 import { assign, emit, setup } from 'xstate';
 
-/** Why and until when something is not asked for again. */
-export interface HoldOffInput {
-  /** How long a trial may stay without an answer before the next is allowed, ms. */
+/** What opens a breaker and how long a trial may take. */
+export interface CircuitBreakerInput {
+  /** Consecutive failures that open it; 0: none do. */
+  failuresToOpen: number;
+  /** Time after which a trial without an answer is given up and the next one is allowed, ms. */
   trialTimeoutMs: number;
 }
 
-interface HoldOffContext extends HoldOffInput {
-  heldForMs: number;
-  because: string;
-  /** The call whose answer decides; `''` while none does. */
+interface CircuitBreakerContext extends CircuitBreakerInput {
+  openForMs: number;
+  reason: string;
+  /** The call whose answer decides; `''` while there is none. */
   trial: string;
-  /** Trials refused in a row, without one that succeeded between. */
-  refusedTrials: number;
+  /** Consecutive failures since the last success. */
+  failures: number;
+  /** Consecutive trials that failed. */
+  failedTrials: number;
 }
 
-/** Why and for how long nothing is asked for. */
-export interface HoldOffRefusal {
+/** The reason of a failure, and how long the breaker stays open for it. */
+export interface BreakerFailure {
   forMs: number;
-  /** Each refused trial doubles the time, up to this; not given: the time is as given. */
+  /** Each failed trial doubles the time, up to this; not given: the time stays as it is. */
   longestMs?: number;
-  because: string;
+  reason: string;
 }
 
-/** Answers name their call: calls overlap, and only the trial's answer closes the breaker. */
-export type HoldOffEvent =
-  /** The provider said no. */
-  | ({ type: 'refused'; call: string } & HoldOffRefusal)
-  /** A request is made. */
-  | { type: 'tried'; call: string }
+/** Events name their call: calls overlap, and only the trial's answer closes an open breaker. */
+export type CircuitBreakerEvent =
+  | ({ type: 'failed'; call: string } & BreakerFailure)
+  /** A call is about to be made. */
+  | { type: 'started'; call: string }
   | { type: 'succeeded'; call: string }
-  /** The request came to nothing for another reason, so that it decides nothing. */
+  /** The call ended for a reason that says nothing about what the breaker guards. */
   | { type: 'abandoned'; call: string }
-  /** What it is held for may be over: one request may show it. */
+  /** The cause of the failure may be over: one trial may show it. */
   | { type: 'eased' }
-  /** An operator wants it open at once. */
+  /** Closes it at once. */
   | { type: 'reset' };
 
-/** Told when a hold-off ends, so that those who wait look again (W-45). */
-export type HoldOffFact = { type: 'holdOff.opened' };
+/** Emitted when requests may pass again, all of them or one trial (W-45). */
+export type CircuitBreakerFact = { type: 'breaker.closed' };
 
-const holdOffSetup = setup({
+const breakerSetup = setup({
   types: {
-    context: {} as HoldOffContext,
-    input: {} as HoldOffInput,
-    events: {} as HoldOffEvent,
-    emitted: {} as HoldOffFact,
+    context: {} as CircuitBreakerContext,
+    input: {} as CircuitBreakerInput,
+    events: {} as CircuitBreakerEvent,
+    emitted: {} as CircuitBreakerFact,
   },
   guards: {
-    /** Of calls that overlap, one decides. */
+    /** Of overlapping calls one decides. */
     isTrial: ({ context }, params: { call: string }) => context.trial === params.call,
+    isLastFailureAllowed: ({ context: { failures, failuresToOpen } }) =>
+      failuresToOpen > 0 && failures + 1 >= failuresToOpen,
   },
   actions: {
-    noteRefusal: assign(({ context }, params: HoldOffRefusal) => ({
-      heldForMs: holdMs(params, context.refusedTrials),
-      because: params.because,
+    countFailure: assign(({ context }) => ({ failures: context.failures + 1 })),
+    recordReason: assign((_, params: BreakerFailure) => ({ reason: params.reason })),
+    recordOpening: assign(({ context }, params: BreakerFailure) => ({
+      openForMs: openMs(params, context.failedTrials),
     })),
-    noteRefusedTrial: assign(({ context }, params: HoldOffRefusal) => ({
-      heldForMs: holdMs(params, context.refusedTrials + 1),
-      because: params.because,
-      refusedTrials: context.refusedTrials + 1,
-    })),
-    noteReason: assign((_, params: HoldOffRefusal) => ({ because: params.because })),
-    noteTrial: assign((_, params: { call: string }) => ({ trial: params.call })),
-    forgetRefusals: assign({ refusedTrials: 0 }),
-    announceOpening: emit({ type: 'holdOff.opened' }),
+    countFailedTrial: assign(({ context }) => ({ failedTrials: context.failedTrials + 1 })),
+    recordTrial: assign((_, params: { call: string }) => ({ trial: params.call })),
+    forgetFailures: assign({ failures: 0, failedTrials: 0 }),
+    emitClosed: emit({ type: 'breaker.closed' }),
   },
   delays: {
-    holdTime: ({ context }) => context.heldForMs,
+    openTime: ({ context }) => context.openForMs,
     trialTimeout: ({ context }) => context.trialTimeoutMs,
   },
 });
 
-function holdMs({ forMs, longestMs = 0 }: HoldOffRefusal, refusedTrials: number): number {
-  return Math.max(forMs, Math.min(longestMs, forMs * 2 ** refusedTrials));
+function openMs({ forMs, longestMs = 0 }: BreakerFailure, failedTrials: number): number {
+  return Math.max(forMs, Math.min(longestMs, forMs * 2 ** failedTrials));
 }
 
+/** The action with the failure of the event as its params. */
+const ofFailure = <TType extends string>(
+  type: TType,
+): { type: TType; params: (args: { event: BreakerFailure }) => BreakerFailure } => ({
+  type,
+  params: ({ event }) => event,
+});
+const isTrial = { type: 'isTrial' as const, params: ({ event }: { event: { call: string } }) => event };
+
 /**
- * A breaker: after a refusal nothing is asked for a time, then one request decides (L-15, L-19, K-10). One for each
- * key: an instance type, a quota group, the whole provider, or one kind of call. Calls that were begun before may be
- * answered in any of its states, and decide nothing but that it is held.
+ * A circuit breaker (L-15, L-19, K-10): after too many failures in a row requests are held for a time, then one trial
+ * decides. There is one for each key: an instance type, a quota group, the whole provider, or one kind of call. Answers
+ * to calls that started before it opened may come in any state; a success among them does not close it.
  */
-export const holdOffMachine = holdOffSetup.createMachine({
-  id: 'holdOff',
-  description: 'Whether the provider may be asked.',
-  context: ({ input }) => ({ ...input, heldForMs: 0, because: '', trial: '', refusedTrials: 0 }),
-  initial: 'open',
+export const circuitBreakerMachine = breakerSetup.createMachine({
+  id: 'circuitBreaker',
+  description: 'Decides whether requests pass.',
+  context: ({ input }) => ({ ...input, openForMs: 0, reason: '', trial: '', failures: 0, failedTrials: 0 }),
+  initial: 'closed',
   states: {
-    open: {
-      description: 'Requests are free. Ends with a refusal.',
-      entry: 'forgetRefusals',
+    closed: {
+      description: 'Requests pass. Ends with the failure that makes it too many in a row.',
+      entry: 'forgetFailures',
       on: {
-        refused: { target: 'held', actions: { type: 'noteRefusal', params: ({ event }) => event } },
-        tried: {},
-        succeeded: {},
+        failed: [
+          {
+            guard: 'isLastFailureAllowed',
+            target: 'open',
+            actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
+          },
+          { actions: 'countFailure' },
+        ],
+        started: {},
+        succeeded: { actions: 'forgetFailures' },
         abandoned: {},
         eased: {},
-        reset: {},
+        reset: { actions: 'forgetFailures' },
       },
     },
-    held: {
+    open: {
       description:
-        'Nothing is asked for. A call begun before that succeeds now does not end it, and one that is refused now prolongs it. Ends with the time of the hold-off, when its cause may be over, or at an operator’s word.',
-      after: { holdTime: { target: 'halfOpen', actions: 'announceOpening' } },
+        'Requests are held. The failure of a call that started earlier prolongs it. Ends after its time, when its cause may be over, or on reset by an operator.',
+      after: { openTime: { target: 'halfOpen', actions: 'emitClosed' } },
       on: {
-        refused: {
-          target: 'held',
+        failed: {
+          target: 'open',
           reenter: true,
-          actions: { type: 'noteRefusal', params: ({ event }) => event },
+          actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
         },
-        tried: {},
+        started: {},
         succeeded: {},
         abandoned: {},
-        eased: { target: 'halfOpen', actions: 'announceOpening' },
-        reset: { target: 'open', actions: 'announceOpening' },
+        eased: { target: 'halfOpen', actions: 'emitClosed' },
+        reset: { target: 'closed', actions: 'emitClosed' },
       },
     },
     halfOpen: {
       description:
-        'One request may be made; its answer decides. What was begun before can only hold it again. Ends when the request is made.',
+        'One trial may start; its answer decides. The failure of a call that started earlier opens the breaker again. Ends when the trial starts.',
       on: {
-        tried: { target: 'trying', actions: { type: 'noteTrial', params: ({ event }) => event } },
+        started: { target: 'probing', actions: { type: 'recordTrial', params: ({ event }) => event } },
         succeeded: {},
         abandoned: {},
         eased: {},
-        refused: { target: 'held', actions: { type: 'noteRefusal', params: ({ event }) => event } },
-        reset: 'open',
+        failed: {
+          target: 'open',
+          actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
+        },
+        reset: 'closed',
       },
     },
-    trying: {
+    probing: {
       description:
-        'The trial is under way; other answers decide nothing. Ends with its answer, or with a new trial when none came for long.',
-      after: { trialTimeout: { target: 'halfOpen', actions: 'announceOpening' } },
+        'The trial is under way; answers to other calls do not decide. Ends with its answer, or after the trial timeout with a new trial.',
+      after: { trialTimeout: { target: 'halfOpen', actions: 'emitClosed' } },
       on: {
-        tried: {},
-        succeeded: {
-          guard: { type: 'isTrial', params: ({ event }) => event },
-          target: 'open',
-          actions: 'announceOpening',
-        },
-        abandoned: {
-          guard: { type: 'isTrial', params: ({ event }) => event },
-          target: 'halfOpen',
-          actions: 'announceOpening',
-        },
+        started: {},
+        succeeded: { guard: isTrial, target: 'closed', actions: 'emitClosed' },
+        abandoned: { guard: isTrial, target: 'halfOpen', actions: 'emitClosed' },
         eased: {},
-        refused: [
+        failed: [
           {
-            guard: { type: 'isTrial', params: ({ event }) => event },
-            target: 'held',
-            actions: { type: 'noteRefusedTrial', params: ({ event }) => event },
+            guard: isTrial,
+            target: 'open',
+            actions: [
+              'countFailure',
+              'countFailedTrial',
+              ofFailure('recordReason'),
+              ofFailure('recordOpening'),
+            ],
           },
-          { actions: { type: 'noteReason', params: ({ event }) => event } },
+          { actions: ['countFailure', ofFailure('recordReason')] },
         ],
-        reset: { target: 'open', actions: 'announceOpening' },
+        reset: { target: 'closed', actions: 'emitClosed' },
       },
     },
   },

@@ -4,7 +4,7 @@ import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../compose/core.js';
 import { soleMandate } from '../domain/mandate.js';
-import { Breakers } from '../drivers/wrappers/breaker.js';
+import { ProviderBreakers } from '../actors/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/mandate.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
@@ -181,7 +181,7 @@ export class SimulatedDaemon {
         opsPerSecond: config.pool.maxCloudOpsPerSecond,
         timeoutMs: config.pool.cloudCallTimeoutMs,
         secrets: [],
-        breakers: new Breakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs }),
+        breakers: new ProviderBreakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs }),
         observe: (call) => reporter.driverCall(call),
       }),
       executorFactory: createSimulatedExecutorFactory({

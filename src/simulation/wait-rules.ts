@@ -98,7 +98,7 @@ export class WaitRules {
       case 'new-instance':
         return isComing() || pool.launches().length > 0;
       case 'types-at-capacity':
-        return isComing() || pool.launches().length > 0 || pool.holdOffs().length > 0;
+        return isComing() || pool.launches().length > 0 || pool.breakers().length > 0;
       case 'paced':
         return (
           pool.launches().length > 0 ||
@@ -110,7 +110,7 @@ export class WaitRules {
       case 'cloud-limit':
         return (
           isComing() ||
-          pool.holdOffs().some(({ key }) => key === 'quota') ||
+          pool.breakers().some(({ key }) => key === 'quota') ||
           pool.instances().some(({ idleBehavior, isOrphan }) => idleBehavior === 'hold' || isOrphan)
         );
     }

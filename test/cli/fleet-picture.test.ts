@@ -51,7 +51,7 @@ describe('the picture of the fleet', () => {
     const picture = fleetPicture(
       now([instance({})], {
         waits: [{ code: 'capacity', count: 12, example: 'no capacity for small' }],
-        breakers: [{ key: 'quota', state: 'open', because: 'the region is full', until: null }],
+        breakers: [{ key: 'quota', state: 'open', reason: 'the region is full', until: null }],
         atQuota: true,
         health: 'the runner cannot be read',
       }),

@@ -119,6 +119,6 @@ describe('the pool, whose create calls go together', { timeout: 300_000 }, () =>
     await expect.poll(() => pool.instances().filter(({ launchId }) => launchId !== '')).toEqual([]);
     await expect.poll(states).toEqual(booting());
     expect(ec2.instances).toHaveLength(3);
-    expect([pool.atCapacity(small), pool.holdOffs().length]).toEqual([true, 1]);
+    expect([pool.atCapacity(small), pool.breakers().length]).toEqual([true, 1]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PlannedContainer } from '../../src/actors/dispatch.js';
-import type { HoldOffView } from '../../src/actors/hold-offs.js';
+import type { BreakerView } from '../../src/domain/breaker-view.js';
 import type { InstanceView } from '../../src/actors/pool.js';
 import { queueSight, type QueueFacts } from '../../src/compose/queue-sight.js';
 import type { Violation } from '../../src/invariants/invariants.js';
@@ -61,23 +61,23 @@ describe('the monitor of the queue', () => {
 const facts = (wait: WaitReason, more: Partial<QueueFacts> = {}): QueueFacts => ({
   containers: [{ entry: { container: { uuid: 'c1' } }, wait } as PlannedContainer],
   instances: [],
-  holdOffs: [],
+  breakers: [],
   running: 0,
   ...more,
 });
 const instance = (view: Partial<InstanceView>): InstanceView =>
   ({ workerState: 'idle', idleBehavior: 'run', ...view }) as InstanceView;
-const quota: HoldOffView = { key: 'quota', state: 'held', because: '', until: 5_000 };
+const quota: BreakerView = { key: 'quota', state: 'open', reason: '', until: 5_000 };
 const atQuota: WaitReason = { code: 'cloud-limit', position: 1 };
 
 describe('what a queue waits for', () => {
   it('is nothing while quota is held without any instance: that pause is short (L-13)', () => {
-    expect(queueSight(facts(atQuota, { holdOffs: [quota] }))).toMatchObject({ container: 'c1', endsAt: 0 });
+    expect(queueSight(facts(atQuota, { breakers: [quota] }))).toMatchObject({ container: 'c1', endsAt: 0 });
   });
 
   it('is the end of the hold, a container that runs, an instance under way, or its operator', () => {
     const end = (more: Partial<QueueFacts>) => queueSight(facts(atQuota, more))?.endsAt;
-    expect(end({ holdOffs: [quota], instances: [instance({})] })).toBe(5_000);
+    expect(end({ breakers: [quota], instances: [instance({})] })).toBe(5_000);
     expect(end({ running: 1 })).toBe(Infinity);
     expect(end({ instances: [instance({ workerState: 'booting' })] })).toBe(Infinity);
     expect(end({ instances: [instance({ idleBehavior: 'hold' })] })).toBe(Infinity);
@@ -85,10 +85,10 @@ describe('what a queue waits for', () => {
   });
 
   it('is the next trial of a type, of the pace, or of a boot', () => {
-    const capacity: HoldOffView = { ...quota, key: 'capacity: type small' };
+    const capacity: BreakerView = { ...quota, key: 'capacity: type small' };
     const types: WaitReason = { code: 'types-at-capacity', position: 1, instanceTypes: 'small' };
-    expect(queueSight(facts(types, { holdOffs: [capacity] }))?.endsAt).toBe(5_000);
-    expect(queueSight(facts(types, { holdOffs: [quota] }))?.endsAt).toBe(0);
+    expect(queueSight(facts(types, { breakers: [capacity] }))?.endsAt).toBe(5_000);
+    expect(queueSight(facts(types, { breakers: [quota] }))?.endsAt).toBe(0);
     expect(queueSight(facts({ code: 'paced', position: 1, retryAt: 7_000 }))?.endsAt).toBe(7_000);
     const held: WaitReason = { code: 'protected', position: 1, until: 9_000, because: '' };
     expect(queueSight(facts(held))?.endsAt).toBe(9_000);

@@ -54,7 +54,7 @@ describe('breakers of capacity', () => {
     const { world, asked } = await zoned([t1, spot]);
     for (const type of [t1, t1, spot]) await create(world, type);
     expect(asked).toEqual(['t1 a', 't1 b', 't1.spot a']);
-    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual([
+    expect(world.pool.breakers().map(({ key }) => key)).toEqual([
       'capacity: type pt1 in a',
       'capacity: type pt1-preemptible in a',
     ]);
@@ -79,7 +79,7 @@ describe('breakers of capacity', () => {
     };
     for (const type of [t1, t2, t1]) await create(world, type);
     expect(asked).toEqual(['t1 a', 't2 b']);
-    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual(['capacity: zone a', 'capacity: group ']);
+    expect(world.pool.breakers().map(({ key }) => key)).toEqual(['capacity: zone a', 'capacity: group ']);
   });
 
   it('let one trial decide, and then the preferred place comes back', async () => {
@@ -92,7 +92,7 @@ describe('breakers of capacity', () => {
     };
     for (let each = 0; each < 2; each++) await create(world, t1);
     expect(asked.slice(1)).toEqual(['t1 a', 't1 b']);
-    expect(world.pool.holdOffs()).toMatchObject([{ key: 'capacity: type pt1 in a', state: 'trying' }]);
+    expect(world.pool.breakers()).toMatchObject([{ key: 'capacity: type pt1 in a', state: 'probing' }]);
   });
 });
 
@@ -132,7 +132,7 @@ describe('calls that overlap', () => {
     await create(world, t1);
     answers[1]!({ ok: false, error: { code: 'unavailable', message: 'no answer' } });
     await settle();
-    expect(world.pool.holdOffs()).toMatchObject([{ key: 'quota', state: 'halfOpen' }]);
+    expect(world.pool.breakers()).toMatchObject([{ key: 'quota', state: 'halfOpen' }]);
     expect(world.pool.creatable()).toBe(1);
   });
 
@@ -159,7 +159,7 @@ describe('calls that overlap', () => {
       expect(await create(world, t1)).toBe('asked');
       answers.pop()!({ ok: false, error: { code: 'capacity', message: 'none', scope: 'all' } });
       await settle();
-      const { until } = world.pool.holdOffs()[0]!;
+      const { until } = world.pool.breakers()[0]!;
       pauses.push((until! - world.clock.now()) / 60_000);
       await world.clock.advance(until! - world.clock.now());
     }
@@ -178,7 +178,7 @@ describe('protected mode', () => {
     await failBoot(world, t1);
     const { until } = world.pool.protection()!;
     expect(until! - world.clock.now()).toBeGreaterThan(600_000);
-    expect(world.pool.holdOffs().map(({ key }) => key)).toEqual(['boot: all', 'boot: type t1']);
+    expect(world.pool.breakers().map(({ key }) => key)).toEqual(['boot: all', 'boot: type t1']);
   });
 
   it('ends with a boot that succeeds', async () => {
@@ -193,7 +193,7 @@ describe('protected mode', () => {
     await create(world, t1);
     expect(world.pool.creatable()).toBe(0);
     await world.visit([...world.cloud.keys()].at(-1)!);
-    expect([world.pool.creatable(), world.pool.holdOffs()]).toEqual([Infinity, []]);
+    expect([world.pool.creatable(), world.pool.breakers()]).toEqual([Infinity, []]);
   });
 
   it('spares the types that boot', async () => {
@@ -217,7 +217,7 @@ describe('protected mode', () => {
   it('opens at the word of an operator, and counts anew', async () => {
     const world = await new PoolWorld({ types: [t1], bootFailureLimit: 2 }).start();
     for (let each = 0; each < 2; each++) await failBoot(world, t1);
-    for (const { key } of world.pool.holdOffs()) expect(world.pool.resetHoldOff(key)).toBe(true);
+    for (const { key } of world.pool.breakers()) expect(world.pool.resetBreaker(key)).toBe(true);
     expect(world.pool.creatable()).toBe(Infinity);
     await failBoot(world, t1);
     expect(world.pool.protection()).toBeUndefined();

@@ -127,7 +127,7 @@ export class PoolWorld {
         bootFailureLimit,
         bootFailureHoldOffMs: 600_000,
         bootTrialTimeoutMs: 900_000,
-        onOpened: () => this.pool.changed(),
+        onClosed: () => this.pool.changed(),
       }),
       runnerFault: () => undefined,
       newSecret: () => `secret${++this.#made}`,
