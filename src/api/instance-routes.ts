@@ -8,7 +8,7 @@ import type { ApiDeps } from './deps.js';
 import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
-import { orderedBy } from './who.js';
+import { orderedBy } from './requester.js';
 import type { InstanceView } from '../actors/pool.js';
 import { instanceBody, timeOf } from './wire.js';
 

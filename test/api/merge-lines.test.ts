@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mixedByLine } from '../../src/api/mixed-by-line.js';
+import { mixedByLine } from '../../src/api/merge-lines.js';
 import { deferred } from '../support/worker-world.js';
 
 async function* pieces(...each: (string | Promise<string>)[]): AsyncGenerator<string> {
