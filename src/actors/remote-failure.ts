@@ -4,7 +4,7 @@ import { instanceLimits } from '../domain/instance-limits.js';
 import { QueueError } from '../queue/queue.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
-import { DeadlineError } from './bounded.js';
+import { DeadlineError } from '../async/deadline.js';
 import { UnknownInstanceError } from './executors.js';
 import { UnsafeUuidError } from './remote-command.js';
 

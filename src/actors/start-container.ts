@@ -10,8 +10,8 @@ import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effec
 import { instanceLimits } from '../domain/instance-limits.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
-import type { FairSlots } from '../ssh/fair-slots.js';
-import { bounded } from './bounded.js';
+import type { FairSlots } from '../async/fair-slots.js';
+import { bounded } from '../async/deadline.js';
 import type { Executors } from './executors.js';
 import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from './remote-command.js';

@@ -18,7 +18,7 @@ import { chartStateOf, type ChartState } from './chart-state.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { BreakerView } from '../domain/breaker-view.js';
 import { Launches, type LaunchesOptions } from './launches.js';
-import { Notifier } from './notifier.js';
+import { Notifier } from '../async/notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
 import {
   byType,

@@ -17,8 +17,8 @@ import type { Driver } from '../drivers/driver.js';
 import { runnerMachine } from '../machines/runner.js';
 import { workerMachine } from '../machines/worker.js';
 import type { Queue } from '../queue/queue.js';
-import { FairSlots } from '../ssh/fair-slots.js';
-import { Slots } from '../ssh/slots.js';
+import { FairSlots } from '../async/fair-slots.js';
+import { Slots } from '../async/semaphore.js';
 
 /** What the effects of a worker reach out to. */
 export interface WorkerWorld {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DeadlineError } from '../../src/actors/bounded.js';
+import { DeadlineError } from '../../src/async/deadline.js';
 import { UnknownInstanceError } from '../../src/actors/executors.js';
 import { UnsafeUuidError } from '../../src/actors/remote-command.js';
 import { remoteFailure } from '../../src/actors/remote-failure.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
 import { StartFailures } from '../../src/actors/start-failures.js';
-import { FairSlots } from '../../src/ssh/fair-slots.js';
+import { FairSlots } from '../../src/async/fair-slots.js';
 import { Conduct } from '../../src/actors/conduct.js';
 import type { Executors } from '../../src/actors/executors.js';
 import { RunnerProgram } from '../../src/actors/runner-program.js';

@@ -11,7 +11,7 @@ import { tagKeys, type Instance } from '../../src/domain/instance.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
 import type { ExecutorError } from '../../src/ssh/executor.js';
-import { FairSlots } from '../../src/ssh/fair-slots.js';
+import { FairSlots } from '../../src/async/fair-slots.js';
 import { ScriptedDriver, instanceOf } from './scripted-driver.js';
 import { ScriptedNetwork } from './scripted-executor.js';
 import type { ScriptedHost } from './scripted-host.js';

@@ -9,7 +9,7 @@ import {
   type QueueSnapshot,
   type ResultVerdict,
 } from '../queue.js';
-import { eventLoopTurn } from '../store/event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { fetchContainers } from './fetch-containers.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Store } from './database.js';
-import { eventLoopTurn } from './event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { guarded } from './store-error.js';
 
 export interface OutputKeeperOptions {

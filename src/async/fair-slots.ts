@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.js';
-import type { Turn, Turns } from './slots.js';
+import type { Turn, Turns } from './semaphore.js';
 
 export interface FairSlotsOptions {
   clock: Clock;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
-import { FairSlots } from '../../src/ssh/fair-slots.js';
-import type { Turn } from '../../src/ssh/slots.js';
+import { FairSlots } from '../../src/async/fair-slots.js';
+import type { Turn } from '../../src/async/semaphore.js';
 
 function shared(change: Partial<ConstructorParameters<typeof FairSlots>[0]> = {}) {
   const clock = new HeapClock(1_000_000);
