@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetNow } from '../../src/cli/fleet-follower.js';
-import { fleetPicture, type PictureOptions } from '../../src/cli/fleet-picture.js';
+import { fleetPicture, type PictureOptions } from '../../src/cli/fleet-table.js';
 import type { InstanceBody } from '../../src/cli/wire.js';
 
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
