@@ -91,7 +91,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   cloudTest: {
     run: async (configPath, wishes, signal) => {
       const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
-      const { runCloudTest } = await import('./compose/cloud-test.js');
+      const { runCloudTest } = await import('./cloudtest/run-cloud-test.js');
       return runCloudTest(config, systemClock, wishes, signal);
     },
     interrupted,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCloudTest } from '../../src/compose/cloud-test.js';
+import { runCloudTest } from '../../src/cloudtest/run-cloud-test.js';
 import { storedDriverRecord } from '../../src/compose/driver-record.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
