@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { compose, type Daemon } from '../src/compose.js';
+import { compose, type Daemon } from '../src/daemon/daemon.js';
 import { parseConfig } from '../src/config/load.js';
 import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';

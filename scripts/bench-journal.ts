@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
 import { observed, type TransitionObserver } from '../src/actors/observed.js';
 import type { Config } from '../src/config/config.js';
-import { workerSettings } from '../src/compose/worker-settings.js';
+import { workerSettings } from '../src/daemon/worker-settings.js';
 import { systemClock } from '../src/domain/clock.js';
 import type { Instance, Tags } from '../src/domain/instance.js';
 import type { InstanceType } from '../src/domain/instance-type.js';

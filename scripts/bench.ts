@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { compose, type Daemon } from '../src/compose.js';
+import { compose, type Daemon } from '../src/daemon/daemon.js';
 import { parseConfig } from '../src/config/load.js';
 import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';

@@ -1,19 +1,19 @@
 import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
 import { runProgram, type ServeWishes } from './cli/program.js';
-import { compose } from './compose.js';
-import { copyToConfigured, migrateConfigured, storeFiles } from './compose/store-admin.js';
+import { compose } from './daemon/daemon.js';
+import { copyToConfigured, migrateConfigured, storeFiles } from './daemon/store-admin.js';
 import { checkClusterFiles } from './config/cluster-files.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
-import { fewDescriptorsFor } from './descriptor-limit.js';
-import { answerHangUp } from './hang-up.js';
+import { fewDescriptorsFor } from './daemon/descriptor-limit.js';
+import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './log.js';
 import { machineChart } from './machine-chart.js';
-import { tellServiceManager } from './service-manager.js';
-import { version } from './version.js';
+import { tellServiceManager } from './daemon/systemd-notify.js';
+import { version } from './daemon/version.js';
 
 const stopGraceMs = 20_000;
 const offersTimeoutMs = 5 * 60_000;

@@ -19,9 +19,9 @@ import { openDatabase } from '../queue/store/database.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl } from '../queue/store/store-url.js';
 import type { CloudTestCommand } from '../cli/cloudtest-command.js';
-import { storedDriverRecord } from '../compose/driver-record.js';
-import { sshExecutors } from '../compose/ssh-executors.js';
-import { storeTarget } from '../compose/store-admin.js';
+import { storedDriverRecord } from '../daemon/driver-record.js';
+import { sshExecutors } from '../daemon/ssh-executors.js';
+import { storeTarget } from '../daemon/store-admin.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { publicKeyOf } from '../ssh/keys.js';
 

@@ -2,7 +2,7 @@ import type { EventObject } from 'xstate';
 import type { QuotaBound } from '../actors/quota-bound.js';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import { startCore, type Core, type CoreOptions } from '../compose/core.js';
+import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
 import { soleMandate } from '../domain/mandate.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/mandate.js';

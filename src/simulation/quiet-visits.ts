@@ -1,6 +1,6 @@
 import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import type { Core } from '../compose/core.js';
+import type { Core } from '../daemon/core.js';
 import type { Lifeline } from './lifeline.js';
 import { SimulatedExecutor } from './simulated-executor.js';
 import type { World } from './world.js';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const registry = new URL('../../src/drivers/registry.ts', import.meta.url).href;
-const composition = new URL('../../src/compose.ts', import.meta.url).href;
+const composition = new URL('../../src/daemon/daemon.ts', import.meta.url).href;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Files of Amazon's libraries that a process has loaded after this program. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCloudTest } from '../../src/cloudtest/run-cloud-test.js';
-import { storedDriverRecord } from '../../src/compose/driver-record.js';
+import { storedDriverRecord } from '../../src/daemon/driver-record.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock } from '../../src/domain/clock.js';

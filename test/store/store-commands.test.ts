@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
-import { copyToConfigured, migrateConfigured } from '../../src/compose/store-admin.js';
+import { copyToConfigured, migrateConfigured } from '../../src/daemon/store-admin.js';
 import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
 import { loadConfig } from '../../src/config/load.js';
 import { systemClock } from '../../src/domain/clock.js';
@@ -108,7 +108,15 @@ describe('the store commands', () => {
     const uuids = await fill();
     expect(await run('copy', '--json')).toBe(0);
     expect(JSON.parse(said)).toMatchObject({
-      rows: { containers: 1_200, outputs: 1, journal: 2, intents: 1, driver_records: 1, sightings: 0, host_keys: 0 },
+      rows: {
+        containers: 1_200,
+        outputs: 1,
+        journal: 2,
+        intents: 1,
+        driver_records: 1,
+        sightings: 0,
+        host_keys: 0,
+      },
     });
     const db = await openDatabase({ url });
     const store = storeOn(db);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
-import { storeFiles } from '../../src/compose/store-admin.js';
+import { storeFiles } from '../../src/daemon/store-admin.js';
 import { loadConfig } from '../../src/config/load.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { lockStore } from '../../src/queue/store/store-lock.js';

@@ -23,7 +23,7 @@ import type { Queue } from '../queue/queue.js';
 import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
-import { assembleFleet } from './fleet.js';
+import { assembleFleet } from './assemble-fleet.js';
 import { hostKeyOrders, type HostKeyOrders } from './host-key-orders.js';
 import { queueSight } from './queue-sight.js';
 

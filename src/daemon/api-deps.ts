@@ -10,15 +10,15 @@ import { DriverError } from '../drivers/driver.js';
 import type { ProviderBreakers } from '../actors/provider-breakers.js';
 import { explain } from '../explain/explain.js';
 import type { Metrics } from '../metrics/metrics.js';
-import { pageFolder } from '../page-folder.js';
+import { pageFolder } from './page-folder.js';
 import { replay, type Replay } from '../replay/replay.js';
 import { recordBase } from '../replay/step-record.js';
 import type { Reporter } from '../reporter.js';
 import { ExecutorError } from '../ssh/executor.js';
-import { version } from '../version.js';
+import { version } from './version.js';
 import type { StoreHealth } from '../queue/store/store-health.js';
-import type { Orders } from './orders.js';
-import type { OpenStorage } from './storage.js';
+import type { Orders } from './leader-session.js';
+import type { OpenStorage } from './open-storage.js';
 import type { ContainerStore } from '../queue/container-store.js';
 
 /** What the API shows and orders. */

@@ -4,8 +4,8 @@ import { readCaFile } from '../config/cluster-files.js';
 import type { Clock } from '../domain/clock.js';
 import { ControllerClient } from '../queue/controller/controller-client.js';
 import { ControllerContainers } from '../queue/controller/controller-containers.js';
-import { version } from '../version.js';
-import type { Orders } from './orders.js';
+import { version } from './version.js';
+import type { Orders } from './leader-session.js';
 import { sizeBy } from './size-by.js';
 
 /** The containers of the configured controller, or `undefined` when there is none. Throws `ConfigError`. */

@@ -10,11 +10,11 @@ import { ChangeFeed } from '../queue/store/change-feed.js';
 import { storeIdentity } from '../queue/store/store-identity.js';
 import type { StoreTarget } from '../queue/store/store-url.js';
 import type { Core } from './core.js';
-import { DispatchLead, type DispatchLeadOptions } from './dispatch-lead.js';
-import { Leadership } from './leadership.js';
-import type { OpenStorage } from './storage.js';
+import { DispatchLead, type DispatchLeadOptions } from '../compose/dispatch-lead.js';
+import { Leadership } from '../compose/leadership.js';
+import type { OpenStorage } from './open-storage.js';
 import { storeTarget } from './store-admin.js';
-import { notLeading, whileLeading } from './while-leading.js';
+import { notLeading, whileLeading } from './leader-only.js';
 
 /** The core at work, and how it ends with all that was opened for it. */
 export interface Begun {
