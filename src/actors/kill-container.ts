@@ -1,5 +1,5 @@
 import { fromPromise } from 'xstate';
-import type { Mandate } from '../domain/mandate.js';
+import type { Mandate } from '../domain/leader-guard.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import type { Executors } from './executors.js';

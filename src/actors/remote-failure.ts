@@ -1,4 +1,4 @@
-import { MandateError } from '../domain/mandate.js';
+import { MandateError } from '../domain/leader-guard.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { QueueError } from '../queue/queue.js';

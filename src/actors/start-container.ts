@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
-import type { Mandate } from '../domain/mandate.js';
+import type { Mandate } from '../domain/leader-guard.js';
 import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';

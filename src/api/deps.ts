@@ -6,7 +6,7 @@ import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
-import type { Role } from '../domain/role.js';
+import type { Role } from '../domain/leadership-role.js';
 import type { Explanation } from '../explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';

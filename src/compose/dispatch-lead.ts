@@ -1,7 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Logger } from 'pino';
 import type { Clock } from '../domain/clock.js';
-import { MandateError, type Mandate } from '../domain/mandate.js';
+import { MandateError, type Mandate } from '../domain/leader-guard.js';
 import { leadershipMachine, type LeadershipPort, type Sighting } from '../machines/leadership.js';
 import { dispatchLockKey, type DispatchLock } from '../queue/controller/dispatch-lock.js';
 

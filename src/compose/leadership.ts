@@ -1,8 +1,8 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Logger } from 'pino';
 import type { Clock } from '../domain/clock.js';
-import { MandateError, type Mandate } from '../domain/mandate.js';
-import type { Role } from '../domain/role.js';
+import { MandateError, type Mandate } from '../domain/leader-guard.js';
+import type { Role } from '../domain/leadership-role.js';
 import { leadershipMachine, type LeadershipPort, type Sighting } from '../machines/leadership.js';
 import { QueueError } from '../queue/queue.js';
 import { migrateStore, type Store } from '../queue/store/database.js';

@@ -14,7 +14,7 @@ import type { Clock } from '../domain/clock.js';
 import type { ConductView } from '../domain/conduct-view.js';
 import { noHostKeyStore, type HostKeyStore } from '../domain/host-key.js';
 import { tagKeys, type Quarantine } from '../domain/instance.js';
-import { soleMandate, type Mandate } from '../domain/mandate.js';
+import { soleMandate, type Mandate } from '../domain/leader-guard.js';
 import { noSightings, type Sightings } from '../domain/sighting.js';
 import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';

@@ -1,4 +1,4 @@
-import type { Role } from '../domain/role.js';
+import type { Role } from '../domain/leadership-role.js';
 import { QueueError } from '../queue/queue.js';
 
 /** Says who can do what this daemon can not now. */

@@ -12,7 +12,7 @@ import type { StartFailures } from '../actors/start-failures.js';
 import { watchWith } from '../actors/watch.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
-import type { Mandate } from '../domain/mandate.js';
+import type { Mandate } from '../domain/leader-guard.js';
 import type { Driver } from '../drivers/driver.js';
 import { runnerMachine } from '../machines/runner.js';
 import { workerMachine } from '../machines/worker.js';

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
-import type { Role } from '../domain/role.js';
+import type { Role } from '../domain/leadership-role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
 import { hostKeyOutcomes, type HostKeyOutcome } from '../domain/host-key.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';

@@ -3,7 +3,7 @@ import type { QuotaBound } from '../actors/quota-bound.js';
 import { type RunnerProgram } from '../actors/runner-program.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
-import { soleMandate } from '../domain/mandate.js';
+import { soleMandate } from '../domain/leader-guard.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/mandate.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';

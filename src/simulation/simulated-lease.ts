@@ -1,4 +1,4 @@
-import { MandateError, type Mandate } from '../domain/mandate.js';
+import { MandateError, type Mandate } from '../domain/leader-guard.js';
 import type { Lifeline } from './lifeline.js';
 
 /** How long after its last sign of life a leader gives no order any more, and another takes its place. */

@@ -9,7 +9,7 @@ import {
 import { StartFailures } from '../../src/actors/start-failures.js';
 import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
-import { soleMandate } from '../../src/domain/mandate.js';
+import { soleMandate } from '../../src/domain/leader-guard.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import {
   EffectsWorld,

@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
-import { soleMandate } from '../../src/domain/mandate.js';
+import { soleMandate } from '../../src/domain/leader-guard.js';
 import {
   ControllerClient,
   type ControllerClientOptions,

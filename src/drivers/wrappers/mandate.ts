@@ -1,4 +1,4 @@
-import { MandateError, type Mandate } from '../../domain/mandate.js';
+import { MandateError, type Mandate } from '../../domain/leader-guard.js';
 import { DriverError, type Driver } from '../driver.js';
 import { delegate } from './delegate.js';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import { isFinal, type Container } from '../../domain/container.js';
-import { MandateError, type Mandate } from '../../domain/mandate.js';
+import { MandateError, type Mandate } from '../../domain/leader-guard.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
 import {
   QueueError,
