@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseAzureParameters } from '../../src/drivers/azure/parameters.js';
-import * as replies from '../azure/documented-replies.js';
-import { AzureTestWorld, azureSpec } from '../support/azure/azure-world.js';
-import { credentials } from '../support/azure/fake-azure.js';
-import { requireTool } from '../support/tools.js';
-import { errorOf, never } from './contract.js';
+import { parseAzureParameters } from '../../../src/drivers/azure/parameters.js';
+import * as replies from './documented-replies.js';
+import { AzureTestWorld, azureSpec } from '../../support/azure/azure-world.js';
+import { credentials } from '../../support/azure/fake-azure.js';
+import { requireTool } from '../../support/tools.js';
+import { errorOf, never } from '../contract.js';
 
 const options = { signal: never };
 let world: AzureTestWorld;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { noGpu } from '../../src/domain/instance-type.js';
-import { azureQuotaGroup } from '../../src/drivers/azure/quota-group.js';
-import { allocationFailed, skuNotAvailable, throttledByCompute } from '../azure/documented-replies.js';
-import { AzureTestWorld, azureSpec } from '../support/azure/azure-world.js';
-import { subscription } from '../support/azure/resources.js';
-import { requireTool } from '../support/tools.js';
-import { errorOf, loginKey, never, type } from './contract.js';
+import { noGpu } from '../../../src/domain/instance-type.js';
+import { azureQuotaGroup } from '../../../src/drivers/azure/quota-group.js';
+import { allocationFailed, skuNotAvailable, throttledByCompute } from './documented-replies.js';
+import { AzureTestWorld, azureSpec } from '../../support/azure/azure-world.js';
+import { subscription } from '../../support/azure/resources.js';
+import { requireTool } from '../../support/tools.js';
+import { errorOf, loginKey, never, type } from '../contract.js';
 
 const options = { signal: never };
 const soon = { timeout: 15_000, interval: 20 };

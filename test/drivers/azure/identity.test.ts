@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { DriverError } from '../../src/drivers/driver.js';
-import { AzureTestWorld } from '../support/azure/azure-world.js';
-import { credentials, token } from '../support/azure/fake-azure.js';
-import { requireTool } from '../support/tools.js';
-import { errorOf, never } from './contract.js';
+import type { DriverError } from '../../../src/drivers/driver.js';
+import { AzureTestWorld } from '../../support/azure/azure-world.js';
+import { credentials, token } from '../../support/azure/fake-azure.js';
+import { requireTool } from '../../support/tools.js';
+import { errorOf, never } from '../contract.js';
 
 let world: AzureTestWorld;
 beforeEach(async (context) => {

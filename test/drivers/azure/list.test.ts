@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { serverError, throttledByCompute } from '../azure/documented-replies.js';
-import { AzureTestWorld, azureSpec } from '../support/azure/azure-world.js';
-import type { FakeMachine } from '../support/azure/resources.js';
-import { requireTool } from '../support/tools.js';
-import { errorOf, never } from './contract.js';
+import { serverError, throttledByCompute } from './documented-replies.js';
+import { AzureTestWorld, azureSpec } from '../../support/azure/azure-world.js';
+import type { FakeMachine } from '../../support/azure/resources.js';
+import { requireTool } from '../../support/tools.js';
+import { errorOf, never } from '../contract.js';
 
 const options = { signal: never };
 const soon = { timeout: 15_000, interval: 20 };

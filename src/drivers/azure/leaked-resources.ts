@@ -1,7 +1,7 @@
 import type { Disk } from '@azure/arm-compute';
 import type { NetworkInterface } from '@azure/arm-network';
 import { type DriverError } from '../driver.js';
-import { attempt, type AzureWorld } from './azure-world.js';
+import { attempt, type AzureWorld } from './azure-context.js';
 import { isInstanceName } from './names.js';
 import { createdAtTag } from './resource-bodies.js';
 

@@ -1,13 +1,13 @@
-import { credentials, token, type FakeFault } from '../support/azure/fake-azure.js';
-import { AzureTestWorld, azureSpec } from '../support/azure/azure-world.js';
-import { requireTool } from '../support/tools.js';
+import { credentials, token, type FakeFault } from '../../support/azure/fake-azure.js';
+import { AzureTestWorld, azureSpec } from '../../support/azure/azure-world.js';
+import { requireTool } from '../../support/tools.js';
 import {
   authorizationFailed,
   serverError,
   skuNotAvailable,
   throttledByCompute,
-} from '../azure/documented-replies.js';
-import { describeDriverContract, type CloudFault } from './contract.js';
+} from './documented-replies.js';
+import { describeDriverContract, type CloudFault } from '../contract.js';
 
 const faults: Record<CloudFault, FakeFault> = {
   'rate-limited': () => throttledByCompute('3'),
