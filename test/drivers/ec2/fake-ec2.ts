@@ -1,5 +1,5 @@
-import { ec2Error, type Ec2Answer, type Ec2Request } from '../support/ec2-proxy.js';
-import { instanceXml, page, reply, type Described } from './ec2-world.js';
+import { ec2Error, type Ec2Answer, type Ec2Request } from '../../support/ec2-proxy.js';
+import { instanceXml, page, reply, type Described } from './world.js';
 
 /** What EC2 keeps of instances: those of several in one request (RunInstances in the Amazon EC2 API Reference), and their tags. */
 export class FakeEc2 {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { normalizePriceHistory } from '../../src/drivers/ec2/price-history.js';
-import { ec2Error, type Ec2Answer, type Ec2Request } from '../support/ec2-proxy.js';
-import { errorOf, never, type } from './contract.js';
-import { ec2World, page, reply, type Described, type Ec2World } from './ec2-world.js';
+import { normalizePriceHistory } from '../../../src/drivers/ec2/price-history.js';
+import { ec2Error, type Ec2Answer, type Ec2Request } from '../../support/ec2-proxy.js';
+import { errorOf, never, type } from '../contract.js';
+import { ec2World, page, reply, type Described, type Ec2World } from './world.js';
 
 const options = { signal: never };
 const minute = 60_000;

@@ -6,17 +6,17 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
-import type { Tags } from '../../src/domain/instance.js';
-import type { Driver, DriverError } from '../../src/drivers/driver.js';
-import { ec2OfferedTypes } from '../../src/drivers/ec2/offered-types.js';
-import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
-import { openDriver } from '../../src/drivers/registry.js';
-import { ec2Error, startEc2Proxy, type Ec2Proxy } from '../support/ec2-proxy.js';
-import { findMoto, missingMoto, startMoto, type Moto } from '../support/moto.js';
-import { startPriceList } from '../support/price-list.js';
-import { errorOf, never, spec, type } from './contract.js';
-import { credentials } from './ec2-world.js';
+import { systemClock } from '../../../src/domain/clock.js';
+import type { Tags } from '../../../src/domain/instance.js';
+import type { Driver, DriverError } from '../../../src/drivers/driver.js';
+import { ec2OfferedTypes } from '../../../src/drivers/ec2/offered-types.js';
+import { parseEc2Parameters } from '../../../src/drivers/ec2/parameters.js';
+import { openDriver } from '../../../src/drivers/registry.js';
+import { ec2Error, startEc2Proxy, type Ec2Proxy } from '../../support/ec2-proxy.js';
+import { findMoto, missingMoto, startMoto, type Moto } from '../../support/moto.js';
+import { startPriceList } from '../../support/price-list.js';
+import { errorOf, never, spec, type } from '../contract.js';
+import { credentials } from './world.js';
 
 const program = findMoto();
 const options = { signal: never };

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ec2Error } from '../support/ec2-proxy.js';
-import { errorOf, never, spec, type } from './contract.js';
-import { ec2World, instanceXml, reply, type Ec2World } from './ec2-world.js';
+import { ec2Error } from '../../support/ec2-proxy.js';
+import { errorOf, never, spec, type } from '../contract.js';
+import { ec2World, instanceXml, reply, type Ec2World } from './world.js';
 
 const options = { signal: never };
 const ofThisHost = { accessKeyId: '', secretAccessKey: '' };

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
-import type { DriverWarning } from '../../src/drivers/driver.js';
-import { Ec2Driver } from '../../src/drivers/ec2/ec2-driver.js';
-import { parseEc2Parameters } from '../../src/drivers/ec2/parameters.js';
-import { HeapClock } from '../../src/simulation/heap-clock.js';
-import { startEc2Proxy, type Ec2Answer, type Ec2Proxy, type Ec2Request } from '../support/ec2-proxy.js';
+import type { DriverWarning } from '../../../src/drivers/driver.js';
+import { Ec2Driver } from '../../../src/drivers/ec2/ec2-driver.js';
+import { parseEc2Parameters } from '../../../src/drivers/ec2/parameters.js';
+import { HeapClock } from '../../../src/simulation/heap-clock.js';
+import { startEc2Proxy, type Ec2Answer, type Ec2Proxy, type Ec2Request } from '../../support/ec2-proxy.js';
 
 export const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' };
 

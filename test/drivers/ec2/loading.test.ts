@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
-const registry = new URL('../../src/drivers/registry.ts', import.meta.url).href;
-const composition = new URL('../../src/daemon/daemon.ts', import.meta.url).href;
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const registry = new URL('../../../src/drivers/registry.ts', import.meta.url).href;
+const composition = new URL('../../../src/daemon/daemon.ts', import.meta.url).href;
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Files of Amazon's libraries that a process has loaded after this program. */
 function loadedBy(program: string): number {

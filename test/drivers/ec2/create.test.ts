@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterEach, describe, expect, it } from 'vitest';
-import { keyFingerprints } from '../../src/drivers/ec2/key-fingerprints.js';
-import { generateKeyPair } from '../../src/ssh/keys.js';
-import { ec2Error, type Ec2Answer, type Ec2Request } from '../support/ec2-proxy.js';
-import { requireTool } from '../support/tools.js';
-import { errorOf, never, secret, spec, type } from './contract.js';
-import { ec2World, instanceXml, reply, type Ec2World } from './ec2-world.js';
+import { keyFingerprints } from '../../../src/drivers/ec2/key-fingerprints.js';
+import { generateKeyPair } from '../../../src/ssh/keys.js';
+import { ec2Error, type Ec2Answer, type Ec2Request } from '../../support/ec2-proxy.js';
+import { requireTool } from '../../support/tools.js';
+import { errorOf, never, secret, spec, type } from '../contract.js';
+import { ec2World, instanceXml, reply, type Ec2World } from './world.js';
 
 const options = { signal: never };
 let world: Ec2World;

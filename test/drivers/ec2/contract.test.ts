@@ -1,9 +1,9 @@
 import { afterAll, type TestContext } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
-import { openDriver } from '../../src/drivers/registry.js';
-import { ec2Error, startEc2Proxy, type Ec2Answer } from '../support/ec2-proxy.js';
-import { findMoto, missingMoto, startMoto, type Moto } from '../support/moto.js';
-import { describeDriverContract, spec, type, type CloudFault } from './contract.js';
+import { systemClock } from '../../../src/domain/clock.js';
+import { openDriver } from '../../../src/drivers/registry.js';
+import { ec2Error, startEc2Proxy, type Ec2Answer } from '../../support/ec2-proxy.js';
+import { findMoto, missingMoto, startMoto, type Moto } from '../../support/moto.js';
+import { describeDriverContract, spec, type, type CloudFault } from '../contract.js';
 
 const program = findMoto();
 const secretAccessKey = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
