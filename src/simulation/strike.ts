@@ -1,4 +1,4 @@
-import type { VmKnobs } from '../drivers/simulated/knobs.js';
+import type { VmKnobs } from '../drivers/simulated/vm-behavior.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { Fault } from './faults.js';
 import type { Story } from './story.js';

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError, type CreateSpec } from '../drivers/driver.js';
-import { faultlessVm, type VmKnobs } from '../drivers/simulated/knobs.js';
+import { faultlessVm, type VmKnobs } from '../drivers/simulated/vm-behavior.js';
 import { MemoryHost } from '../drivers/simulated/memory-host.js';
 import { SimulatedCloud, type CloudOperation } from '../drivers/simulated/simulated-cloud.js';
 import { simulatedQuotaGroup } from '../drivers/simulated/simulated-driver.js';
