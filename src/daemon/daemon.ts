@@ -26,7 +26,7 @@ import type { Driver } from '../drivers/driver.js';
 import type { DriverRecord } from '../drivers/driver-record.js';
 import { openDriver } from '../drivers/registry.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';
-import { withMandate } from '../drivers/wrappers/mandate.js';
+import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { Journal } from '../journal/journal.js';
 import { Metrics } from '../metrics/metrics.js';

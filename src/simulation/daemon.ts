@@ -5,7 +5,7 @@ import type { WorkerSnapshot } from '../actors/roster.js';
 import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';
-import { withMandate } from '../drivers/wrappers/mandate.js';
+import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { createLog } from '../log.js';
