@@ -17,7 +17,7 @@ import { longQueue } from './bench-long-queue.js';
 import { percentile, print, round, typeOf, until } from './bench-parts.js';
 import { benchSync } from './bench-sync.js';
 import { benchWorkers } from './bench-workers.js';
-import type { InstanceView } from '../src/actors/pool.js';
+import type { InstanceView } from '../src/fleet/pool.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
 import type { QueueEntry } from '../src/queue/queue.js';
 import { generateKeyPair } from '../src/ssh/keys.js';

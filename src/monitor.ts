@@ -1,6 +1,6 @@
 import type { EventObject } from 'xstate';
-import { workerStateOf, type PendingLaunch } from './actors/pool-views.js';
-import type { WorkerActor, WorkerSnapshot } from './actors/roster.js';
+import { workerStateOf, type PendingLaunch } from './fleet/worker-views.js';
+import type { WorkerActor, WorkerSnapshot } from './fleet/worker-registry.js';
 import type { Config, PoolSettings } from './config/config.js';
 import { fingerprintOfTag } from './domain/ids.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
-import type { Strike } from './actors/conduct.js';
-import type { Decision, DispatchObserver } from './actors/dispatch.js';
+import type { Strike } from './fleet/conduct.js';
+import type { Decision, DispatchObserver } from './fleet/dispatcher.js';
 import { firstAndLast } from './actors/start-failure.js';
 import type { StepFacts } from './actors/observed.js';
-import { knownSince, workerStateOf, type PendingLaunch } from './actors/pool-views.js';
-import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.js';
-import type { PoolObserver } from './actors/worker-pool.js';
+import { knownSince, workerStateOf, type PendingLaunch } from './fleet/worker-views.js';
+import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './fleet/worker-registry.js';
+import type { PoolObserver } from './fleet/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
 import { describeHostKey, type HostKey, type HostKeyChange } from './domain/host-key.js';

@@ -5,7 +5,7 @@ import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
 import type { FairSlots } from '../async/fair-slots.js';
 import type { Turns } from '../async/semaphore.js';
-import type { Executors } from './executors.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
 import { asRoot } from './remote-command.js';
 import { remoteFailure } from './remote-failure.js';

@@ -4,7 +4,7 @@ import type { OnInstance, RunProbeOutcome } from '../machines/worker-effects.js'
 import { instanceLimits } from '../domain/instance-limits.js';
 import { idsIn, withoutIds } from '../policy/listing-limits.js';
 import { parseRunnerListing } from '../policy/parse-runner-listing.js';
-import type { Executors } from './executors.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { remoteFailure } from './remote-failure.js';
 import { asRoot } from './remote-command.js';
 import type { RunnerProgram } from './runner-program.js';

@@ -12,12 +12,12 @@ import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
 import type { FairSlots } from '../async/fair-slots.js';
 import { bounded } from '../async/deadline.js';
-import type { Executors } from './executors.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from './remote-command.js';
 import type { RunnerProgram } from './runner-program.js';
 import { startFailure, type KnownStartFailure } from './start-failure.js';
-import type { StartFailures } from './start-failures.js';
+import type { StartFailures } from '../fleet/start-failures.js';
 
 export interface StartContainerDeps {
   executors: Executors;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { UnknownInstanceError, type Executors } from '../actors/executors.js';
-import { HostKeyError } from '../actors/host-keys.js';
+import { UnknownInstanceError, type Executors } from '../fleet/instance-executors.js';
+import { HostKeyError } from '../fleet/host-keys.js';
 import { asRoot, uuidWord } from '../actors/remote-command.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';

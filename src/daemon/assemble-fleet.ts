@@ -1,12 +1,12 @@
 import { fromPromise } from 'xstate';
-import { CreateLimits } from '../actors/create-limits.js';
+import { CreateLimits } from '../fleet/create-limits.js';
 import { createInstanceWith } from '../actors/create-instance.js';
 import { listInstancesWith } from '../actors/list-instances.js';
 import { observed } from '../actors/observed.js';
-import { knownSince, workerStateOf } from '../actors/pool-views.js';
-import { ProbePacing } from '../actors/probe-pacing.js';
-import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../actors/roster.js';
-import { WorkerPool } from '../actors/worker-pool.js';
+import { knownSince, workerStateOf } from '../fleet/worker-views.js';
+import { ProbePacing } from '../fleet/probe-scheduler.js';
+import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../fleet/worker-registry.js';
+import { WorkerPool } from '../fleet/worker-pool.js';
 import { secretFingerprint } from '../domain/ids.js';
 import { rebooted, tagKeys } from '../domain/instance.js';
 import { noSightings, type Sighting } from '../domain/sighting.js';

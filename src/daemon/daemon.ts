@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { RunnerProgram } from '../actors/runner-program.js';
-import type { WorkerPool } from '../actors/worker-pool.js';
+import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { ApiDeps } from '../api/deps.js';
 import { fleetSummary } from '../api/fleet-summary.js';
 import { startApi } from '../api/server.js';

@@ -1,5 +1,5 @@
-import type { Executors } from '../actors/executors.js';
-import type { WorkerPool } from '../actors/worker-pool.js';
+import type { Executors } from '../fleet/instance-executors.js';
+import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { Reporter } from '../reporter.js';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
 import { LiveFeed } from '../api/live-feed.js';
 import { instanceBody } from '../api/wire.js';

@@ -1,6 +1,6 @@
-import type { PlannedContainer } from '../actors/dispatch.js';
+import type { PlannedContainer } from '../fleet/dispatcher.js';
 import type { BreakerView } from '../domain/breaker-view.js';
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import type { QueueSight } from '../invariants/queue-model.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 

@@ -1,8 +1,8 @@
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { ChartState } from '../actors/chart-state.js';
 import type { PendingTimer } from '../actors/pending-timers.js';
-import { knownSince, workerStateOf } from '../actors/pool-views.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import { knownSince, workerStateOf } from '../fleet/worker-views.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../domain/instance.js';
 import { dollarText, futureText, pastText } from './time-text.js';
 

@@ -1,6 +1,6 @@
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { ChartState } from '../actors/chart-state.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Journal, JournalEntry } from '../journal/journal.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { ContainerStore } from '../queue/container-store.js';

@@ -2,7 +2,7 @@ import type { EventObject } from 'xstate';
 import { isSameState, nameOf } from '../domain/state-value.js';
 import type { RemoteOutcome } from '../machines/worker-effects.js';
 import type { StepFacts } from '../actors/observed.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { JournalEntry } from './journal.js';
 
 /** What each event means, in words an operator understands; others are told by their name. */

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
-import type { WorkerGaugeView } from '../actors/pool.js';
+import type { WorkerGaugeView } from '../fleet/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/leadership-role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';

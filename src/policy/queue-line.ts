@@ -1,4 +1,4 @@
-import type { RunningView } from '../actors/pool.js';
+import type { RunningView } from '../fleet/pool.js';
 import type { QueueEntry } from '../queue/queue.js';
 import { compareInLine, inOrder, isOdd, type QueueOrder } from './queue-order.js';
 

@@ -1,4 +1,4 @@
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { formatDuration } from '../domain/duration.js';
 import type { InstanceType } from '../domain/instance-type.js';
 

@@ -1,5 +1,5 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { isSecretFingerprint, secretFingerprint } from '../domain/ids.js';
 import { isSameState } from '../domain/state-value.js';
 import type { WorkerContext, WorkerInput } from '../machines/worker-model.js';

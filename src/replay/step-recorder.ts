@@ -1,6 +1,6 @@
 import type { EventObject } from 'xstate';
 import type { StepFacts } from '../actors/observed.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { isWorthKeeping, recordBase, recordStep, stateOf, type RecordedState } from './step-record.js';
 

@@ -1,7 +1,7 @@
 import type { EventObject } from 'xstate';
-import type { QuotaBound } from '../actors/quota-bound.js';
+import type { QuotaBound } from '../fleet/quota-bound.js';
 import { type RunnerProgram } from '../actors/runner-program.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';

@@ -1,5 +1,5 @@
-import type { VisitShortcut } from '../actors/probe-pacing.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { VisitShortcut } from '../fleet/probe-scheduler.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Core } from '../daemon/core.js';
 import type { Lifeline } from './lifeline.js';
 import { SimulatedExecutor } from './simulated-executor.js';

@@ -1,4 +1,4 @@
-import type { QuotaBound } from '../actors/quota-bound.js';
+import type { QuotaBound } from '../fleet/quota-bound.js';
 import { RunnerProgram } from '../actors/runner-program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';

@@ -1,4 +1,4 @@
-import type { PlannedContainer } from '../actors/dispatch.js';
+import type { PlannedContainer } from '../fleet/dispatcher.js';
 import type { Core } from '../daemon/core.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Report } from './rules.js';

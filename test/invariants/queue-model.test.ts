@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { PlannedContainer } from '../../src/actors/dispatch.js';
+import type { PlannedContainer } from '../../src/fleet/dispatcher.js';
 import type { BreakerView } from '../../src/domain/breaker-view.js';
-import type { InstanceView } from '../../src/actors/pool.js';
+import type { InstanceView } from '../../src/fleet/pool.js';
 import { queueSight, type QueueFacts } from '../../src/daemon/queue-sight.js';
 import type { Violation } from '../../src/invariants/invariants.js';
 import { QueueModel, type QueueSight } from '../../src/invariants/queue-model.js';

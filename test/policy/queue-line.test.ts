@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { RunningView } from '../../src/actors/pool.js';
+import type { RunningView } from '../../src/fleet/pool.js';
 import { containerStates } from '../../src/domain/container.js';
 import { QueueLine } from '../../src/policy/queue-line.js';
 import { inOrder, type QueueOrder } from '../../src/policy/queue-order.js';

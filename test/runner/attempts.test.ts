@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
-import { StartFailures } from '../../src/actors/start-failures.js';
+import { StartFailures } from '../../src/fleet/start-failures.js';
 import { FairSlots } from '../../src/async/fair-slots.js';
-import { Conduct } from '../../src/actors/conduct.js';
-import type { Executors } from '../../src/actors/executors.js';
+import { Conduct } from '../../src/fleet/conduct.js';
+import type { Executors } from '../../src/fleet/instance-executors.js';
 import { RunnerProgram } from '../../src/actors/runner-program.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createActor, toPromise, type AnyActorLogic, type InputFrom, type OutputFrom } from 'xstate';
-import { Executors } from '../../src/actors/executors.js';
+import { Executors } from '../../src/fleet/instance-executors.js';
 import { RunnerProgram } from '../../src/actors/runner-program.js';
 import type { RunnerSettings } from '../../src/config/config.js';
 import { secretFingerprint } from '../../src/domain/ids.js';

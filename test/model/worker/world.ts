@@ -1,6 +1,6 @@
 import type { AnyActorRef } from 'xstate';
-import { viewOfWorker } from '../../../src/actors/pool-views.js';
-import { WorkerRoster, type WorkerEntry } from '../../../src/actors/roster.js';
+import { viewOfWorker } from '../../../src/fleet/worker-views.js';
+import { WorkerRoster, type WorkerEntry } from '../../../src/fleet/worker-registry.js';
 import type { Instance, Tags } from '../../../src/domain/instance.js';
 import type { WorkerEvent, WorkerFact } from '../../../src/machines/worker-model.js';
 import type { Reporter } from '../../../src/reporter.js';

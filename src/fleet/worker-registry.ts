@@ -11,8 +11,8 @@ import type { Sighting } from '../domain/sighting.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
-import { FleetViews } from './fleet-views.js';
-import { stampTimers } from './pending-timers.js';
+import { FleetViews } from './fleet-view-cache.js';
+import { stampTimers } from '../actors/pending-timers.js';
 
 export type WorkerActor = ActorRefFrom<typeof workerMachine>;
 export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HostKeyError, HostKeys } from '../../src/actors/host-keys.js';
+import { HostKeyError, HostKeys } from '../../src/fleet/host-keys.js';
 import type { HostKey, HostKeyChange, PinnedHostKey } from '../../src/domain/host-key.js';
 
 const keyOf = (name: string): HostKey => ({ type: 'ssh-ed25519', fingerprint: `SHA256:${name}` });

@@ -14,7 +14,7 @@ import type { UpkeepSettings } from '../policy/upkeep.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
 import type { StartFailures } from './start-failures.js';
-import { Upkeep } from './upkeep.js';
+import { Upkeep } from './maintenance.js';
 
 export interface Decision {
   kind: string;

@@ -18,9 +18,9 @@ import {
   typeOutcome,
   type CreateBreakerOptions,
   type CreateRequest,
-} from './create-breakers.js';
+} from '../actors/create-breakers.js';
 import type { BreakerView } from '../domain/breaker-view.js';
-import { CircuitBreakers } from './hold-offs.js';
+import { CircuitBreakers } from './circuit-breakers.js';
 import { QuotaBound } from './quota-bound.js';
 
 export interface CreateLimitsOptions extends CreateBreakerOptions {

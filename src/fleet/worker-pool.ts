@@ -14,10 +14,10 @@ import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
 import type { Roster, supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
-import { chartStateOf, type ChartState } from './chart-state.js';
+import { chartStateOf, type ChartState } from '../actors/chart-state.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { BreakerView } from '../domain/breaker-view.js';
-import { Launches, type LaunchesOptions } from './launches.js';
+import { Launches, type LaunchesOptions } from './pending-launches.js';
 import { Notifier } from '../async/notifier.js';
 import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
 import {
@@ -27,8 +27,8 @@ import {
   viewOfWorker,
   workerStateOf,
   type PendingLaunch,
-} from './pool-views.js';
-import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './roster.js';
+} from './worker-views.js';
+import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './worker-registry.js';
 
 /** So many instances of the first list get their workers before others have a turn, or as many as go in that time. */
 const firstListSlice = { instances: 100, ms: 10 };

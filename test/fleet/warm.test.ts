@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Upkeep } from '../../src/actors/upkeep.js';
+import { Upkeep } from '../../src/fleet/maintenance.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld } from '../support/pool-world.js';
 import { typeT } from '../support/scheduling-world.js';

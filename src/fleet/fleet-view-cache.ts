@@ -1,7 +1,7 @@
 import type { WorkerState } from '../domain/instance.js';
 import type { InstanceView, RunningView } from './pool.js';
-import { runnersOf, viewOfWorker } from './pool-views.js';
-import type { WorkerEntry } from './roster.js';
+import { runnersOf, viewOfWorker } from './worker-views.js';
+import type { WorkerEntry } from './worker-registry.js';
 
 /** One worker as it was when somebody last looked. */
 interface Seen {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Conduct, type Strike } from '../../src/actors/conduct.js';
+import { Conduct, type Strike } from '../../src/fleet/conduct.js';
 import { instanceLimits, mostForeignIds } from '../../src/domain/instance-limits.js';
 import type { Quarantine } from '../../src/domain/instance.js';
 import { smallType } from '../support/worker-world.js';

@@ -1,7 +1,7 @@
 import type { WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { InstanceView, RunningView, WorkerGaugeView } from './pool.js';
-import type { WorkerSnapshot } from './roster.js';
+import type { WorkerSnapshot } from './worker-registry.js';
 
 /** A create call whose instance is not among the workers yet. */
 export interface PendingLaunch {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UnknownInstanceError } from '../../src/actors/executors.js';
+import { UnknownInstanceError } from '../../src/fleet/instance-executors.js';
 import { remoteFailure } from '../../src/actors/remote-failure.js';
 import { type ExecutorError } from '../../src/ssh/executor.js';
 import { address, EffectsWorld, keys, secret } from '../support/effects-world.js';

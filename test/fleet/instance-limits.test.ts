@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Conduct, type Strike } from '../../src/actors/conduct.js';
-import { Executors } from '../../src/actors/executors.js';
+import { Conduct, type Strike } from '../../src/fleet/conduct.js';
+import { Executors } from '../../src/fleet/instance-executors.js';
 import { runProbeWith } from '../../src/actors/run-probe.js';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Quarantine } from '../../src/domain/instance.js';
