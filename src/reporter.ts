@@ -21,7 +21,7 @@ import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from './journal/journal.js';
-import { storyOf } from './journal/worker-story.js';
+import { storyOf } from './journal/worker-entries.js';
 import type { CloudFailure } from './machines/cloud-effects.js';
 import type { LaunchOutput } from './machines/launch.js';
 import type { RemoteOutcome, RunProbeOutcome, StartFailure } from './machines/worker-effects.js';
