@@ -7,7 +7,7 @@ import type { Clock } from '../domain/clock.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/leadership-role.js';
-import type { Explanation } from '../explain/explanation.js';
+import type { Explanation } from '../journal/explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { DriverError } from '../drivers/driver.js';
 import type { ProviderBreakers } from '../actors/provider-breakers.js';
-import { explain } from '../explain/explain.js';
+import { explain } from '../journal/explain/explain.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { pageFolder } from './page-folder.js';
 import { replay, type Replay } from '../replay/replay.js';

@@ -1,10 +1,10 @@
-import type { InstanceConduct } from '../domain/conduct-view.js';
-import type { ChartState } from '../actors/chart-state.js';
-import type { PendingTimer } from '../actors/pending-timers.js';
-import { knownSince, workerStateOf } from '../fleet/worker-views.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../domain/instance.js';
-import { dollarText, futureText, pastText } from './time-text.js';
+import type { InstanceConduct } from '../../domain/conduct-view.js';
+import type { ChartState } from '../../actors/chart-state.js';
+import type { PendingTimer } from '../../actors/pending-timers.js';
+import { knownSince, workerStateOf } from '../../fleet/worker-views.js';
+import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
+import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../../domain/instance.js';
+import { dollarText, futureText, pastText } from './format-time.js';
 
 export interface WorkerFacts {
   snapshot: WorkerSnapshot;

@@ -1,15 +1,15 @@
-import type { InstanceConduct } from '../domain/conduct-view.js';
-import type { ChartState } from '../actors/chart-state.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import type { Journal, JournalEntry } from '../journal/journal.js';
-import type { WaitReason } from '../policy/wait-reason.js';
-import type { ContainerStore } from '../queue/container-store.js';
-import { replayKinds } from '../replay/step-recorder.js';
+import type { InstanceConduct } from '../../domain/conduct-view.js';
+import type { ChartState } from '../../actors/chart-state.js';
+import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
+import type { Journal, JournalEntry } from '../journal.js';
+import type { WaitReason } from '../../policy/wait-reason.js';
+import type { ContainerStore } from '../../queue/container-store.js';
+import { replayKinds } from '../../replay/step-recorder.js';
 import { describeContainer } from './describe-container.js';
 import { describeWorker } from './describe-worker.js';
 import type { Explanation, Told } from './explanation.js';
-import { asClause, tellEntry } from './tell-entry.js';
-import { dollarText, pastText, spanText } from './time-text.js';
+import { asClause, tellEntry } from './describe-entry.js';
+import { dollarText, pastText, spanText } from './format-time.js';
 
 export interface ExplainSources {
   now(): number;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { explain } from '../../src/explain/explain.js';
-import type { JournalEntry } from '../../src/journal/journal.js';
-import type { ContainerRecord } from '../../src/queue/container-store.js';
-import { containerOf } from '../support/scripted-queue.js';
-import { uuid1 } from '../support/worker-world.js';
+import { explain } from '../../../src/journal/explain/explain.js';
+import type { JournalEntry } from '../../../src/journal/journal.js';
+import type { ContainerRecord } from '../../../src/queue/container-store.js';
+import { containerOf } from '../../support/scripted-queue.js';
+import { uuid1 } from '../../support/worker-world.js';
 
 async function storyOf(entries: Omit<JournalEntry, 'at' | 'container'>[]): Promise<string[]> {
   const record: ContainerRecord = {

@@ -1,4 +1,4 @@
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../../domain/duration.js';
 
 /** `2026-11-21T08:24:11Z`. */
 export function timeText(at: number): string {

@@ -1,6 +1,6 @@
-import { describeWait, unblocks, type WaitReason } from '../policy/wait-reason.js';
-import type { ContainerRecord } from '../queue/container-store.js';
-import { dollarText, pastText, spanText } from './time-text.js';
+import { describeWait, unblocks, type WaitReason } from '../../policy/wait-reason.js';
+import type { ContainerRecord } from '../../queue/container-store.js';
+import { dollarText, pastText, spanText } from './format-time.js';
 
 export interface ContainerFacts {
   record: ContainerRecord;

@@ -1,6 +1,6 @@
-import type { JournalEntry } from '../journal/journal.js';
+import type { JournalEntry } from '../journal.js';
 import type { Told } from './explanation.js';
-import { dollarText, spanText } from './time-text.js';
+import { dollarText, spanText } from './format-time.js';
 
 type Teller = (entry: JournalEntry, names: Names) => string | undefined;
 
