@@ -100,7 +100,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     ...(await import('./forecast/forecast.js')),
     tables: await import('./forecast/table.js'),
   }),
-  replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
+  replayFile: async (path, instance) =>
+    (await import('./journal/replay/replay-file.js')).replayFile(path, instance),
   inspectReplay: async (replay, port, warn) =>
     (await import('./inspector/replay-inspector.js')).startReplayInspector(replay, port, warn),
   offeredTypes: async (driver, parameters, query) => {

@@ -33,7 +33,7 @@ import { ClaimBudget } from './policy/claim-budget.js';
 import { describeFailures, RepeatedFailures } from './policy/repeated-failures.js';
 import { QueueError, type ContainerResult, type RefusedClaim } from './queue/queue.js';
 import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
-import { StepRecorder } from './replay/step-recorder.js';
+import { StepRecorder } from './journal/replay/step-recorder.js';
 
 /** What of the metrics is told rather than asked. */
 export type ReportedMetrics = Pick<

@@ -11,7 +11,7 @@ import type { Explanation } from '../journal/explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Replay } from '../replay/replay.js';
+import type { Replay } from '../journal/replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
 import type { RemoteSession, SessionOptions } from '../ssh/executor.js';

@@ -3,7 +3,7 @@ import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { PoolError } from '../fleet/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
-import { replayKinds } from '../replay/step-recorder.js';
+import { replayKinds } from '../journal/replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';

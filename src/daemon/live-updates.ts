@@ -8,7 +8,7 @@ import { WorkerWatchers } from '../api/worker-watchers.js';
 import type { Clock } from '../domain/clock.js';
 import type { Journal, JournalEntry } from '../journal/journal.js';
 import { nameOf } from '../domain/state-value.js';
-import { isForReplay } from '../replay/step-recorder.js';
+import { isForReplay } from '../journal/replay/step-recorder.js';
 import type { Core } from './core.js';
 
 export interface LiveOptions {

@@ -7,7 +7,7 @@ import { runProgram } from '../../src/cli/program.js';
 import * as forecasting from '../../src/forecast/forecast.js';
 import type { Forecast } from '../../src/forecast/forecast.js';
 import * as tables from '../../src/forecast/table.js';
-import { replayFile } from '../../src/replay/replay-file.js';
+import { replayFile } from '../../src/journal/replay/replay-file.js';
 import { keepScreenshot, launchChromium } from '../support/chromium.js';
 
 const configText = (timeoutIdle: string): string => `

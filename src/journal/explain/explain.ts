@@ -4,7 +4,7 @@ import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { Journal, JournalEntry } from '../journal.js';
 import type { WaitReason } from '../../policy/wait-reason.js';
 import type { ContainerStore } from '../../queue/container-store.js';
-import { replayKinds } from '../../replay/step-recorder.js';
+import { replayKinds } from '../replay/step-recorder.js';
 import { describeContainer } from './describe-container.js';
 import { describeWorker } from './describe-worker.js';
 import type { Explanation, Told } from './explanation.js';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import type { JournalEntry } from '../../src/journal/journal.js';
-import { replay } from '../../src/replay/replay.js';
-import { StepRecorder } from '../../src/replay/step-recorder.js';
-import { listing, WorkerWorld } from '../support/worker-world.js';
+import type { JournalEntry } from '../../../src/journal/journal.js';
+import { replay } from '../../../src/journal/replay/replay.js';
+import { StepRecorder } from '../../../src/journal/replay/step-recorder.js';
+import { listing, WorkerWorld } from '../../support/worker-world.js';
 
 const count = 100;
 const ids = Array.from({ length: count }, (_, index) => `zzzzz-dz642-${String(index).padStart(15, '0')}`);

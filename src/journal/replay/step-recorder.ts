@@ -1,7 +1,7 @@
 import type { EventObject } from 'xstate';
-import type { StepFacts } from '../actors/observed.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import type { JournalEntry } from '../journal/journal.js';
+import type { StepFacts } from '../../actors/observed.js';
+import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
+import type { JournalEntry } from '../journal.js';
 import { isWorthKeeping, recordBase, recordStep, stateOf, type RecordedState } from './step-record.js';
 
 /** Kinds of entries from which steps are made again; people read the others. */

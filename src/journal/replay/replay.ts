@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createActor, type AnyActorRef, type AnyTransitionDefinition, type EventObject } from 'xstate';
-import { activePaths } from '../actors/chart-state.js';
-import { GuardTrace, tracedGuards } from '../actors/guard-trace.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import type { Clock } from '../domain/clock.js';
-import type { JournalEntry } from '../journal/journal.js';
-import { workerMachine } from '../machines/worker.js';
-import { runnerMachine } from '../machines/runner.js';
-import type { WorkerContext } from '../machines/worker-model.js';
+import { activePaths } from '../../actors/chart-state.js';
+import { GuardTrace, tracedGuards } from '../../actors/guard-trace.js';
+import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
+import type { Clock } from '../../domain/clock.js';
+import type { JournalEntry } from '../journal.js';
+import { workerMachine } from '../../machines/worker.js';
+import { runnerMachine } from '../../machines/runner.js';
+import type { WorkerContext } from '../../machines/worker-model.js';
 import { WholeRecords } from './whole-record.js';
 import { factsBefore, factsChanged, plain, type StepRecord, type WorkerBase } from './step-record.js';
 

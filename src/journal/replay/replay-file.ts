@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { JournalEntry } from '../journal/journal.js';
+import type { JournalEntry } from '../journal.js';
 import { replay, ReplayError, type Replay } from './replay.js';
 import { isForReplay } from './step-recorder.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { JournalEntry } from '../../src/journal/journal.js';
-import { replay, ReplayError } from '../../src/replay/replay.js';
-import { StepRecorder } from '../../src/replay/step-recorder.js';
-import { failure, listing, uuid1, WorkerWorld, type WorldOptions } from '../support/worker-world.js';
+import type { JournalEntry } from '../../../src/journal/journal.js';
+import { replay, ReplayError } from '../../../src/journal/replay/replay.js';
+import { StepRecorder } from '../../../src/journal/replay/step-recorder.js';
+import { failure, listing, uuid1, WorkerWorld, type WorldOptions } from '../../support/worker-world.js';
 
 /** A worker whose steps are written down, as JSON brings them back. */
 function recorded(options: WorldOptions = {}): { world: WorkerWorld; entries: () => JournalEntry[] } {
