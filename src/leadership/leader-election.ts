@@ -6,14 +6,7 @@ import type { Role } from '../domain/leadership-role.js';
 import { leadershipMachine, type LeadershipPort, type Sighting } from '../machines/leadership.js';
 import { QueueError } from '../queue/queue.js';
 import { migrateStore, type Store } from '../queue/store/database.js';
-import {
-  claimLease,
-  isLatestEpoch,
-  readLease,
-  renewLease,
-  resignLease,
-  type Lease,
-} from '../queue/store/lease.js';
+import { claimLease, isLatestEpoch, readLease, renewLease, resignLease, type Lease } from './lease-table.js';
 import { guarded } from '../queue/store/store-error.js';
 import type { StoreTarget } from '../queue/store/store-url.js';
 
