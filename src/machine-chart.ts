@@ -2,7 +2,7 @@ import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xst
 import { connectionMachine } from './machines/connection.js';
 import { dispatcherMachine } from './machines/dispatcher.js';
 import { leadershipMachine } from './machines/leadership.js';
-import { circuitBreakerMachine } from './machines/hold-off.js';
+import { circuitBreakerMachine } from './machines/circuit-breaker.js';
 import { launchMachine } from './machines/launch.js';
 import { runnerMachine } from './machines/runner.js';
 import { supervisorMachine } from './machines/supervisor.js';

@@ -1,7 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { BreakerView } from '../domain/breaker-view.js';
 import type { Clock } from '../domain/clock.js';
-import { circuitBreakerMachine } from '../machines/hold-off.js';
+import { circuitBreakerMachine } from '../machines/circuit-breaker.js';
 
 /** What opens a breaker, for how long, and what it says. */
 export interface BreakerSettings {
