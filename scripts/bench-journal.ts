@@ -1,7 +1,7 @@
 // What the journal costs of the rate at which workers change: the same lives with it and without, in turn, in one process.
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
-import { observed, type TransitionObserver } from '../src/actors/observed.js';
+import { observed, type TransitionObserver } from '../src/machines/inspection/observe-transitions.js';
 import type { Config } from '../src/config/config.js';
 import { workerSettings } from '../src/daemon/worker-settings.js';
 import { systemClock } from '../src/domain/clock.js';

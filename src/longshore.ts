@@ -11,7 +11,7 @@ import { fewDescriptorsFor } from './daemon/descriptor-limit.js';
 import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './log.js';
-import { machineChart } from './machine-chart.js';
+import { machineChart } from './machines/inspection/machine-chart.js';
 import { tellServiceManager } from './daemon/systemd-notify.js';
 import { version } from './daemon/version.js';
 

@@ -3,7 +3,7 @@ import type { EventObject } from 'xstate';
 import type { Strike } from './fleet/conduct.js';
 import type { Decision, DispatchObserver } from './fleet/dispatcher.js';
 import { firstAndLast } from './actors/start-failure.js';
-import type { StepFacts } from './actors/observed.js';
+import type { StepFacts } from './machines/inspection/observe-transitions.js';
 import { knownSince, workerStateOf, type PendingLaunch } from './fleet/worker-views.js';
 import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './fleet/worker-registry.js';
 import type { PoolObserver } from './fleet/worker-pool.js';

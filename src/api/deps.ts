@@ -1,6 +1,6 @@
 import type { BreakerView } from '../domain/breaker-view.js';
 import type { Logger } from 'pino';
-import type { ChartState } from '../actors/chart-state.js';
+import type { ChartState } from '../machines/inspection/active-states.js';
 import type { InstanceView, Pool } from '../fleet/pool.js';
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';

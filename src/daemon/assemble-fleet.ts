@@ -2,7 +2,7 @@ import { fromPromise } from 'xstate';
 import { CreateLimits } from '../fleet/create-limits.js';
 import { createInstanceWith } from '../actors/create-instance.js';
 import { listInstancesWith } from '../actors/list-instances.js';
-import { observed } from '../actors/observed.js';
+import { observed } from '../machines/inspection/observe-transitions.js';
 import { knownSince, workerStateOf } from '../fleet/worker-views.js';
 import { ProbePacing } from '../fleet/probe-scheduler.js';
 import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../fleet/worker-registry.js';

@@ -14,7 +14,7 @@ import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
 import type { Roster, supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
-import { chartStateOf, type ChartState } from '../actors/chart-state.js';
+import { chartStateOf, type ChartState } from '../machines/inspection/active-states.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { BreakerView } from '../domain/breaker-view.js';
 import { Launches, type LaunchesOptions } from './pending-launches.js';

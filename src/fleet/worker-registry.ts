@@ -12,7 +12,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
 import { FleetViews } from './fleet-view-cache.js';
-import { stampTimers } from '../actors/pending-timers.js';
+import { stampTimers } from '../machines/inspection/pending-timers.js';
 
 export type WorkerActor = ActorRefFrom<typeof workerMachine>;
 export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;

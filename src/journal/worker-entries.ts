@@ -1,7 +1,7 @@
 import type { EventObject } from 'xstate';
 import { isSameState, nameOf } from '../domain/state-value.js';
 import type { RemoteOutcome } from '../machines/worker-effects.js';
-import type { StepFacts } from '../actors/observed.js';
+import type { StepFacts } from '../machines/inspection/observe-transitions.js';
 import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { JournalEntry } from './journal.js';
 

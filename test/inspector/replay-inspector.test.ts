@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { activePaths } from '../../src/actors/chart-state.js';
+import { activePaths } from '../../src/machines/inspection/active-states.js';
 import type { JournalEntry } from '../../src/journal/journal.js';
 import { startReplayInspector, stateValueOf } from '../../src/inspector/replay-inspector.js';
 import { replay, type Replay } from '../../src/journal/replay/replay.js';

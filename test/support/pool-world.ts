@@ -6,7 +6,7 @@ import {
   type WorkerInspection,
   type WorkerSnapshot,
 } from '../../src/fleet/worker-registry.js';
-import { observed } from '../../src/actors/observed.js';
+import { observed } from '../../src/machines/inspection/observe-transitions.js';
 import { WorkerPool } from '../../src/fleet/worker-pool.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
 import type { Instance, Tags } from '../../src/domain/instance.js';

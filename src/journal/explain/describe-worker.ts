@@ -1,6 +1,6 @@
 import type { InstanceConduct } from '../../domain/conduct-view.js';
-import type { ChartState } from '../../actors/chart-state.js';
-import type { PendingTimer } from '../../actors/pending-timers.js';
+import type { ChartState } from '../../machines/inspection/active-states.js';
+import type { PendingTimer } from '../../machines/inspection/pending-timers.js';
 import { knownSince, workerStateOf } from '../../fleet/worker-views.js';
 import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../../domain/instance.js';

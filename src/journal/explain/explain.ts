@@ -1,5 +1,5 @@
 import type { InstanceConduct } from '../../domain/conduct-view.js';
-import type { ChartState } from '../../actors/chart-state.js';
+import type { ChartState } from '../../machines/inspection/active-states.js';
 import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { Journal, JournalEntry } from '../journal.js';
 import type { WaitReason } from '../../policy/wait-reason.js';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createActor, type AnyActorRef, type AnyTransitionDefinition, type EventObject } from 'xstate';
-import { activePaths } from '../../actors/chart-state.js';
-import { GuardTrace, tracedGuards } from '../../actors/guard-trace.js';
+import { activePaths } from '../../machines/inspection/active-states.js';
+import { GuardTrace, tracedGuards } from '../../machines/inspection/guard-trace.js';
 import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { Clock } from '../../domain/clock.js';
 import type { JournalEntry } from '../journal.js';

@@ -1,5 +1,5 @@
 import type { EventObject } from 'xstate';
-import type { StepFacts } from '../../actors/observed.js';
+import type { StepFacts } from '../../machines/inspection/observe-transitions.js';
 import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { JournalEntry } from '../journal.js';
 import { isWorthKeeping, recordBase, recordStep, stateOf, type RecordedState } from './step-record.js';

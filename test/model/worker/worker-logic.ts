@@ -1,4 +1,4 @@
-import { observed } from '../../../src/actors/observed.js';
+import { observed } from '../../../src/machines/inspection/observe-transitions.js';
 import type { Tags } from '../../../src/domain/instance.js';
 import { runnerMachine } from '../../../src/machines/runner.js';
 import type { ContainerOnInstance, OnInstance } from '../../../src/machines/worker-effects.js';

@@ -1,12 +1,12 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { connectionMachine } from './machines/connection.js';
-import { dispatcherMachine } from './machines/dispatcher.js';
-import { leadershipMachine } from './machines/leadership.js';
-import { circuitBreakerMachine } from './machines/circuit-breaker.js';
-import { launchMachine } from './machines/launch.js';
-import { runnerMachine } from './machines/runner.js';
-import { supervisorMachine } from './machines/supervisor.js';
-import { workerMachine } from './machines/worker.js';
+import { connectionMachine } from '../connection.js';
+import { dispatcherMachine } from '../dispatcher.js';
+import { leadershipMachine } from '../leadership.js';
+import { circuitBreakerMachine } from '../circuit-breaker.js';
+import { launchMachine } from '../launch.js';
+import { runnerMachine } from '../runner.js';
+import { supervisorMachine } from '../supervisor.js';
+import { workerMachine } from '../worker.js';
 
 /** Every statechart of the daemon, by the name people use. */
 export const machines: Readonly<Record<string, AnyStateMachine>> = {

@@ -1,5 +1,5 @@
 import type { AnyStateMachine, EventObject, SnapshotFrom } from 'xstate';
-import type { Clock } from '../domain/clock.js';
+import type { Clock } from '../../domain/clock.js';
 import { tracedGuards, GuardTrace } from './guard-trace.js';
 
 /** What a step of a machine was made of, beside its event and the snapshots around it. */
