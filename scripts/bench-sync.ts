@@ -9,7 +9,7 @@ import { systemClock } from '../src/domain/clock.js';
 import { instanceSetIdOf } from '../src/domain/ids.js';
 import type { Instance } from '../src/domain/instance.js';
 import type { Driver } from '../src/drivers/driver.js';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/observability/log.js';
 import { ExecutorError, type Executor } from '../src/ssh/executor.js';
 import { measureTurns, type TurnFigures } from './bench-turns.js';
 

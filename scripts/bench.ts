@@ -10,7 +10,7 @@ import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';
 import { noConstraints } from '../src/domain/container.js';
 import type { InstanceType } from '../src/domain/instance-type.js';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/observability/log.js';
 import { initialPlanMemory } from '../src/policy/container-limit.js';
 import { plan } from '../src/policy/plan.js';
 import { longQueue } from './bench-long-queue.js';

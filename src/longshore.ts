@@ -10,7 +10,7 @@ import { systemClock } from './domain/clock.js';
 import { fewDescriptorsFor } from './daemon/descriptor-limit.js';
 import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
-import { createLog } from './log.js';
+import { createLog } from './observability/log.js';
 import { machineChart } from './machines/inspection/machine-chart.js';
 import { tellServiceManager } from './daemon/systemd-notify.js';
 import { version } from './daemon/version.js';

@@ -9,7 +9,7 @@ import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/leadership-role.js';
 import type { Explanation } from '../journal/explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
-import type { Metrics } from '../metrics/metrics.js';
+import type { Metrics } from '../observability/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Replay } from '../journal/replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';

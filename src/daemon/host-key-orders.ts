@@ -1,7 +1,7 @@
 import type { Executors } from '../fleet/instance-executors.js';
 import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
-import type { Reporter } from '../reporter.js';
+import type { Reporter } from '../observability/reporter.js';
 
 /** What operators do about host keys. Both throw `UnknownInstanceError`. */
 export interface HostKeyOrders {

@@ -6,7 +6,7 @@ import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { endProcessesOf } from '../../src/drivers/loopback/processes.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 
 export interface InProcess {
   daemon: Daemon;

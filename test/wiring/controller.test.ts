@@ -10,7 +10,7 @@ import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 import { controllerToken, FakeController, uuidOf } from '../support/fake-controller.js';
 import { deferred } from '../support/worker-world.js';
 

@@ -6,7 +6,7 @@ import { compose, type Daemon } from '../../../src/daemon/daemon.js';
 import { parseConfig } from '../../../src/config/load.js';
 import { ensureSecrets } from '../../../src/config/secrets.js';
 import { systemClock } from '../../../src/domain/clock.js';
-import { createLog } from '../../../src/log.js';
+import { createLog } from '../../../src/observability/log.js';
 import type { InstanceType } from '../../../src/domain/instance-type.js';
 import { ExecutorError, type Executor } from '../../../src/ssh/executor.js';
 import { delegate } from '../../../src/drivers/wrappers/delegate.js';

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { visibleText } from './domain/visible-text.js';
+import { visibleText } from '../domain/visible-text.js';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 
 /** Fields whose values never reach the log, wherever they are and however they are capitalised. */

@@ -1,39 +1,39 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
-import type { Strike } from './fleet/conduct.js';
-import type { Decision, DispatchObserver } from './fleet/dispatcher.js';
-import { firstAndLast } from './actors/start-failure.js';
-import type { StepFacts } from './machines/inspection/observe-transitions.js';
-import { knownSince, workerStateOf, type PendingLaunch } from './fleet/worker-views.js';
-import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './fleet/worker-registry.js';
-import type { PoolObserver } from './fleet/worker-pool.js';
-import type { Config } from './config/config.js';
-import type { Clock } from './domain/clock.js';
-import { describeHostKey, type HostKey, type HostKeyChange } from './domain/host-key.js';
+import type { Strike } from '../fleet/conduct.js';
+import type { Decision, DispatchObserver } from '../fleet/dispatcher.js';
+import { firstAndLast } from '../actors/start-failure.js';
+import type { StepFacts } from '../machines/inspection/observe-transitions.js';
+import { knownSince, workerStateOf, type PendingLaunch } from '../fleet/worker-views.js';
+import type { WorkerActor, WorkerEntry, WorkerSnapshot } from '../fleet/worker-registry.js';
+import type { PoolObserver } from '../fleet/worker-pool.js';
+import type { Config } from '../config/config.js';
+import type { Clock } from '../domain/clock.js';
+import { describeHostKey, type HostKey, type HostKeyChange } from '../domain/host-key.js';
 import {
   hostKeyRemedy,
   misconductRemedy,
   quarantineRemedy,
   tagKeys,
   type Quarantine,
-} from './domain/instance.js';
-import type { DriverCall } from './drivers/wrappers/observe.js';
-import { invariants, type Violation } from './invariants/invariants.js';
-import type { QueueSight } from './invariants/queue-model.js';
-import type { Journal } from './journal/journal.js';
-import { storyOf } from './journal/worker-entries.js';
-import type { CloudFailure } from './machines/cloud-effects.js';
-import type { LaunchOutput } from './machines/launch.js';
-import type { RemoteOutcome, RunProbeOutcome, StartFailure } from './machines/worker-effects.js';
-import type { WorkerFact } from './machines/worker-model.js';
-import type { Metrics } from './metrics/metrics.js';
-import { fleetLimits, Monitor } from './monitor.js';
-import { AttemptFailures, describeStreak } from './policy/attempt-failures.js';
-import { ClaimBudget } from './policy/claim-budget.js';
-import { describeFailures, RepeatedFailures } from './policy/repeated-failures.js';
-import { QueueError, type ContainerResult, type RefusedClaim } from './queue/queue.js';
-import type { EndedAttempt, QueueObserver } from './queue/recorded-queue.js';
-import { StepRecorder } from './journal/replay/step-recorder.js';
+} from '../domain/instance.js';
+import type { DriverCall } from '../drivers/wrappers/observe.js';
+import { invariants, type Violation } from '../invariants/invariants.js';
+import type { QueueSight } from '../invariants/queue-model.js';
+import type { Journal } from '../journal/journal.js';
+import { storyOf } from '../journal/worker-entries.js';
+import type { CloudFailure } from '../machines/cloud-effects.js';
+import type { LaunchOutput } from '../machines/launch.js';
+import type { RemoteOutcome, RunProbeOutcome, StartFailure } from '../machines/worker-effects.js';
+import type { WorkerFact } from '../machines/worker-model.js';
+import type { Metrics } from './metrics.js';
+import { fleetLimits, Monitor } from './invariant-monitor.js';
+import { AttemptFailures, describeStreak } from '../policy/attempt-failures.js';
+import { ClaimBudget } from '../policy/claim-budget.js';
+import { describeFailures, RepeatedFailures } from '../policy/repeated-failures.js';
+import { QueueError, type ContainerResult, type RefusedClaim } from '../queue/queue.js';
+import type { EndedAttempt, QueueObserver } from '../queue/recorded-queue.js';
+import { StepRecorder } from '../journal/replay/step-recorder.js';
 
 /** What of the metrics is told rather than asked. */
 export type ReportedMetrics = Pick<

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.js';
 import type { JournalEntry } from '../../src/journal/journal.js';
-import { createLog } from '../../src/log.js';
-import { Metrics } from '../../src/metrics/metrics.js';
-import { Reporter } from '../../src/reporter.js';
+import { createLog } from '../../src/observability/log.js';
+import { Metrics } from '../../src/observability/metrics.js';
+import { Reporter } from '../../src/observability/reporter.js';
 import { recordedQueue } from '../../src/queue/recorded-queue.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';

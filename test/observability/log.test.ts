@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 
 function logged(
   write: (log: ReturnType<typeof createLog>) => void,
