@@ -4,8 +4,8 @@ import type { WorkerActor, WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Config, PoolSettings } from '../config/config.js';
 import { fingerprintOfTag } from '../domain/ids.js';
 import type { DriverCall } from '../drivers/wrappers/observe.js';
-import { FleetModel, type FleetLimits } from '../invariants/fleet-model.js';
-import type { Violation } from '../invariants/invariants.js';
+import { FleetModel, type FleetLimits } from './invariants/fleet-model.js';
+import type { Violation } from './invariants/invariants.js';
 import type { LaunchOutput } from '../machines/launch.js';
 
 /** What the configuration promises to keep to. */

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } f
 import type { WorkerGaugeView } from '../fleet/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/leadership-role.js';
-import { invariantNames, type Invariant } from '../invariants/invariants.js';
+import { invariantNames, type Invariant } from './invariants/invariants.js';
 import { hostKeyOutcomes, type HostKeyOutcome } from '../domain/host-key.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';

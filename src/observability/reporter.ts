@@ -18,8 +18,8 @@ import {
   type Quarantine,
 } from '../domain/instance.js';
 import type { DriverCall } from '../drivers/wrappers/observe.js';
-import { invariants, type Violation } from '../invariants/invariants.js';
-import type { QueueSight } from '../invariants/queue-model.js';
+import { invariants, type Violation } from './invariants/invariants.js';
+import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from '../journal/journal.js';
 import { storyOf } from '../journal/worker-entries.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';

@@ -5,7 +5,7 @@ import { Executors } from '../../src/fleet/instance-executors.js';
 import { runProbeWith } from '../../src/actors/run-probe.js';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Quarantine } from '../../src/domain/instance.js';
-import { FleetModel } from '../../src/invariants/fleet-model.js';
+import { FleetModel } from '../../src/observability/invariants/fleet-model.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { createExecutorFactory } from '../../src/ssh/ssh-executor.js';
 import { EffectsWorld, keys, runEffect } from '../support/effects-world.js';

@@ -1,9 +1,9 @@
-import type { IdleBehavior, WorkerState } from '../domain/instance.js';
+import type { IdleBehavior, WorkerState } from '../../domain/instance.js';
 import { CloudModel } from './cloud-model.js';
 import { ContainerModel } from './container-model.js';
 import type { Invariant, Violation } from './invariants.js';
 import { QueueModel } from './queue-model.js';
-import { SteadyTime } from './steady-time.js';
+import { SteadyTime } from './monotonic-time.js';
 
 /** What the configuration promises. Durations in ms; numbers of 0 mean "no limit". */
 export interface FleetLimits {

@@ -1,5 +1,5 @@
 import type { Violation } from './invariants.js';
-import type { SteadyTime } from './steady-time.js';
+import type { SteadyTime } from './monotonic-time.js';
 
 /** What the queue waits for, as the daemon sees it: of the first container that something else than its owner holds up. */
 export interface QueueSight {

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FleetModel, type FleetLimits, type WorkerSight } from '../../src/invariants/fleet-model.js';
-import { invariantNames, type Invariant, type Violation } from '../../src/invariants/invariants.js';
+import {
+  FleetModel,
+  type FleetLimits,
+  type WorkerSight,
+} from '../../../src/observability/invariants/fleet-model.js';
+import {
+  invariantNames,
+  type Invariant,
+  type Violation,
+} from '../../../src/observability/invariants/invariants.js';
 
 const limits: FleetLimits = {
   maxInstances: 2,
