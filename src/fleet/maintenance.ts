@@ -2,7 +2,7 @@ import type { WarmRule } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Plan } from '../policy/plan.js';
-import { noUpkeepMemory, upkeep, type UpkeepMemory, type UpkeepSettings } from '../policy/upkeep.js';
+import { noUpkeepMemory, upkeep, type UpkeepMemory, type UpkeepSettings } from '../policy/maintenance.js';
 import { WarmSchedule } from '../policy/warm-schedule.js';
 import type { InstanceView, Pool } from './pool.js';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.js';
-import { autoProbeRate, ProbePacer } from '../policy/probe-pacer.js';
+import { autoProbeRate, ProbePacer } from '../policy/probe-queue.js';
 import { workerStateOf } from './worker-views.js';
 import type { WorkerRoster } from './worker-registry.js';
 

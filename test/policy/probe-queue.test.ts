@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { autoProbeRate, ProbePacer } from '../../src/policy/probe-pacer.js';
+import { autoProbeRate, ProbePacer } from '../../src/policy/probe-queue.js';
 
 /** When each probe begins, for probes that take no time and are due again an interval later. */
 function simulate(workers: number, rate: number, intervalMs: number, untilMs: number): number[] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ProbePacer } from '../../src/policy/probe-pacer.js';
+import { ProbePacer } from '../../src/policy/probe-queue.js';
 
 const call = fc.record({
   id: fc.integer({ min: 0, max: 8 }).map((n) => `i-${n}`),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { WarmRule } from '../../src/config/config.js';
-import { noUpkeepMemory, upkeep, type UpkeepInput } from '../../src/policy/upkeep.js';
+import { noUpkeepMemory, upkeep, type UpkeepInput } from '../../src/policy/maintenance.js';
 import { WarmSchedule } from '../../src/policy/warm-schedule.js';
 import { acted, container, SchedulingWorld, typeT } from '../support/scheduling-world.js';
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { RunningView } from '../../src/fleet/pool.js';
 import { containerStates } from '../../src/domain/container.js';
-import { QueueLine } from '../../src/policy/queue-line.js';
+import { QueueLine } from '../../src/policy/incremental-queue-order.js';
 import { inOrder, type QueueOrder } from '../../src/policy/queue-order.js';
 import type { QueueEntry } from '../../src/queue/queue.js';
 import { container, typeT } from '../support/scheduling-world.js';
