@@ -20,7 +20,7 @@ import type { Driver } from '../drivers/driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { Queue } from '../queue/queue.js';
-import { recordedQueue } from '../queue/recorded-queue.js';
+import { recordedQueue } from '../queue/observed-queue.js';
 import type { Reporter } from '../observability/reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './assemble-fleet.js';

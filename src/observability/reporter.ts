@@ -32,7 +32,7 @@ import { AttemptFailures, describeStreak } from '../policy/attempt-failures.js';
 import { ClaimBudget } from '../policy/claim-budget.js';
 import { describeFailures, RepeatedFailures } from '../policy/repeated-failures.js';
 import { QueueError, type ContainerResult, type RefusedClaim } from '../queue/queue.js';
-import type { EndedAttempt, QueueObserver } from '../queue/recorded-queue.js';
+import type { EndedAttempt, QueueObserver } from '../queue/observed-queue.js';
 import { StepRecorder } from '../journal/replay/step-recorder.js';
 
 /** What of the metrics is told rather than asked. */

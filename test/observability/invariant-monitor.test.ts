@@ -4,7 +4,7 @@ import type { JournalEntry } from '../../src/journal/journal.js';
 import { createLog } from '../../src/observability/log.js';
 import { Metrics } from '../../src/observability/metrics.js';
 import { Reporter } from '../../src/observability/reporter.js';
-import { recordedQueue } from '../../src/queue/recorded-queue.js';
+import { recordedQueue } from '../../src/queue/observed-queue.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';
 import { smallType, uuid1, WorkerWorld, type WorldOptions } from '../support/worker-world.js';

@@ -8,7 +8,7 @@ import { RunnerProgram } from '../../src/actors/runner-program.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import type { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
-import { recordedQueue } from '../../src/queue/recorded-queue.js';
+import { recordedQueue } from '../../src/queue/observed-queue.js';
 import type { RefusedClaim } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 import { request, storeOn } from '../store/contract.js';
