@@ -6,7 +6,7 @@ import type { PageSessionStore } from '../domain/page-session.js';
 import { StoreJournal } from '../journal/store-journal.js';
 import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
 import { FileKeeper } from '../queue/store/file-keeper.js';
-import { OutputKeeper } from '../queue/store/output-keeper.js';
+import { OutputKeeper } from '../queue/store/output-retention.js';
 import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { StoreHealth } from '../queue/store/store-health.js';

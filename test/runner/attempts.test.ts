@@ -11,7 +11,7 @@ import type { SqlContainerStore } from '../../src/queue/store/sql-container-stor
 import { recordedQueue } from '../../src/queue/observed-queue.js';
 import type { RefusedClaim } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
-import { request, storeOn } from '../store/contract.js';
+import { request, storeOn } from '../queue/store/contract.js';
 import { runEffect, runnerSettings } from '../support/effects-world.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { smallType } from '../support/worker-world.js';

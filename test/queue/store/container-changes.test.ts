@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
-import { ContainerChanges } from '../../src/queue/store/container-changes.js';
-import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { systemClock } from '../../../src/domain/clock.js';
+import { ContainerChanges } from '../../../src/queue/store/container-changes.js';
+import { openDatabase, type Store } from '../../../src/queue/store/database.js';
 import { request, storeOn } from './contract.js';
 
 describe('changes of containers', () => {

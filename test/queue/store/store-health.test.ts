@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StoreHealth } from '../../src/queue/store/store-health.js';
-import { HeapClock } from '../../src/simulation/heap-clock.js';
+import { StoreHealth } from '../../../src/queue/store/store-health.js';
+import { HeapClock } from '../../../src/simulation/heap-clock.js';
 
 const withCode = (code: string): Error => Object.assign(new Error(code), { code });
 

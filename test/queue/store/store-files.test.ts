@@ -2,12 +2,12 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runProgram } from '../../src/cli/program.js';
-import { storeFiles } from '../../src/daemon/store-admin.js';
-import { loadConfig } from '../../src/config/load.js';
-import { openDatabase, type Store } from '../../src/queue/store/database.js';
-import { lockStore } from '../../src/queue/store/store-lock.js';
-import { startCommand } from '../support/command-process.js';
+import { runProgram } from '../../../src/cli/program.js';
+import { storeFiles } from '../../../src/daemon/store-admin.js';
+import { loadConfig } from '../../../src/config/load.js';
+import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { lockStore } from '../../../src/queue/store/store-lock.js';
+import { startCommand } from '../../support/command-process.js';
 import { request, storeOn } from './contract.js';
 
 let folder: string;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
-import { StoreJournal } from '../../src/journal/store-journal.js';
-import { openDatabase } from '../../src/queue/store/database.js';
-import type { StoreTarget } from '../../src/queue/store/store-url.js';
-import { postgresSource } from '../support/postgres-source.js';
+import { systemClock } from '../../../src/domain/clock.js';
+import { StoreJournal } from '../../../src/journal/store-journal.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
+import type { StoreTarget } from '../../../src/queue/store/store-url.js';
+import { postgresSource } from '../../support/postgres-source.js';
 import { request, storeOn } from './contract.js';
 
 const fixture = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'fixtures', name));

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, type TestContext } from 'vitest';
-import type { PageSession } from '../../src/domain/page-session.js';
-import { openDatabase } from '../../src/queue/store/database.js';
-import { SqlPageSessions } from '../../src/queue/store/page-sessions.js';
-import type { StoreTarget } from '../../src/queue/store/store-url.js';
-import { postgresSource } from '../support/postgres-source.js';
+import type { PageSession } from '../../../src/domain/page-session.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
+import { SqlPageSessions } from '../../../src/queue/store/page-sessions.js';
+import type { StoreTarget } from '../../../src/queue/store/store-url.js';
+import { postgresSource } from '../../support/postgres-source.js';
 
 const postgres = postgresSource();
 const folders: string[] = [];

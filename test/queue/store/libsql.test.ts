@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/queue/store/database.js';
-import { lockStore } from '../../src/queue/store/store-lock.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
+import { lockStore } from '../../../src/queue/store/store-lock.js';
 import { storeContract } from './contract.js';
 
 let folder: string;
