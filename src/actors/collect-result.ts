@@ -11,9 +11,9 @@ import { bounded } from '../async/deadline.js';
 import type { Conduct } from '../fleet/conduct.js';
 import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot, uuidWord } from './remote-command.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
 import { remoteFailure } from './remote-failure.js';
-import type { RunnerProgram } from './runner-program.js';
+import type { RunnerProgram } from '../runner/program.js';
 import type { StartFailures } from '../fleet/start-failures.js';
 
 export interface CollectResultDeps {

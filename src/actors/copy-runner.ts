@@ -7,9 +7,9 @@ import type { FairSlots } from '../async/fair-slots.js';
 import type { Turns } from '../async/semaphore.js';
 import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot } from './remote-command.js';
+import { asRoot } from '../runner/remote-command.js';
 import { remoteFailure } from './remote-failure.js';
-import type { LoadedRunner, RunnerProgram } from './runner-program.js';
+import type { LoadedRunner, RunnerProgram } from '../runner/program.js';
 
 export interface CopyRunnerDeps {
   executors: Executors;

@@ -4,8 +4,8 @@ import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effe
 import { instanceLimits } from '../domain/instance-limits.js';
 import type { Executors } from '../fleet/instance-executors.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, uuidWord } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 
 export interface KillContainerDeps {
   executors: Executors;

@@ -6,7 +6,7 @@ import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
 import { DeadlineError } from '../async/deadline.js';
 import { UnknownInstanceError } from '../fleet/instance-executors.js';
-import { UnsafeUuidError } from './remote-command.js';
+import { UnsafeUuidError } from '../runner/remote-command.js';
 
 /** What is normal while an instance boots; anything else points at a setting (P-7). */
 const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([

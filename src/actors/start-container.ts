@@ -14,8 +14,8 @@ import type { FairSlots } from '../async/fair-slots.js';
 import { bounded } from '../async/deadline.js';
 import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot, uuidWord } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 import { startFailure, type KnownStartFailure } from './start-failure.js';
 import type { StartFailures } from '../fleet/start-failures.js';
 

@@ -7,8 +7,8 @@ import { ExecutorError, type StreamLimits } from '../ssh/executor.js';
 import { TokenBucket } from '../ssh/token-bucket.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import type { Executors } from '../fleet/instance-executors.js';
-import { asRoot } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 
 export interface WatchDeps {
   executors: Executors;

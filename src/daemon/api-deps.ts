@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { UnknownInstanceError, type Executors } from '../fleet/instance-executors.js';
 import { HostKeyError } from '../fleet/host-keys.js';
-import { asRoot, uuidWord } from '../actors/remote-command.js';
-import type { RunnerProgram } from '../actors/runner-program.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';

@@ -6,7 +6,7 @@ import { HostKeys } from '../fleet/host-keys.js';
 import type { QuotaBound } from '../fleet/quota-bound.js';
 import type { VisitShortcut } from '../fleet/probe-scheduler.js';
 import type { WorkerInspection, WorkerSnapshot } from '../fleet/worker-registry.js';
-import type { RunnerProgram } from '../actors/runner-program.js';
+import type { RunnerProgram } from '../runner/program.js';
 import { StartFailures } from '../fleet/start-failures.js';
 import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { Config } from '../config/config.js';

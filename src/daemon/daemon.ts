@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { RunnerProgram } from '../actors/runner-program.js';
+import { RunnerProgram } from '../runner/program.js';
 import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { ApiDeps } from '../api/deps.js';
 import { fleetSummary } from '../api/fleet-summary.js';

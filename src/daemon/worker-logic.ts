@@ -5,7 +5,7 @@ import { destroyInstanceWith } from '../actors/destroy-instance.js';
 import type { Executors } from '../fleet/instance-executors.js';
 import { killContainerWith } from '../actors/kill-container.js';
 import { runProbeWith } from '../actors/run-probe.js';
-import type { RunnerProgram } from '../actors/runner-program.js';
+import type { RunnerProgram } from '../runner/program.js';
 import { saveTagsWith } from '../actors/save-tags.js';
 import { startContainerWith } from '../actors/start-container.js';
 import type { StartFailures } from '../fleet/start-failures.js';

@@ -17,7 +17,7 @@ import { hostKeyOf } from '../ssh/host-key.js';
 import { Conduct } from './conduct.js';
 import { HostKeys } from './host-keys.js';
 import type { ConnectionKeeper } from './worker-registry.js';
-import { asRoot } from '../actors/remote-command.js';
+import { asRoot } from '../runner/remote-command.js';
 
 /** Where the init command puts the secret of the instance (L-6). */
 export const secretFile = '/var/run/arvados-instance-secret';

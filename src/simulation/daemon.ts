@@ -1,6 +1,6 @@
 import type { EventObject } from 'xstate';
 import type { QuotaBound } from '../fleet/quota-bound.js';
-import { type RunnerProgram } from '../actors/runner-program.js';
+import { type RunnerProgram } from '../runner/program.js';
 import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';

@@ -1,5 +1,5 @@
 import type { QuotaBound } from '../fleet/quota-bound.js';
-import { RunnerProgram } from '../actors/runner-program.js';
+import { RunnerProgram } from '../runner/program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';

@@ -1,4 +1,4 @@
-import type { RunnerProgram } from '../actors/runner-program.js';
+import type { RunnerProgram } from '../runner/program.js';
 import { containerUuidFrom } from '../domain/ids.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { ContainerRequest } from '../queue/container-store.js';

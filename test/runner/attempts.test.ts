@@ -4,7 +4,7 @@ import { StartFailures } from '../../src/fleet/start-failures.js';
 import { FairSlots } from '../../src/async/fair-slots.js';
 import { Conduct } from '../../src/fleet/conduct.js';
 import type { Executors } from '../../src/fleet/instance-executors.js';
-import { RunnerProgram } from '../../src/actors/runner-program.js';
+import { RunnerProgram } from '../../src/runner/program.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import type { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';

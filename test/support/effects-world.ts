@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createActor, toPromise, type AnyActorLogic, type InputFrom, type OutputFrom } from 'xstate';
 import { Executors } from '../../src/fleet/instance-executors.js';
-import { RunnerProgram } from '../../src/actors/runner-program.js';
+import { RunnerProgram } from '../../src/runner/program.js';
 import type { RunnerSettings } from '../../src/config/config.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
 import { tagKeys, type Instance } from '../../src/domain/instance.js';

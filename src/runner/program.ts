@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { quoteIfNeeded } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
-import { loadBuiltInRunner } from '../runner/runner-program.js';
+import { loadBuiltInRunner } from './runner-program.js';
 
 /** The runner program as it is copied. */
 export interface LoadedRunner {
