@@ -1,4 +1,4 @@
-import type { ContainerLife, InstanceLife } from '../simulation/ledger.js';
+import type { ContainerLife, InstanceLife } from '../simulation/ground-truth.js';
 import type { SimulationResult } from '../simulation/simulate.js';
 import { livesOf, peaksOf, runsOf, union, waitsOf, type Interval } from './intervals.js';
 import type { Milestones } from './milestones.js';

@@ -1,4 +1,4 @@
-import type { ContainerLife, InstanceLife } from '../simulation/ledger.js';
+import type { ContainerLife, InstanceLife } from '../simulation/ground-truth.js';
 
 /** Ms since the start. */
 export interface Interval {

@@ -14,12 +14,12 @@ import { sizeContainer } from '../policy/choose-types.js';
 import { Reporter, type ReportedMetrics } from '../observability/reporter.js';
 import type { completeRow } from '../queue/store/container-transitions.js';
 import type { ContainerRequest } from '../queue/container-store.js';
-import { Lifeline } from './lifeline.js';
+import { Lifeline } from './simulated-process.js';
 import { MemoryQueue } from './memory-queue.js';
-import { QuietVisits } from './quiet-visits.js';
+import { QuietVisits } from './skip-unchanged-probes.js';
 import { createSimulatedExecutorFactory } from './simulated-executor.js';
 import { LeaseHold } from './simulated-lease.js';
-import { troubledDriver, type CallObserver } from './troubled-driver.js';
+import { troubledDriver, type CallObserver } from './faulty-driver.js';
 import type { World } from './world.js';
 
 /** Told of all that one daemon process does. */

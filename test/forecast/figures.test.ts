@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { figuresOf, percentiles } from '../../src/forecast/figures.js';
 import { peaksOf, union } from '../../src/forecast/intervals.js';
-import type { ContainerLife, InstanceLife, RunLife } from '../../src/simulation/ledger.js';
+import type { ContainerLife, InstanceLife, RunLife } from '../../src/simulation/ground-truth.js';
 import type { SimulationResult } from '../../src/simulation/simulate.js';
 import { smallType } from '../support/worker-world.js';
 

@@ -1,7 +1,7 @@
 import { orAborted } from '../drivers/abortable.js';
 import { DriverError, type CallOptions, type Driver } from '../drivers/driver.js';
 import { SimulatedDriver } from '../drivers/simulated/simulated-driver.js';
-import type { Lifeline } from './lifeline.js';
+import type { Lifeline } from './simulated-process.js';
 import type { World } from './world.js';
 
 /** Told of calls as the daemon process makes them, and of the answers it hears. */

@@ -3,7 +3,7 @@ import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { StubAnswer } from '../drivers/simulated/stub-vm.js';
 import type { Fault, FaultKind } from './faults.js';
 import type { HeapClock } from './heap-clock.js';
-import { lieAboutList } from './lies.js';
+import { lieAboutList } from './corrupt-listing.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { SimulatedNetwork } from './simulated-executor.js';
 

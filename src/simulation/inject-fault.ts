@@ -1,7 +1,7 @@
 import type { VmKnobs } from '../drivers/simulated/vm-behavior.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { Fault } from './faults.js';
-import type { Story } from './story.js';
+import type { Story } from './simulated-run.js';
 
 /** Lets a fault happen. One that finds nothing to hit does nothing. */
 export function strike(story: Story, fault: Fault): void {

@@ -5,7 +5,7 @@ import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueError } from '../queue/queue.js';
 import { SimulatedDaemon, type PlantedMistakes } from './daemon.js';
 import type { Fault } from './faults.js';
-import { strike } from './strike.js';
+import { strike } from './inject-fault.js';
 import type { Rules } from './rules.js';
 import type { Workload } from './workload.js';
 import { epochMs, type World } from './world.js';

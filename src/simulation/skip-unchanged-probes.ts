@@ -1,7 +1,7 @@
 import type { VisitShortcut } from '../fleet/probe-scheduler.js';
 import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Core } from '../daemon/core.js';
-import type { Lifeline } from './lifeline.js';
+import type { Lifeline } from './simulated-process.js';
 import { SimulatedExecutor } from './simulated-executor.js';
 import type { World } from './world.js';
 
