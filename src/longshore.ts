@@ -97,8 +97,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     interrupted,
   },
   forecastParts: async () => ({
-    ...(await import('./forecast/forecast.js')),
-    tables: await import('./forecast/table.js'),
+    ...(await import('./simulation/forecast/forecast.js')),
+    tables: await import('./simulation/forecast/table.js'),
   }),
   replayFile: async (path, instance) =>
     (await import('./journal/replay/replay-file.js')).replayFile(path, instance),

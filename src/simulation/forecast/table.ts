@@ -1,4 +1,4 @@
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../../domain/duration.js';
 import type { Figures, Percentiles } from './figures.js';
 
 /** The figures of one or more runs, one row for each figure, one column for each run. */

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.js';
-import { loadWorkload } from '../../src/forecast/workload-file.js';
+import { ConfigError } from '../../../src/config/config-error.js';
+import { loadWorkload } from '../../../src/simulation/forecast/workload-file.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'longshore-workload-'))));
@@ -95,7 +95,10 @@ provider: { boot: 90s, quota: 12 }`);
   });
 
   it('is shown by an example', async () => {
-    const { workload, hours } = await loadWorkload(join(import.meta.dirname, '../../examples/burst.yaml'), 1);
+    const { workload, hours } = await loadWorkload(
+      join(import.meta.dirname, '../../../examples/burst.yaml'),
+      1,
+    );
     expect([hours, workload.length > 500]).toEqual([12, true]);
   });
 

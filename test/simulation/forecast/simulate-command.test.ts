@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runProgram } from '../../src/cli/program.js';
-import * as forecasting from '../../src/forecast/forecast.js';
-import type { Forecast } from '../../src/forecast/forecast.js';
-import * as tables from '../../src/forecast/table.js';
-import { replayFile } from '../../src/journal/replay/replay-file.js';
-import { keepScreenshot, launchChromium } from '../support/chromium.js';
+import { runProgram } from '../../../src/cli/program.js';
+import * as forecasting from '../../../src/simulation/forecast/forecast.js';
+import type { Forecast } from '../../../src/simulation/forecast/forecast.js';
+import * as tables from '../../../src/simulation/forecast/table.js';
+import { replayFile } from '../../../src/journal/replay/replay-file.js';
+import { keepScreenshot, launchChromium } from '../../support/chromium.js';
 
 const configText = (timeoutIdle: string): string => `
 clusterId: zzzzz

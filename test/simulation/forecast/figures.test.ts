@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { figuresOf, percentiles } from '../../src/forecast/figures.js';
-import { peaksOf, union } from '../../src/forecast/intervals.js';
-import type { ContainerLife, InstanceLife, RunLife } from '../../src/simulation/ground-truth.js';
-import type { SimulationResult } from '../../src/simulation/simulate.js';
-import { smallType } from '../support/worker-world.js';
+import { figuresOf, percentiles } from '../../../src/simulation/forecast/figures.js';
+import { peaksOf, union } from '../../../src/simulation/forecast/intervals.js';
+import type { ContainerLife, InstanceLife, RunLife } from '../../../src/simulation/ground-truth.js';
+import type { SimulationResult } from '../../../src/simulation/simulate.js';
+import { smallType } from '../../support/worker-world.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

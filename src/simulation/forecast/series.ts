@@ -1,4 +1,4 @@
-import type { SimulationResult } from '../simulation/simulate.js';
+import type { SimulationResult } from '../simulate.js';
 import { livesOf, peaksOf, runsOf, waitsOf, type Interval } from './intervals.js';
 
 /** How a run went over time: one value for each step, the most there was in it. */

@@ -1,4 +1,4 @@
-import type { ContainerLife, InstanceLife } from '../simulation/ground-truth.js';
+import type { ContainerLife, InstanceLife } from '../ground-truth.js';
 
 /** Ms since the start. */
 export interface Interval {

@@ -1,19 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
-import { ConfigError, type ConfigProblem } from '../config/config-error.js';
-import { YamlFile } from '../config/yaml-file.js';
-import { parseDuration } from '../domain/duration.js';
-import { parseSize } from '../domain/size.js';
-import { SeededRandom } from '../simulation/seeded-random.js';
-import {
-  generateWorkload,
-  plainRequest,
-  type WorkItem,
-  type WorkSize,
-  type Workload,
-} from '../simulation/workload.js';
-import type { WorldSettings } from '../simulation/world-settings.js';
+import { ConfigError, type ConfigProblem } from '../../config/config-error.js';
+import { YamlFile } from '../../config/yaml-file.js';
+import { parseDuration } from '../../domain/duration.js';
+import { parseSize } from '../../domain/size.js';
+import { SeededRandom } from '../seeded-random.js';
+import { generateWorkload, plainRequest, type WorkItem, type WorkSize, type Workload } from '../workload.js';
+import type { WorldSettings } from '../world-settings.js';
 import { workOfJournal } from './journal-workload.js';
 
 /** What a forecast is made for. */

@@ -1,9 +1,9 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { loadConfig } from '../config/load.js';
-import type { JournalEntry } from '../journal/journal.js';
-import type { Violation } from '../simulation/rules.js';
-import { simulate, type SimulationResult } from '../simulation/simulate.js';
+import { loadConfig } from '../../config/load.js';
+import type { JournalEntry } from '../../journal/journal.js';
+import type { Violation } from '../rules.js';
+import { simulate, type SimulationResult } from '../simulate.js';
 import { figuresOf, type Figures } from './figures.js';
 import { MilestoneBook } from './milestones.js';
 import { reportPage } from './report.js';

@@ -1,5 +1,5 @@
-import type { ContainerLife, InstanceLife } from '../simulation/ground-truth.js';
-import type { SimulationResult } from '../simulation/simulate.js';
+import type { ContainerLife, InstanceLife } from '../ground-truth.js';
+import type { SimulationResult } from '../simulate.js';
 import { livesOf, peaksOf, runsOf, union, waitsOf, type Interval } from './intervals.js';
 import type { Milestones } from './milestones.js';
 

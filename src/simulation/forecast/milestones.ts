@@ -1,5 +1,5 @@
-import type { JournalEntry } from '../journal/journal.js';
-import { epochMs } from '../simulation/world.js';
+import type { JournalEntry } from '../../journal/journal.js';
+import { epochMs } from '../world.js';
 
 /** When an instance came into service, and when it was to go; ms since the start. */
 export interface Milestones {

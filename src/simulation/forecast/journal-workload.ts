@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { ConfigError } from '../config/config-error.js';
-import type { JournalEntry } from '../journal/journal.js';
-import { plainRequest, type WorkItem } from '../simulation/workload.js';
+import { ConfigError } from '../../config/config-error.js';
+import type { JournalEntry } from '../../journal/journal.js';
+import { plainRequest, type WorkItem } from '../workload.js';
 
 interface Past {
   createdAt: number;
