@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { uuidOf } from '../support/fake-controller.js';
+import { uuidOf } from '../../support/fake-controller.js';
 import { controllerWorld } from './world.js';
 
 describe('the containers of a controller in our own API', () => {

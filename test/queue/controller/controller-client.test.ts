@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { controllerToken, tokenUuid, uuidOf } from '../support/fake-controller.js';
-import { HeapClock } from '../../src/simulation/heap-clock.js';
+import { controllerToken, tokenUuid, uuidOf } from '../../support/fake-controller.js';
+import { HeapClock } from '../../../src/simulation/heap-clock.js';
 import { controllerWorld, states } from './world.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-controller-tls-'));

@@ -1,14 +1,14 @@
 import { afterEach } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
-import { soleMandate } from '../../src/domain/leader-guard.js';
+import { systemClock } from '../../../src/domain/clock.js';
+import { soleMandate } from '../../../src/domain/leader-guard.js';
 import {
   ControllerClient,
   type ControllerClientOptions,
-} from '../../src/queue/controller/controller-client.js';
-import { ControllerContainers } from '../../src/queue/controller/controller-containers.js';
-import { sizeContainer } from '../../src/policy/choose-types.js';
-import { controllerToken, FakeController } from '../support/fake-controller.js';
-import { bare, typeT } from '../support/scheduling-world.js';
+} from '../../../src/queue/controller/controller-client.js';
+import { ControllerContainers } from '../../../src/queue/controller/controller-containers.js';
+import { sizeContainer } from '../../../src/policy/choose-types.js';
+import { controllerToken, FakeController } from '../../support/fake-controller.js';
+import { bare, typeT } from '../../support/scheduling-world.js';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {

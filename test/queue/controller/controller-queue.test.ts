@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MandateError } from '../../src/domain/leader-guard.js';
-import { tokenUuid, uuidOf, type FakeRequest } from '../support/fake-controller.js';
+import { MandateError } from '../../../src/domain/leader-guard.js';
+import { tokenUuid, uuidOf, type FakeRequest } from '../../support/fake-controller.js';
 import { controllerWorld, states } from './world.js';
 
 const isList =
