@@ -98,7 +98,8 @@ export class Liar {
   /** The lie to tell on this command, which counts as told then. */
   #draw(kind: CommandKind): Lie | undefined {
     if (kind === 'start' || kind === 'watch') this.#inService();
-    if (this.#isHonest) return undefined;
+    // A watch is asked for once: an honest one would last.
+    if (this.#isHonest && kind !== 'watch') return undefined;
     const { plan, random, onLie } = this.#options;
     const found = plan.lies.find(({ lie, share }) => lie.on === kind && random.chance(share))?.lie;
     if (!found || (found.needsOthers && this.#others.length === 0)) return undefined;
