@@ -1,4 +1,4 @@
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';
@@ -13,7 +13,7 @@ interface TypeSummary {
   states: Record<WorkerState, number>;
 }
 
-/** The fleet in figures: instances by state and type, dollars per hour, what waits and why, what is held off. */
+/** Summarises the fleet: instances by state and type, dollars per hour, wait reasons, breakers that are not closed. */
 export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknown>> {
   const views = deps.pool.instances();
   const types = byType(views);
@@ -25,12 +25,12 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     instances: states,
     types,
     costPerHour: views.reduce((sum, { instanceType }) => sum + instanceType.price, 0),
-    // A store that cannot be read keeps nobody from the rest, its fault before all.
+    // When the store cannot be read, the rest is still returned, with the error first.
     containers: await deps.store.counts().catch(() => ({})),
     failed: (await deps.store.failed().catch(() => undefined)) ?? null,
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
-    breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+    breakers: deps.breakers.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     health: healthOf(deps) ?? heldGrowthOf(deps) ?? 'OK',
   };
 }
@@ -51,7 +51,7 @@ function noneOf(): Record<WorkerState, number> {
   return Object.fromEntries(workerStates.map((state) => [state, 0])) as Record<WorkerState, number>;
 }
 
-/** How many containers wait for the same cause, the most frequent first. */
+/** Counts waiting containers by wait reason, the most frequent first. */
 function waitsOf(deps: ApiDeps): { code: WaitReason['code']; count: number; example: string }[] {
   const waits = new Map<WaitReason['code'], { count: number; example: string }>();
   for (const { wait } of deps.dispatcher.containers()) {

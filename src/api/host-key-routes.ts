@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
-import { orderedBy } from './who.js';
+import { orderedBy } from './requester.js';
 import { timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
@@ -13,18 +13,18 @@ const acceptBody = z
       .string()
       .regex(/^SHA256:[A-Za-z0-9+/]{43}$/)
       .optional()
-      .describe('As OpenSSH shows it. Not given: the key that was refused last.'),
+      .describe('As OpenSSH shows it. Default: the last rejected key.'),
     reason: z.string().max(1_000).default(''),
   })
   .nullish();
 
-/** The host key that an instance is bound to, and the order that changes it. */
+/** Routes of pinned host keys: get and accept. */
 export const hostKeyRoutes =
   ({ hostKeys }: Pick<ApiDeps, 'hostKeys'>): FastifyPluginCallbackZod =>
   (app, _options, done) => {
     app.get('/instances/:id/host-key', { schema: { params: idParams } }, (request, reply) => {
       const key = hostKeys.of(request.params.id);
-      return key ? hostKeyBody(key) : fail(reply, 404, 'no host key of this instance is pinned');
+      return key ? hostKeyBody(key) : fail(reply, 404, 'no pinned host key for this instance');
     });
     app.post(
       '/instances/:id/accept-host-key',

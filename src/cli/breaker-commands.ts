@@ -9,41 +9,41 @@ const breakerColumns = [
   { head: 'breaker', priority: 4, least: 20 },
   { head: 'state', priority: 3 },
   { head: 'until', priority: 1, least: 24 },
-  { head: 'because', priority: 2 },
+  { head: 'reason', priority: 2 },
 ];
 
 interface BreakerBody {
   key: string;
   state: string;
-  because: string;
+  reason: string;
   until: string | null;
 }
 
-/** breakers, breakers reset. */
+/** Adds `breakers` and `breakers reset`. */
 export function addBreakerCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   const list = async (command: Command): Promise<BreakerBody[]> =>
     (await context.client(command).get<Page<BreakerBody>>('/v1/breakers')).items;
   const breakers = program
     .command('breakers')
-    .description('what keeps the pool from asking for instances, until when, and why')
+    .description('list the circuit breakers that are not closed, with cause and end')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const items = await list(command);
       if (options.json) return printJson(output, items);
-      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
+      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.reason]);
       printTable(output, breakerColumns, rows);
     });
   breakers
     .command('reset')
-    .description('try again at once')
-    .argument('[key...]', 'as the list shows them, in quotes')
-    .option('--all', 'every one')
+    .description('close breakers')
+    .argument('[key...]', 'keys as listed, quoted')
+    .option('--all', 'all of them')
     .action(async (keys: string[], options: { all?: boolean }, command: Command) => {
       if (keys.length === 0 && !options.all) throw new ClientError('give at least one breaker, or --all', 2);
-      const wanted = options.all ? (await list(command)).map(({ key }) => key) : keys;
+      const selected = options.all ? (await list(command)).map(({ key }) => key) : keys;
       const client = context.client(command);
-      await forEachId(wanted, context, async (key) => {
+      await forEachId(selected, context, async (key) => {
         await client.post('/v1/breakers/reset', { key });
         output.write(`${key}\treset\n`);
       });

@@ -10,12 +10,12 @@ import { formatSize } from '../domain/size.js';
 import type { CommandContext } from './context.js';
 import { printJson } from './output.js';
 
-/** config check, show, schema. */
+/** Adds `config check`, `config show` and `config schema`. */
 export function addConfigCommands(program: Command, { output }: CommandContext): void {
   const config = program.command('config').description('check and show the configuration');
   config
     .command('check')
-    .description('say what is wrong with the file, if anything')
+    .description('report errors and warnings of the file')
     .argument('<file>')
     .action((file: string) => {
       const loaded = loadConfig(file);
@@ -29,16 +29,16 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
       }
       for (const warning of loaded.warnings) output.write(`  warning: ${warning}\n`);
       if (loaded.managementToken === '' && !loaded.makesManagementToken)
-        output.write('  no managementToken: the API refuses everyone\n');
+        output.write('  no managementToken: the API refuses every request\n');
     });
   config
     .command('show')
-    .description('every setting as it is in force, without secrets')
+    .description('print every effective setting, without secrets')
     .argument('<file>')
     .action((file: string) => printJson(output, withoutSecretsInside(withoutSecrets(loadConfig(file)))));
   config
     .command('schema')
-    .description('the JSON Schema of the file, for editors')
+    .description('print the JSON Schema of the file, for editors')
     .action(() => printJson(output, z.toJSONSchema(fileSchema, { io: 'input', unrepresentable: 'any' })));
 }
 

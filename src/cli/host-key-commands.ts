@@ -17,17 +17,17 @@ Examples:
   longshore host-key show i-0123
   longshore host-key accept i-0123 SHA256:…   after comparing with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`;
 
-/** host-key show, host-key accept. */
+/** Adds `host-key show` and `host-key accept`. */
 export function addHostKeyCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   const pathOf = (id: string, what: string): string => `/v1/instances/${encodeURIComponent(id)}/${what}`;
   const hostKey = program
     .command('host-key')
-    .description('the SSH host keys that instances are bound to')
+    .description('show and accept the pinned SSH host keys of instances')
     .addHelpText('after', examples);
   hostKey
     .command('show')
-    .description('the pinned key of an instance, and the one that was refused last')
+    .description('print the pinned key of an instance, and the last rejected key')
     .argument('<id>', 'instance id')
     .option('--json', 'as JSON')
     .action(async (id: string, options: { json?: boolean }, command: Command) => {
@@ -41,9 +41,9 @@ export function addHostKeyCommands(program: Command, context: CommandContext): v
     });
   hostKey
     .command('accept')
-    .description('pin another key: the one with the fingerprint, or the one that was refused last')
+    .description('pin another key: the one with the fingerprint, or the last rejected key')
     .argument('<id>', 'instance id')
-    .argument('[fingerprint]', 'as the instance itself shows it, SHA256:…')
+    .argument('[fingerprint]', 'as shown on the instance itself, SHA256:…')
     .option('--reason <text>', 'why', '')
     .action(
       async (id: string, fingerprint: string | undefined, options: { reason: string }, command: Command) => {

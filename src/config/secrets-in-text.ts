@@ -1,20 +1,20 @@
 const censor = '[redacted]';
 
-/** A part of a name, between separators, that says that the value is a secret. */
+/** A part of a name, between separators, that marks the value as a secret. */
 const secretPart =
   /^(?:pass|passwd|pwd|auth|authorization|sig|signature|credentials?|creds|key|apikey|accesskey|privatekey)$/i;
 const secretWord = /password|passphrase|secret|token|credential/i;
 
 const userInfo = /\b([a-z][a-z0-9+.-]*:\/\/[^@\s/?#:]*):[^@\s/?#]*@/gi;
 const queryParameter = /([?&])([^=&\s#'"]+)=[^&\s#'"]*/g;
-/** Of a shell, also within quotes. */
+/** Matches shell assignments, also within quotes. */
 const shellWord = String.raw`(?:'[^']*'|"[^"]*"|[^\s;'"|&]+)`;
 const assignment = new RegExp(String.raw`(^|[\s;'"(])(-{0,2})([a-z][\w.-]*)=${shellWord}`, 'gi');
 const option = new RegExp(String.raw`(^|[\s;'"(])--?([a-z][\w.-]*)(\s+)(?!-)${shellWord}`, 'gi');
 const userOption = /((?:^|\s)(?:-u|--user)(?:\s+|=)[^\s:'"]+):[^\s'";]+/g;
 const bareOption = /^--?([a-z][\w.-]*)$/i;
 
-/** A text without what is a secret by its place: passwords of addresses, and values whose name says so. */
+/** Removes secrets by position: passwords in addresses, and values with a secret name. */
 export function withoutSecretsInText(text: string): string {
   return text
     .replace(userInfo, `$1:${censor}@`)
@@ -31,7 +31,7 @@ export function withoutSecretsInText(text: string): string {
     });
 }
 
-/** The words of a command likewise; the word after an option whose name says so is a secret. */
+/** The same for the words of a command; the word after an option with a secret name is a secret. */
 export function withoutSecretsInWords(words: readonly unknown[]): unknown[] {
   return words.map((word, index) => {
     if (typeof word !== 'string') return word;

@@ -48,7 +48,7 @@ describe('the health of the dispatcher', () => {
     const { reporter, deps } = begin();
     for (let time = 0; time < 3; time++) reporter.fetchFailed(away);
     expect(healthOf(deps)).toMatch(/^reading the queue failed 3 times in a row/);
-    expect(() => assertAccepting(deps)).toThrow(/^no container is accepted now: reading the queue failed/);
+    expect(() => assertAccepting(deps)).toThrow(/^submission refused: reading the queue failed/);
     reporter.fetched();
     expect(() => assertAccepting(deps)).not.toThrow();
   });
@@ -57,7 +57,7 @@ describe('the health of the dispatcher', () => {
     const { reporter, deps } = begin();
     for (let time = 0; time < 3; time++) reporter.passed({ error: new TypeError('x is undefined') });
     expect(healthOf(deps)).toMatch(/^a scheduling pass failed 3 times in a row .*: x is undefined$/);
-    expect(() => assertAccepting(deps)).toThrow('no container is accepted now');
+    expect(() => assertAccepting(deps)).toThrow('submission refused');
     reporter.passed();
     expect(healthOf(deps)).toBeUndefined();
   });
@@ -99,6 +99,6 @@ describe('the health of the dispatcher', () => {
     expect(() => assertAccepting(deps)).not.toThrow();
     const damaged = begin('standing by', 'the store is damaged since …').deps;
     expect(healthOf(damaged)).toBe('the store is damaged since …');
-    expect(() => assertAccepting(damaged)).toThrow('no container is accepted now: the store is damaged');
+    expect(() => assertAccepting(damaged)).toThrow('submission refused: the store is damaged');
   });
 });

@@ -169,8 +169,8 @@ describe('an instance whose host key changes in service', () => {
       'longshore_host_key_changes_total{outcome="refused"} 1',
       'longshore_host_key_changes_total{outcome="accepted"} 1',
     ]);
-    const told = (await app.ask(`/v1/explain/${id}`)).text;
-    expect(told).toContain('Its host key changed from SHA256:');
+    const explained = (await app.ask(`/v1/explain/${id}`)).text;
+    expect(explained).toContain('Its host key changed from SHA256:');
   });
 
   it('cannot have its key accepted when it is unknown, shows no other, or the fingerprint is none', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.js';
 import type { HostKeyStore, PinnedHostKey } from '../../domain/host-key.js';
 import type { Store } from './database.js';
-import { isLatestEpoch } from './lease.js';
+import { isLatestEpoch } from '../../leadership/lease-table.js';
 import type { HostKeyTable } from './schema.js';
 import { guarded } from './store-error.js';
 
@@ -48,7 +48,7 @@ export class StoredHostKeys implements HostKeyStore {
     this.#stopTimers();
   }
 
-  /** Rows that nobody looked after for a month are deleted an hour later: by then those of living instances are new. */
+  /** Rows that no daemon wrote for a month are deleted an hour later: by then those of living instances are new. */
   async load(): Promise<ReadonlyMap<string, PinnedHostKey>> {
     const { db, clock } = this.#options;
     const rows = await guarded('the host keys of instances cannot be read', () =>
