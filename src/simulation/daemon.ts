@@ -17,7 +17,7 @@ import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './lifeline.js';
 import { MemoryQueue } from './memory-queue.js';
 import { QuietVisits } from './quiet-visits.js';
-import { createSimulatedExecutorFactory } from './simulated-executor.js';
+import { createSimulatedExecutorFactory, type SimulatedExecutor } from './simulated-executor.js';
 import { LeaseHold } from './simulated-lease.js';
 import { troubledDriver, type CallObserver } from './troubled-driver.js';
 import type { World } from './world.js';
@@ -83,6 +83,7 @@ export class SimulatedDaemon {
   readonly queue: MemoryQueue;
   readonly #hold: LeaseHold;
   readonly #options: DaemonOptions;
+  readonly #connected = new Map<string, SimulatedExecutor>();
   #core: Core | undefined;
 
   constructor(options: DaemonOptions) {
@@ -191,6 +192,7 @@ export class SimulatedDaemon {
         lifeline,
         onCommand: (instanceId, command) => observer.command(instanceId, command),
         onAnswer: (instanceId, command) => observer.answered(instanceId, command),
+        connected: this.#connected,
       }),
       queue,
       journal: {
@@ -220,6 +222,7 @@ export class SimulatedDaemon {
       world,
       lifeline: this.lifeline,
       core: () => this.core,
+      isConnected: (instanceId) => this.#connected.get(instanceId)?.isConnectedTo(instanceId) === true,
       passed: (instanceId, at) => {
         reporter.passedOver(instanceId, at);
         observer.visited(instanceId);
