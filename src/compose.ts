@@ -9,7 +9,7 @@ import { fleetSummary } from './api/fleet-summary.js';
 import { startApi } from './api/server.js';
 import { startCore } from './compose/core.js';
 import { announced, assembleLive } from './compose/live.js';
-import { apiDeps } from './compose/api-deps.js';
+import { apiDeps, conductWith } from './compose/api-deps.js';
 import { openController } from './compose/controller.js';
 import { Orders } from './compose/orders.js';
 import { sshExecutors } from './compose/ssh-executors.js';
@@ -101,7 +101,12 @@ async function start(
     storeHealth: storage.health,
     hasDispatchFault: () => orders.isLeading && reporter.dispatchFault() !== undefined,
   });
-  const live = assembleLive({ clock, core: () => orders.core, summary: () => fleetSummary(deps) });
+  const live = assembleLive({
+    clock,
+    core: () => orders.core,
+    conduct: (instanceId) => conductWith(orders, journal)(instanceId),
+    summary: () => fleetSummary(deps),
+  });
   releases.push(() => live.feed.stop());
   const reporter: Reporter = new Reporter({
     config,
@@ -142,6 +147,7 @@ async function start(
           queue: containers,
           journal,
           sightings: storage.sightings,
+          hostKeys: storage.hostKeys,
           reporter,
           runner,
           mandate,
@@ -254,6 +260,7 @@ function metricsOf(
     store: () => ({ isDamaged: storeHealth.fault() !== undefined, errors: storeHealth.errors }),
     hasDispatchFault,
     workers: () => core()?.pool.gauges() ?? [],
+    misconduct: () => core()?.quarantine.count() ?? 0,
     atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],
     *queueEntries() {

@@ -9,7 +9,14 @@ import type { WorkerActor, WorkerEntry, WorkerSnapshot } from './actors/roster.j
 import type { PoolObserver } from './actors/worker-pool.js';
 import type { Config } from './config/config.js';
 import type { Clock } from './domain/clock.js';
-import { misconductRemedy, quarantineRemedy, tagKeys, type Quarantine } from './domain/instance.js';
+import { describeHostKey, type HostKey, type HostKeyChange } from './domain/host-key.js';
+import {
+  hostKeyRemedy,
+  misconductRemedy,
+  quarantineRemedy,
+  tagKeys,
+  type Quarantine,
+} from './domain/instance.js';
 import type { DriverCall } from './drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { QueueSight } from './invariants/queue-model.js';
@@ -44,6 +51,7 @@ export type ReportedMetrics = Pick<
   | 'attemptEnded'
   | 'claimRefused'
   | 'struck'
+  | 'hostKeyChanged'
   | 'passFailed'
 >;
 
@@ -231,6 +239,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
       'start failed',
     );
     this.#note('container.startFailed', { instance: instanceId, container, because: reason, data });
+    this.attemptFailed(container, reason);
   }
 
   broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {
@@ -381,6 +390,29 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('instance.strike', { instance: instanceId, because, data });
   }
 
+  /** An instance showed another host key than the pinned one. A key that an operator accepts is journalled as an order. */
+  hostKeyChanged({ instanceId, outcome, before, now }: HostKeyChange): void {
+    const { log, metrics } = this.#options;
+    metrics.hostKeyChanged(outcome);
+    if (outcome === 'accepted') return;
+    const because = hostKeyReasons[outcome];
+    const data = { before: before?.fingerprint, now: now.fingerprint, type: now.type };
+    this.#note('instance.host-key-changed', { instance: instanceId, to: outcome, because, data });
+    const fields = { component: 'worker', Instance: instanceId, ...data, Reason: because };
+    if (outcome !== 'refused') return log.info(fields, 'host key replaced');
+    log.warn({ ...fields, remedy: hostKeyRemedy(instanceId, now.fingerprint) }, 'host key refused');
+  }
+
+  /** An operator accepted another host key. */
+  hostKeyAccepted(instance: string, key: HostKey, because: string): void {
+    const { fingerprint } = key;
+    this.#options.log.info(
+      { component: 'api', Instance: instance, now: fingerprint, Reason: because },
+      'host key accepted',
+    );
+    this.#note('operator.order', { instance, to: `accept host key ${describeHostKey(key)}`, because });
+  }
+
   /** The daemon put an instance into quarantine. */
   quarantined(instanceId: string, { because }: Quarantine): void {
     this.#note('instance.quarantined', { instance: instanceId, because });
@@ -528,6 +560,11 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   }
 }
 
+const hostKeyReasons = {
+  refused: 'the instance is in service, and its host key is pinned',
+  replaced: 'the instance was booting, and proved itself with the new key',
+  vouched: 'the provider knows the new key',
+} as const;
 const readingQueue = 'reading the queue';
 const planning = 'a scheduling pass';
 /** The container is not as this daemon saw it last: the next look at it shows what to do. */

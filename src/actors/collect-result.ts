@@ -6,7 +6,7 @@ import type { Queue } from '../queue/queue.js';
 import { CollectError, parseCollected, type CollectedResult } from '../runner/collected-result.js';
 import { timesOfRun } from '../runner/result-times.js';
 import { ExecutorError } from '../ssh/executor.js';
-import type { Slots } from '../ssh/slots.js';
+import type { FairSlots } from '../ssh/fair-slots.js';
 import { bounded } from './bounded.js';
 import type { Conduct } from './conduct.js';
 import type { Executors } from './executors.js';
@@ -26,7 +26,7 @@ export interface CollectResultDeps {
   /** Of each of the three steps. */
   timeoutMs: number;
   /** How many results may be on their way at once: each is held in memory, up to three times. */
-  collects: Slots;
+  collects: FairSlots;
   clock: Clock;
 }
 
@@ -37,6 +37,7 @@ export interface CollectResultDeps {
  * it runs again.
  * What a container engine did not run has no result: nothing is charged for the instance's fault, and the next attempt
  * avoids the instance.
+ * Nothing is asked for of a container that a quarantined instance was never given.
  * A result that could not be removed is listed as ended by the next probe and comes here again.
  */
 export const collectResultWith = (deps: CollectResultDeps) =>
@@ -44,7 +45,11 @@ export const collectResultWith = (deps: CollectResultDeps) =>
     if (!deps.runner.isOurs) return { ok: true };
     try {
       const uuid = uuidWord(input.uuid);
-      await inTurn(deps.collects, signal, () => bringHome(deps, { ...input, uuid }, signal));
+      const turns = deps.collects.of(input.instanceId);
+      await inTurn(turns, signal, async () => {
+        if (deps.executors.conduct.isRefused(input.instanceId, uuid)) return;
+        await bringHome(deps, { ...input, uuid }, signal);
+      });
       return { ok: true };
     } catch (error) {
       return remoteFailure(error);

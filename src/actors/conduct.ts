@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.js';
+import type { ConductView } from '../domain/conduct-view.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
@@ -11,12 +12,6 @@ export interface Strike {
   kind: StrikeKind;
   /** One clause, for people. */
   because: string;
-}
-
-/** What an instance did, by numbers. */
-export interface ConductView {
-  strikes: Readonly<Partial<Record<StrikeKind, number>>>;
-  quarantine: Quarantine | undefined;
 }
 
 export interface ConductOptions {
@@ -36,6 +31,7 @@ export interface ConductOptions {
 
 interface ConductRecord {
   strikes: Partial<Record<StrikeKind, number>>;
+  claimsRefused: number;
   /** When the latest strikes were; epoch ms. */
   recent: number[];
   quarantine: Quarantine | undefined;
@@ -56,14 +52,23 @@ export class Conduct {
 
   constructor(options: ConductOptions) {
     this.#options = options;
-    for (const [id, { strikes, quarantine }] of options.recorded ?? []) {
-      Object.assign(this.#of(id), { strikes: { ...strikes }, quarantine });
+    for (const [id, { strikes, ...rest }] of options.recorded ?? []) {
+      Object.assign(this.#of(id), { ...rest, strikes: { ...strikes } });
     }
   }
 
   view(instanceId: string): ConductView | undefined {
     const record = this.#records.get(instanceId);
-    return record && { strikes: { ...record.strikes }, quarantine: record.quarantine };
+    if (!record) return undefined;
+    const { strikes, claimsRefused, quarantine } = record;
+    return { strikes: { ...strikes }, claimsRefused, quarantine };
+  }
+
+  /** How many instances are in quarantine. */
+  get quarantined(): number {
+    let count = 0;
+    for (const { quarantine } of this.#records.values()) if (quarantine) count++;
+    return count;
   }
 
   quarantineOf(instanceId: string): Quarantine | undefined {
@@ -105,7 +110,9 @@ export class Conduct {
 
   /** A claim about a container was refused. One of a container that the instance had is late, not false. */
   claimed({ instanceId, uuid, because }: Pick<RefusedClaim, 'instanceId' | 'uuid' | 'because'>): void {
-    if (this.#records.get(instanceId)?.given.has(uuid)) return;
+    const record = this.#of(instanceId);
+    record.claimsRefused++;
+    if (record.given.has(uuid)) return;
     this.strike({ instanceId, kind: 'claim', because: `it claimed ${uuid}: ${because}` });
   }
 
@@ -150,6 +157,12 @@ export class Conduct {
     return record.quarantine ? new Set(named) : new Set();
   }
 
+  /** Nothing more is taken from the instance about the container: it is in quarantine, and was never given it. */
+  isRefused(instanceId: string, uuid: string): boolean {
+    const record = this.#records.get(instanceId);
+    return record?.quarantine !== undefined && !this.#isGiven(record, instanceId, uuid);
+  }
+
   /** It answered a probe. */
   answered(instanceId: string): void {
     this.#of(instanceId).answeredAt = this.#options.clock.now();
@@ -164,7 +177,13 @@ export class Conduct {
   clear(instanceId: string): boolean {
     const record = this.#records.get(instanceId);
     if (!record?.quarantine) return false;
-    Object.assign(record, { strikes: {}, recent: [], quarantine: undefined, foreignSince: -Infinity });
+    Object.assign(record, {
+      strikes: {},
+      claimsRefused: 0,
+      recent: [],
+      quarantine: undefined,
+      foreignSince: -Infinity,
+    });
     this.#options.onChanged?.(instanceId, this.view(instanceId)!);
     return true;
   }
@@ -204,6 +223,7 @@ export class Conduct {
     if (known) return known;
     const record: ConductRecord = {
       strikes: {},
+      claimsRefused: 0,
       recent: [],
       quarantine: undefined,
       given: new Set(),

@@ -3,7 +3,8 @@ import { quoteIfNeeded, singleQuote } from '../domain/shell-quote.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
-import type { Slots } from '../ssh/slots.js';
+import type { FairSlots } from '../ssh/fair-slots.js';
+import type { Turns } from '../ssh/slots.js';
 import type { Executors } from './executors.js';
 import { inTurn } from './in-turn.js';
 import { asRoot } from './remote-command.js';
@@ -15,7 +16,7 @@ export interface CopyRunnerDeps {
   runner: RunnerProgram;
   timeoutMs: number;
   /** How many copies may be on their way at once. */
-  uploads: Slots;
+  uploads: FairSlots;
 }
 
 const maxOutputBytes = instanceLimits.outputBytes.install;
@@ -29,8 +30,9 @@ export const copyRunnerWith = ({ executors, runner, timeoutMs, uploads }: CopyRu
       const { executor, instance } = executors.of(input.instanceId);
       const { fallbackPath = loaded.path } = loaded;
       const options = { timeoutMs, signal, maxOutputBytes };
+      const turns = uploads.of(input.instanceId);
       const put = (path: string): Promise<void> =>
-        install(executor, { ...loaded, path }, instance.remoteUser, { options, uploads });
+        install(executor, { ...loaded, path }, instance.remoteUser, { options, uploads: turns });
       try {
         await put(loaded.path);
         executors.placed(input.instanceId, undefined);
@@ -53,7 +55,7 @@ async function install(
   {
     options,
     uploads,
-  }: { options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>; uploads: Slots },
+  }: { options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'maxOutputBytes'>; uploads: Turns },
 ): Promise<void> {
   if (await isInstalled(executor, loaded, remoteUser, options)) return;
   const command = installCommand(loaded, remoteUser);

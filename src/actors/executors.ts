@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Instance, TagKeys } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import { describeHostKey, type HostKey, type PinnedHostKey } from '../domain/host-key.js';
 import { isSecretFingerprint, secretFingerprint } from '../domain/ids.js';
 import type { Driver } from '../drivers/driver.js';
 import {
@@ -8,10 +9,13 @@ import {
   type CommandResult,
   type Executor,
   type ExecutorFactory,
+  type ExecutorTarget,
   type HostVerifier,
   type RunOptions,
 } from '../ssh/executor.js';
+import { hostKeyOf } from '../ssh/host-key.js';
 import { Conduct } from './conduct.js';
+import { HostKeys } from './host-keys.js';
 import type { ConnectionKeeper } from './roster.js';
 import { asRoot } from './remote-command.js';
 
@@ -25,6 +29,8 @@ export interface ExecutorsOptions {
   onConnection(instanceId: string, what: 'established' | 'verified' | 'lost', error?: ExecutorError): void;
   /** Hears what instances do that they must not. Default: one of its own, which nobody asks. */
   conduct?: Conduct;
+  /** Default: those of this process. */
+  hostKeys?: HostKeys;
 }
 
 interface Entry {
@@ -46,19 +52,20 @@ export class UnknownInstanceError extends Error {
 /** One executor for each instance, from the moment it is known until it is gone (X-1, W-5). */
 export class Executors implements ConnectionKeeper {
   readonly conduct: Conduct;
+  readonly hostKeys: HostKeys;
   readonly #options: ExecutorsOptions;
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: ExecutorsOptions) {
     this.#options = options;
     this.conduct = options.conduct ?? unwatched();
+    this.hostKeys = options.hostKeys ?? new HostKeys({ clock: { now: () => 0 } });
   }
 
   add(instance: Instance, type: InstanceType): void {
     const { factory, onConnection } = this.#options;
     const { id } = instance;
-    const target = { address: instance.address, remoteUser: instance.remoteUser };
-    const made = factory(target, this.#verifierOf(id), {
+    const made = factory(this.#targetOf(instance), this.#verifierOf(id), {
       connected: () => onConnection(id, 'established'),
       verified: () => onConnection(id, 'verified'),
       lost: (error) => onConnection(id, 'lost', error),
@@ -72,7 +79,7 @@ export class Executors implements ConnectionKeeper {
     const entry = this.#entries.get(instance.id);
     if (!entry) return;
     entry.instance = instance;
-    entry.executor.setTarget({ address: instance.address, remoteUser: instance.remoteUser });
+    entry.executor.setTarget(this.#targetOf(instance));
   }
 
   remove(instanceId: string): void {
@@ -95,6 +102,19 @@ export class Executors implements ConnectionKeeper {
     return entry;
   }
 
+  /**
+   * Pins another host key, by an operator's word, and ends the connections that were made with the key before. Throws
+   * {@link UnknownInstanceError} and `HostKeyError`. Returns undefined when that key is pinned already.
+   */
+  acceptHostKey(instanceId: string, fingerprint: string | undefined): PinnedHostKey | undefined {
+    const { instance, type, runnerPath } = this.of(instanceId);
+    const pinned = this.hostKeys.accept(instanceId, fingerprint);
+    if (!pinned) return undefined;
+    this.add(instance, type);
+    this.placed(instanceId, runnerPath);
+    return pinned;
+  }
+
   /** An instance that prints too much is at fault; of the boot probe, the command may be. */
   #judge(instanceId: string, error: unknown, { shell }: RunOptions): void {
     if (!(error instanceof ExecutorError) || !error.breach) return;
@@ -103,18 +123,42 @@ export class Executors implements ConnectionKeeper {
     else this.conduct.breach(strike);
   }
 
-  /** The driver's word, or the secret that only the instance and its tag know (X-6, DI-12). */
+  /** The driver's word, or the secret that only the instance and its tag know (X-6, DI-12); then the pinned key. */
   #verifierOf(instanceId: string): HostVerifier {
     return async (key, run, signal) => {
-      const { instance } = this.of(instanceId);
+      const entry = this.of(instanceId);
+      const { instance } = entry;
       const verdict = await this.#options.driver.verifyHostKey(instance, key, { signal });
-      if (verdict === true) return;
       if (verdict === false) throw new Error('the provider says that this is not the key of the instance');
-      const expected = instance.tags[this.#options.tagKeys.instanceSecret] ?? '';
-      if (expected === '') throw new Error('the instance has no secret, so its host cannot be verified');
-      const told = await readSecret(() => run(asRoot(`cat ${secretFile}`, instance.remoteUser)));
-      if (!isSecret(told, expected)) throw new Error('bad instance secret');
+      if (verdict === undefined) await this.#askSecret(entry, run);
+      // It may have gone, or an operator may have accepted another key, while it was asked.
+      if (this.#entries.get(instanceId) !== entry) throw new UnknownInstanceError(instanceId);
+      if (verdict === true) this.hostKeys.vouched(instanceId, hostKeyOf(key));
+      else this.#admit(instanceId, hostKeyOf(key));
+      entry.executor.setTarget(this.#targetOf(entry.instance));
     };
+  }
+
+  async #askSecret({ instance }: Entry, run: Parameters<HostVerifier>[1]): Promise<void> {
+    const expected = instance.tags[this.#options.tagKeys.instanceSecret] ?? '';
+    if (expected === '') throw new Error('the instance has no secret, so its host cannot be verified');
+    const told = await readSecret(() => run(asRoot(`cat ${secretFile}`, instance.remoteUser)));
+    if (!isSecret(told, expected)) throw new Error('bad instance secret');
+  }
+
+  /** Only what proved itself comes so far: a stranger who answers in its place does the instance no harm. */
+  #admit(instanceId: string, key: HostKey): void {
+    const pinned = this.hostKeys.of(instanceId);
+    if (this.hostKeys.proven(instanceId, key)) return;
+    const because = `its host key changed: ${describeHostKey(pinned!)} is pinned, and it shows ${describeHostKey(key)}`;
+    if (!this.conduct.quarantineOf(instanceId))
+      this.conduct.breach({ instanceId, kind: 'host-key', because });
+    throw new Error(because);
+  }
+
+  #targetOf({ id, address, remoteUser }: Instance): ExecutorTarget {
+    const hostKeyType = this.hostKeys.of(id)?.type ?? '';
+    return { address, remoteUser, ...(hostKeyType !== '' && { hostKeyType }) };
   }
 }
 

@@ -10,7 +10,7 @@ import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effec
 import { instanceLimits } from '../domain/instance-limits.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
-import type { Slots } from '../ssh/slots.js';
+import type { FairSlots } from '../ssh/fair-slots.js';
 import { bounded } from './bounded.js';
 import type { Executors } from './executors.js';
 import { inTurn } from './in-turn.js';
@@ -34,7 +34,7 @@ export interface StartContainerDeps {
   /** Of each step: asking the queue, telling it, and the command. */
   timeoutMs: number;
   /** How many starts may be under way at once. */
-  starts: Slots;
+  starts: FairSlots;
   failures: StartFailures;
   mandate: Mandate;
   clock: Clock;
@@ -58,7 +58,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
       const uuid = uuidWord(input.uuid);
       const program = await runner.command(executors.of(input.instanceId));
       const bounds = { timeoutMs, clock, signal };
-      await inTurn(starts, signal, async () => {
+      await inTurn(starts.of(input.instanceId), signal, async () => {
         const work = await bounded('the queue', () => queue.work(uuid), bounds);
         const { executor, instance, type } = executors.of(input.instanceId);
         const stdin = startDocument(deps, uuid, work, { instance, type });
@@ -70,6 +70,7 @@ export const startContainerWith = (deps: StartContainerDeps) =>
         await mandate.confirm();
         isSent = true;
         executors.conduct.gives(instance.id, uuid);
+        executors.hostKeys.finalise(instance.id);
         const permit = (): void => mandate.assert();
         await executor.run(command, { stdin, timeoutMs, signal, maxOutputBytes, permit });
       });

@@ -6,7 +6,7 @@ import type { TokenFailures } from './token-failures.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Served without a login. */
+    /** Routes that need no login. */
     isPublic?: boolean;
   }
 }
@@ -18,22 +18,22 @@ export interface Authentication {
   connections: Pick<ConnectionGuard, 'prove'>;
 }
 
-/** Tells the management token from any other text, in the same time whatever it is. None is one while none is set. */
+/** Compares with the management token in constant time; always false when none is configured. */
 export function tokenTest(managementToken: string): (token: string) => boolean {
   const expected = digest(managementToken);
   return (token) => managementToken !== '' && timingSafeEqual(digest(token), expected);
 }
 
 /**
- * Refuses whoever brings neither the management token (H-1, H-2) nor the cookie of a login. A browser adds cookies, and
- * a password it remembers, to what other sites make it send: with a cookie alone a change needs the header of the page,
- * and with a password it must not come from another site.
+ * Rejects requests without the management token (H-1, H-2) and without the cookie of a login. A browser attaches cookies
+ * and remembered passwords to requests that other sites cause. Therefore a change with a cookie alone needs the header of
+ * the page, and a change with a password must not come from another site.
  */
 export function authenticateWith({ managementToken, sessions, failures, connections }: Authentication) {
   const isToken = tokenTest(managementToken);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (!URL.canParse(request.url, 'http://localhost')) {
-      return refuse(reply, 400, 'the request target is no path');
+      return refuse(reply, 400, 'the request target is not a path');
     }
     if (hasNul(request.url)) return refuse(reply, 400, 'the request target has a zero byte');
     if (request.routeOptions.config?.isPublic) return;
@@ -59,7 +59,7 @@ export function authenticateWith({ managementToken, sessions, failures, connecti
         if (session !== undefined && !isToken(cookieToken)) endWithSession(sessions, session, reply);
         return;
       }
-      return refuse(reply, 403, `a request that is known by a cookie needs the header ${pageHeader}`);
+      return refuse(reply, 403, `a request with only a cookie needs the header ${pageHeader}`);
     }
     if (tokens.length === 0 && cookieToken === '') return refuse(reply, 401, 'Unauthorized');
     const waitSeconds = failures.record(request.ip);
@@ -69,12 +69,12 @@ export function authenticateWith({ managementToken, sessions, failures, connecti
   };
 }
 
-/** True for a request that brings a token itself; one that passed the check brings the right one. */
+/** Whether the request carries a token; behind the check, that token is right. */
 export function carriesToken(request: FastifyRequest): boolean {
   return tokensOf(request).length > 0;
 }
 
-/** True for a request that a page of another site made. */
+/** Whether a page of another site caused the request. */
 export function isForeign({ headers }: FastifyRequest): boolean {
   const { origin, host } = headers;
   if (headers['sec-fetch-site'] === 'cross-site') return true;
@@ -82,7 +82,7 @@ export function isForeign({ headers }: FastifyRequest): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== host;
 }
 
-/** What a reply still sends ends with the session. */
+/** Ends a pending response when its session ends. */
 function endWithSession(sessions: Sessions, session: string, reply: FastifyReply): void {
   const stop = sessions.whenEnded(session, () => reply.raw.destroy());
   reply.raw.once('close', stop);
@@ -92,7 +92,7 @@ function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** A refused client sends no further bytes of its body: the connection ends with the answer. */
+/** Closes the connection with the response, so that a rejected client cannot continue to send its body. */
 async function refuse(reply: FastifyReply, status: number, text: string): Promise<void> {
   if (hasBody(reply.request) || status === 429) void reply.header('connection', 'close');
   await reply.code(status).type('text/plain; charset=utf-8').send(text);
@@ -102,7 +102,7 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** A token that has one is a wrong token, as any other. */
+/** A token with a zero byte counts as a wrong token. */
 function hasNul(url: string): boolean {
   return url.replaceAll(/(?<=[?&]api_token=)[^&]*/g, '').includes('%00');
 }
@@ -111,7 +111,7 @@ function isPassword({ headers }: FastifyRequest): boolean {
   return /^\s*basic\s/i.test(headers.authorization ?? '');
 }
 
-/** Every token that the request carries itself, wherever it may be (H-2); a cookie is added by the browser. */
+/** Returns every token in the request itself (H-2), without the cookie, which the browser attaches. */
 function tokensOf(request: FastifyRequest): string[] {
   const tokens: string[] = [];
   const header = request.headers.authorization ?? '';
@@ -127,7 +127,7 @@ function tokensOf(request: FastifyRequest): string[] {
   return tokens.map((token) => token.trim()).filter((token) => token !== '');
 }
 
-/** The token in the cookie that Arvados keeps it in (H-2), or `''`. */
+/** Returns the token in the cookie of Arvados (H-2), or `''`. */
 function tokenInCookie(request: FastifyRequest): string {
   const cookie = /(?:^|;\s*)arvados_api_token=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
   return cookie === undefined ? '' : Buffer.from(cookie, 'base64url').toString('utf8').trim();

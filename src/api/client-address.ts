@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-/** Under which clients are counted: an IPv4 address, or the /64 network of an IPv6 one, which one client has whole. */
+/** Returns the key under which a client is counted: its IPv4 address, or the /64 network of its IPv6 address. */
 export function clientGroup(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
   if (!isIPv6(plain)) return plain;

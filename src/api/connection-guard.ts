@@ -5,13 +5,13 @@ import type { Metrics } from '../metrics/metrics.js';
 import { clientGroup } from './client-address.js';
 
 export interface ConnectionLimits {
-  /** Connections before a login, from everywhere. */
+  /** Unauthenticated connections in total. */
   unproven: number;
-  /** Of them, from one address. */
+  /** Unauthenticated connections from one address. */
   perAddress: number;
   /** All connections. */
   all: number;
-  /** For a whole request before a login, its body and the answer included. */
+  /** Time for a whole unauthenticated request, body and response included. */
   requestMs: number;
 }
 
@@ -25,11 +25,11 @@ interface Unproven {
 const mostUnproven = 1_024;
 const mostPerAddress = 64;
 const requestMs = 15_000;
-/** Who opens many connections at once has this long to log in on each. */
+/** Minimum age of an unauthenticated connection before another one replaces it. */
 const graceMs = 1_000;
 const sweepMs = 1_000;
 
-/** Limits that leave more than half of the descriptors of the process to its work. */
+/** Returns limits that leave more than half of the descriptors of the process to its work. */
 export function limitsWithin(descriptors: number): ConnectionLimits {
   const unproven = Math.min(mostUnproven, Math.max(8, Math.floor(descriptors / 8)));
   return {
@@ -41,13 +41,13 @@ export function limitsWithin(descriptors: number): ConnectionLimits {
 }
 
 /**
- * Bounds the connections over which nobody has shown a token: their number in all and from each address, and the time
- * for a request. One too many ends the oldest, so that a flood that holds connections open keeps no client out.
+ * Limits the unauthenticated connections, in total and per address, and the time for a request. A connection above a limit
+ * closes the oldest one, so that a flood of idle connections blocks no client.
  */
 export class ConnectionGuard {
   readonly #limits: ConnectionLimits;
   readonly #metrics: Pick<Metrics, 'clientRefused'>;
-  /** By address and port of the client, oldest first: a connection with TLS has two sockets. */
+  /** By address and port of the client, oldest first: a TLS connection has two sockets. */
   readonly #unproven = new Map<string, Unproven>();
   readonly #perAddress = new Map<string, number>();
 
@@ -56,7 +56,7 @@ export class ConnectionGuard {
     this.#metrics = metrics;
   }
 
-  /** Guards a server, until that is closed. */
+  /** Guards a server until it is closed. */
   watch(server: HttpServer | HttpsServer): void {
     server.maxConnections = this.#limits.all;
     server.on('drop', () => this.#metrics.clientRefused('crowded'));
@@ -66,12 +66,12 @@ export class ConnectionGuard {
     server.on('close', () => clearInterval(timer));
   }
 
-  /** A request over this connection was authenticated. */
+  /** Records an authenticated request on this connection. */
   prove(socket: Socket): void {
     this.#forget(keyOf(socket));
   }
 
-  /** A request over this connection was answered: the next one has its own time. */
+  /** Records a response on this connection; the next request gets its own time. */
   answered(socket: Socket): void {
     const connection = this.#unproven.get(keyOf(socket));
     if (connection) connection.deadlineAt = performance.now() + this.#limits.requestMs;

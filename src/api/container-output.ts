@@ -8,14 +8,14 @@ import { mixedByLine } from './mixed-by-line.js';
 type Stream = 'stdout' | 'stderr';
 type Sources = Pick<ApiDeps, 'store' | 'pool' | 'tail'>;
 
-/** The exit code of the runner program for a container that it does not know. */
+/** Exit code of the runner program for an unknown container. */
 const unknownContainer = 4;
-/** How often who follows looks whether the container began, went on elsewhere, or ended. */
+/** Interval at which a follower checks whether the container started, moved to another instance, or ended. */
 const lookMs = 500;
-/** The same, when what it prints cannot be had. */
+/** The same interval while the output is not available. */
 const longestLookMs = 5_000;
 
-/** What was kept of a container that ended. */
+/** Returns the stored output of an ended container. */
 export async function* keptOutput(
   kept: Pick<ContainerResult, Stream>,
   streams: readonly Stream[],
@@ -23,7 +23,7 @@ export async function* keptOutput(
   for (const stream of streams) yield kept[stream];
 }
 
-/** What a container that runs has printed until now, one stream after the other. */
+/** Yields the output of a running container until now, one stream after the other. */
 export async function* presentOutput(
   { pool, tail }: Sources,
   uuid: string,
@@ -39,15 +39,14 @@ export async function* presentOutput(
   }
 }
 
-/** Its instance was given the container, and has not begun it, or has let go of it: there is nothing to show. */
+/** The instance has not started the container yet, or has discarded it: there is no output. */
 function isUnknownThere(error: unknown): boolean {
   return error instanceof ExecutorError && error.code === 'exit' && error.exitCode === unknownContainer;
 }
 
 /**
- * What a container prints until it ended for good, as it comes: from before it begins, over lost connections, and over
- * further attempts, each from its beginning. Several streams are mixed line by line. Who does not read holds nobody up
- * but himself.
+ * Yields the output of a container, live, until the container ends: from before its start, across lost connections, and
+ * for further attempts, each from its beginning. Merges several streams by line. A slow reader blocks only its own stream.
  */
 export function followedOutput(
   sources: Sources,
@@ -70,7 +69,7 @@ async function* followStream(
   let pauseMs = lookMs;
   while (!signal.aborted) {
     const record = await store.find(uuid);
-    // A number of its own for each: one that ran nothing is not charged.
+    // Counted separately from charged attempts: a start that ran nothing is not charged.
     const now = record?.attempt ?? record?.attempts;
     if (now !== attempt) sent = 0;
     attempt = now;
@@ -88,7 +87,7 @@ async function* followStream(
     if (view && record.state === 'Running') {
       let read = 0;
       try {
-        // Each look has a signal of its own, or listeners would pile up on the one.
+        // Each check has its own signal; listeners would pile up on a shared one.
         for await (const piece of tail(view, uuid, stream, true, AbortSignal.any([signal]))) {
           yield piece.slice(Math.max(0, sent - read));
           read += piece.length;
@@ -96,8 +95,8 @@ async function* followStream(
         }
         pauseMs = lookMs;
       } catch (error) {
-        // The connection is made anew, or the container is found elsewhere, or what was kept tells the rest.
-        // Who waits for a session that others have gets that told, not silence.
+        // The connection is reopened, or the container is found elsewhere, or the store has the rest.
+        // A reader without a free session gets the error instead of silence.
         if (!(error instanceof ExecutorError) || error.code === 'session-limit') throw error;
         pauseMs = Math.min(longestLookMs, 2 * pauseMs);
       }

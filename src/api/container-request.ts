@@ -16,7 +16,7 @@ const read =
     }
   };
 
-/** In the API's document; validation has words of its own for what does not match. */
+/** For the document of the API only; validation has its own messages. */
 const sizeText = String.raw`^([0-9]{1,15}( ?B)?|[0-9]{1,12} ?Ki?B|[0-9]{1,9}(\.[0-9]{1,3})? ?Mi?B|[0-9]{1,6}(\.[0-9]{1,3})? ?Gi?B|[0-9]{1,3}(\.[0-9]{1,3})? ?Ti?B)$`;
 const durationText = String.raw`^(0|([0-9]{1,5}(\.[0-9]{1,3})?(ms|s|m|h|d)){1,3})$`;
 const textWithoutNul = String.raw`^[^\u0000]*$`;
@@ -30,26 +30,26 @@ const priority = z
     z.int(),
     z
       .string()
-      .regex(/^-?\d{1,19}$/, 'give a whole number')
+      .regex(/^-?\d{1,19}$/, 'expected a whole number')
       .meta({ pattern: String.raw`^-?[0-9]{1,18}$` }),
   ])
   .transform(read((text) => BigInt(text)))
-  .refine((value) => value < 2n ** 63n && value >= -(2n ** 63n), 'give a number of 64 bits');
+  .refine((value) => value < 2n ** 63n && value >= -(2n ** 63n), 'expected a 64-bit number');
 
 const noNul = z
   .string()
-  .refine((text) => !text.includes('\0'), 'must not hold a zero byte')
+  .refine((text) => !text.includes('\0'), 'must not contain a zero byte')
   .meta({ pattern: textWithoutNul });
 
 /** One container of `POST /v1/containers`. */
 export const containerRequestSchema = z
   .strictObject({
     name: noNul.max(200).default(''),
-    command: z.array(noNul).min(1, 'give a command: a list of words'),
+    command: z.array(noNul).min(1, 'expected a command: a list of words'),
     env: z
       .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), noNul, {
         error: (issue) =>
-          issue.code === 'invalid_key' ? 'is no name of an environment variable' : undefined,
+          issue.code === 'invalid_key' ? 'is not the name of an environment variable' : undefined,
       })
       .default({}),
     image: noNul.default(''),
@@ -59,14 +59,17 @@ export const containerRequestSchema = z
     scratch: size.prefault(0),
     priority: priority.prefault(1),
     preemptible: z.boolean().default(false),
-    supervisor: z.boolean().default(false).describe('It starts and awaits other containers.'),
+    supervisor: z
+      .boolean()
+      .default(false)
+      .describe('A workflow runner: it submits other containers and waits for them.'),
     maxRunTime: duration.prefault(0),
     onDemandFallback: z.boolean().optional(),
     retry: z
       .strictObject({
         exitCodes: z
           .union([z.literal('any'), z.array(z.int().min(1).max(255)).max(255)], {
-            error: () => 'give any, or a list of numbers from 1 to 255',
+            error: () => 'expected any, or a list of numbers from 1 to 255',
           })
           .default('any'),
         delay: duration.prefault(0),
@@ -124,8 +127,8 @@ export const containerRequestSchema = z
   });
 
 /**
- * The body with which `POST /v1/containers` makes the same container again; {@link containerRequestSchema} reads it as
- * what the record was made of. The idempotency key stays behind: with it no second container would be made.
+ * Returns the body with which `POST /v1/containers` creates the same container again; {@link containerRequestSchema}
+ * parses it to the values of the record. It has no idempotency key, which would return the existing container.
  */
 export function requestBodyOf(record: ContainerRecord): z.input<typeof containerRequestSchema> {
   const { constraints, scheduling } = record;

@@ -25,7 +25,7 @@ const listQuery = z.object({
   after: z
     .string()
     .optional()
-    .meta({ description: 'The `next` of the page before.', pattern: '^[0-9]{1,15}:[a-z0-9-]+$' }),
+    .meta({ description: 'The `next` of the previous page.', pattern: '^[0-9]{1,15}:[a-z0-9-]+$' }),
 });
 const logQuery = z.object({
   stream: z.enum(['stdout', 'stderr', 'both']).default('stdout'),
@@ -34,7 +34,7 @@ const logQuery = z.object({
 
 const submissionBytes = 64 * 1024 * 1024;
 
-/** What owners do with containers: submit, list, look, cancel, read the output. */
+/** Routes of containers: submit, list, get, cancel, priority, output. */
 export const containerRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
@@ -59,7 +59,7 @@ export const containerRoutes =
       const states = (state?.split(',') ?? []) as ContainerState[];
       const wrong = states.find((each) => !containerStates.includes(each));
       if (wrong !== undefined) {
-        return fail(reply, 400, `state: "${wrong}" is no state: use ${containerStates.join(', ')}`);
+        return fail(reply, 400, `state: "${wrong}" is not a state: use ${containerStates.join(', ')}`);
       }
       const page = await store.list({ states, name, instanceId: instance, limit, after });
       return reply.send({ items: page.items.map(body), next: page.next ?? null });
@@ -70,7 +70,12 @@ export const containerRoutes =
     });
     app.get(
       '/containers/:uuid/request',
-      { schema: { params: uuidParams, description: 'What to post to make the same container again.' } },
+      {
+        schema: {
+          params: uuidParams,
+          description: 'The body with which to submit the same container again.',
+        },
+      },
       async (request, reply) => {
         const record = await store.find(request.params.uuid);
         return record ? requestBodyOf(record) : fail(reply, 404, 'container not found');
@@ -108,7 +113,7 @@ export const containerRoutes =
     );
     app.get(
       '/containers/:uuid/logs',
-      // Packing would hold back what a running container just printed.
+      // Compression would delay the output of a running container.
       { schema: { params: uuidParams, querystring: logQuery }, compress: false },
       async (request, reply) => {
         const record = await store.find(request.params.uuid);

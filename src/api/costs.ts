@@ -2,7 +2,7 @@ import type { InstanceView } from '../actors/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
 
 export interface CostSources {
-  /** `worker.appeared` and `worker.gone` entries since `sinceAt`. */
+  /** Journal entries `worker.appeared` and `worker.gone` since `sinceAt`. */
   appeared: readonly JournalEntry[];
   gone: readonly JournalEntry[];
   running: readonly InstanceView[];
@@ -11,14 +11,14 @@ export interface CostSources {
   now: number;
 }
 
-/** What instances cost in each hour, in dollars. */
+/** The cost of instances by hour, in dollars. */
 export interface HourlyCosts {
   hours: {
     /** Epoch ms. */
     startAt: number;
     cost: number;
     byType: Record<string, number>;
-    /** The most at a time. */
+    /** Maximum number of concurrent instances. */
     instances: number;
   }[];
   total: number;
@@ -33,7 +33,7 @@ interface Life {
 
 const hourMs = 3_600_000;
 
-/** The cost of each hour from what is known of each instance's life; an instance counts from when it appeared. */
+/** Computes the cost of each hour from the lifetimes of instances; an instance counts from its first listing. */
 export function hourlyCosts(sources: CostSources): HourlyCosts {
   const lives = livesOf(sources);
   const hours: HourlyCosts['hours'] = [];

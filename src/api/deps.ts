@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import type { ChartState } from '../actors/chart-state.js';
 import type { InstanceView, Pool } from '../actors/pool.js';
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
+import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import type { Role } from '../domain/role.js';
 import type { Explanation } from '../explain/explanation.js';
@@ -15,35 +17,39 @@ import type { RemoteSession, SessionOptions } from '../ssh/executor.js';
 import type { LiveFeed } from './live-feed.js';
 import type { WorkerWatchers } from './worker-watchers.js';
 
-/** One container as the last scheduling pass saw it (H-10). */
+/** A container in the last scheduling pass (H-10). */
 export interface DispatchView {
   entry: QueueEntry;
   wait: WaitReason | undefined;
 }
 
-/** `none`: the instance is in no quarantine. `refused`: why it stays there. */
+/** `none`: the instance is not quarantined. `refused`: why it stays quarantined. */
 export type QuarantineCleared = { is: 'cleared' } | { is: 'none' } | { is: 'refused'; because: string };
 
-/** What pages follow as it happens. */
+/** `unknown`: there is no such instance. `refused`: why no other key can be accepted. */
+export type HostKeyAccepted =
+  { is: 'accepted'; key: PinnedHostKey } | { is: 'unknown' } | { is: 'refused'; because: string };
+
+/** Sources of the live stream. */
 export interface LiveParts {
   feed: LiveFeed;
   watchers: WorkerWatchers;
-  /** Where the worker is in its statechart; `undefined` when there is no such instance. */
+  /** Returns the active states of the worker; `undefined` when the instance does not exist. */
   chart(instanceId: string): ChartState | undefined;
 }
 
-/** All the API needs; it knows no machine. */
+/** Dependencies of the API, which imports no machine. */
 export interface ApiDeps {
-  /** Throws `superseded` while another daemon leads, as all do that only a leader can. */
+  /** Throws `superseded` while another daemon leads, like every member that needs the leader. */
   pool: Pool;
   role(): Role;
-  /** What many attempts in a row failed of; `undefined` when they do not. */
+  /** Returns the common reason of consecutive failed attempts; `undefined` when there is none. */
   attemptFault(): string | undefined;
-  /** Why the store is not whole; `undefined` when nothing is known to be wrong with it. */
+  /** Returns the damage of the store; `undefined` when no damage is known. */
   storeFault(): string | undefined;
-  /** What the dispatcher fails at again and again. `stop`: what keeps every container from being dispatched. */
+  /** Returns the repeated failure of the dispatcher. `stop`: the reason why no container can be dispatched. */
   dispatchFault(): { any: string | undefined; stop: string | undefined };
-  /** Throws `superseded`, saying who leads, while another daemon does. */
+  /** Throws `superseded`, naming the leader, while another daemon leads. */
   assertLeading(): void;
   store: ContainerStore;
   dispatcher: {
@@ -55,12 +61,20 @@ export interface ApiDeps {
     list(): { key: string; state: string; because: string; until: number | undefined }[];
     reset(key: string): boolean;
   };
-  /** Ends the quarantine of an instance; without `force` only when it is certain that nothing runs there. */
+  /** Ends the quarantine of an instance; without `force` only when nothing runs there for certain. */
   clearQuarantine(instanceId: string, force: boolean): Promise<QuarantineCleared>;
+  /** What an instance did that it must not; not given, or `undefined`: nothing is known. */
+  conduct?(instanceId: string): InstanceConduct | undefined;
+  hostKeys: {
+    /** The pinned key of an instance; `undefined`: there is none, or no such instance. */
+    of(instanceId: string): PinnedHostKey | undefined;
+    /** Pins the key with that fingerprint, or else the one that was refused last. */
+    accept(instanceId: string, fingerprint: string | undefined, because: string): HostKeyAccepted;
+  };
   journal: Journal;
-  /** Logins of browsers. */
+  /** Login sessions of the page. */
   sessions: PageSessionStore;
-  /** Keeps who ordered what, and why. */
+  /** Journals operator commands with requester and reason. */
   orders: {
     containerOrder(uuid: string, order: string, because: string): void;
     breakerReset(key: string, because: string): void;
@@ -68,11 +82,11 @@ export interface ApiDeps {
   };
   metrics: Metrics;
   explain(id: string): Promise<Explanation | undefined>;
-  /** The recorded steps of an instance, the last `limit` of them, made again; `undefined` when none are kept. */
+  /** Replays the last `limit` recorded steps of an instance; `undefined` when there are none. */
   replay(instanceId: string, limit: number): Promise<Replay | undefined>;
   /**
-   * What a container that still runs has printed, and goes on to print while `follow`, in pieces. Throws `ExecutorError`
-   * when that cannot be had to its end.
+   * Yields the output of a running container, and while `follow` its further output. Throws `ExecutorError` when the output
+   * cannot be read completely.
    */
   tail(
     view: InstanceView,
@@ -81,16 +95,16 @@ export interface ApiDeps {
     follow: boolean,
     signal: AbortSignal,
   ): AsyncIterable<string>;
-  /** A person's session on the instance, over the daemon's own verified connection. Rejects with `ExecutorError`. */
+  /** Opens a user session on the instance over the daemon's verified connection. Rejects with `ExecutorError`. */
   openShell(
     instanceId: string,
     options: SessionOptions,
   ): Promise<{ session: RemoteSession; address: string; user: string }>;
-  /** How many of these sessions there may be at once. */
+  /** Maximum number of concurrent user sessions. */
   maxShells: number;
   live: LiveParts;
   managementToken: string;
-  /** Where the built page is. */
+  /** Folder of the built page. */
   pageFolder: string;
   version: string;
   clock: Clock;

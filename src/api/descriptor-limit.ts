@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 const assumed = 1_024;
 
-/** How many descriptors this process may have open; where the system does not say, a low number that all give. */
+/** Returns the limit of open file descriptors of this process; a low number where the system does not report it. */
 export function descriptorLimit(): number {
   try {
     const line = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

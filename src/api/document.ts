@@ -5,7 +5,7 @@ import { repliesOf, type RouteFacts } from './documented-replies.js';
 import { documentedQuery } from './documented-query.js';
 import { sessionCookie } from './session.js';
 
-/** Any one of these opens a route (H-2). */
+/** Each of these alone authenticates a request (H-2). */
 const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer', description: 'The management token.' },
   basic: { type: 'http', scheme: 'basic', description: 'The management token as the password of any user.' },
@@ -14,13 +14,13 @@ const securitySchemes = {
     type: 'apiKey',
     in: 'cookie',
     name: sessionCookie,
-    description: 'The login of a page; changes need the header X-Longshore-Page as well.',
+    description: 'The login session of a page; changes also need the header X-Longshore-Page.',
   },
 } as const;
 
 /**
- * Describes every route that is added from now on as OpenAPI 3.1, at `/docs/json`: what its own schema says, how to log
- * in, and every status that it can answer.
+ * Documents every route that is added from now on as OpenAPI 3.1, at `/docs/json`: its own schema, the authentication,
+ * and every status that it can return.
  */
 export async function addDocument(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
@@ -41,7 +41,7 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
   });
 }
 
-/** A body that may be null may be left out as well. */
+/** Makes a nullable body optional. */
 function allowMissingBodies(paths: object): void {
   const operations = Object.values(paths).flatMap((each: Record<string, Operation>) => Object.values(each));
   for (const { requestBody } of operations) {
@@ -57,7 +57,7 @@ interface Operation {
   };
 }
 
-/** No text of a request target has a zero byte. */
+/** Excludes zero bytes from every text of a request target. */
 function forbidNul(parameters: Parameters | undefined): void {
   for (const property of Object.values(parameters?.properties ?? {})) {
     if (property.type === 'string' && !property.enum) property.pattern ??= '^[^\\u0000]*$';

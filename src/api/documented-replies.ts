@@ -1,9 +1,9 @@
-/** What decides which statuses a route can answer. */
+/** The properties of a route that determine its statuses. */
 export interface RouteFacts {
   method: string;
   url: string;
   isPublic: boolean;
-  /** Its path names something that may not be there. */
+  /** Its path contains an id. */
   takesId: boolean;
 }
 
@@ -17,53 +17,53 @@ const errorBody = {
 const plain = { 'text/plain': { schema: { type: 'string' } } };
 const errorContent = { 'application/json': { schema: errorBody } };
 const json: Reply = {
-  description: 'Done; what there is to say of it.',
+  description: 'Success, with details.',
   content: { 'application/json': { schema: {} } },
 };
 const empty: Reply = { description: 'Done.', type: 'null' };
 
 const error = (description: string): Reply => ({ description, content: errorContent });
-/** As {@link error}, or as plain text where the reference answers that (H-2). */
+/** Like {@link error}, or plain text where the reference sends plain text (H-2). */
 const refusal = (description: string): Reply => ({ description, content: { ...errorContent, ...plain } });
 
 const ofEveryRoute: Readonly<Record<number, Reply>> = {
-  400: refusal('The request is malformed, or a value in it is not valid: the text names it.'),
+  400: refusal('The request is malformed, or a value is invalid: the text names it.'),
   405: {
-    ...error('The path takes other methods.'),
-    headers: { allow: { type: 'string', description: 'The methods that it takes.' } },
+    ...error('The path accepts other methods.'),
+    headers: { allow: { type: 'string', description: 'The accepted methods.' } },
   },
   408: error('The request did not arrive in time.'),
   429: {
-    ...refusal('Too many requests, or wrong tokens, from this address.'),
+    ...refusal('Too many requests or wrong tokens from this address.'),
     headers: { 'retry-after': { type: 'integer', description: 'Seconds.' } },
   },
   431: error('The head of the request is too large.'),
-  500: error('The daemon failed; its log says why.'),
-  503: error('The store does not answer, an instance cannot be reached, or another daemon leads.'),
+  500: error('An error of the daemon; its log has the cause.'),
+  503: error('The store does not respond, an instance is unreachable, or another daemon leads.'),
 };
 const ofProtectedRoutes: Readonly<Record<number, Reply>> = {
   401: refusal('The request carries no token.'),
-  403: refusal('The token is wrong, or the request may come from another site.'),
+  403: refusal('The token is wrong, or another site may have caused the request.'),
 };
 const ofChanges: Readonly<Record<number, Reply>> = {
   413: error('The body is too large.'),
-  415: error('The body is of a type that is not read here.'),
+  415: error('The media type of the body is not supported.'),
 };
-const missing: Readonly<Record<number, Reply>> = { 404: error('There is none with this id.') };
+const missing: Readonly<Record<number, Reply>> = { 404: error('The id does not exist.') };
 const conflict: Readonly<Record<number, Reply>> = {
-  409: error('The state of the thing does not allow it.'),
+  409: error('The current state does not allow this.'),
 };
 const unsupported: Readonly<Record<number, Reply>> = {
-  501: error('The queue of this daemon cannot do this.'),
+  501: error('The queue of this daemon does not support this.'),
 };
 
 const media = (type: string): Reply => ({
-  description: 'As it comes.',
+  description: 'A stream.',
   content: { [type]: { schema: { type: 'string' } } },
 });
 const root = '/arvados/v1/dispatch';
 
-/** Routes that answer otherwise than with 200 and JSON, or with more statuses than their kind. */
+/** Routes whose responses differ from 200 with JSON, or that have more statuses than their kind. */
 const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
   'POST /v1/containers': {
     201: { ...json, description: 'Acknowledged: durable.' },
@@ -77,6 +77,7 @@ const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
   'POST /v1/containers/:uuid/cancel': { 200: json, ...conflict, ...unsupported },
   'GET /v1/containers/:uuid/logs': { 200: media('text/plain'), ...unsupported },
   'POST /v1/instances/:id/clear-quarantine': { 200: json, ...conflict },
+  'POST /v1/instances/:id/accept-host-key': { 200: json, ...conflict },
   'POST /v1/breakers/reset': { 200: json, ...missing },
   'GET /v1/journal/export': { 200: media('application/x-ndjson') },
   'GET /v1/events': { 200: media('text/event-stream') },
@@ -94,7 +95,7 @@ const particular: Readonly<Record<string, Readonly<Record<number, Reply>>>> = {
   ),
 };
 
-/** Every status that the route can answer, as OpenAPI describes it. */
+/** Returns every status of the route, as OpenAPI describes it. */
 export function repliesOf({ method, url, isPublic, takesId }: RouteFacts): Readonly<Record<number, Reply>> {
   return {
     ...ofEveryRoute,

@@ -11,8 +11,8 @@ import { LogBudget } from './log-budget.js';
 const loggedFaults = { most: 20, intervalMs: 60_000 };
 
 /**
- * Answers errors: those of the client with their text, faults of the daemon with a general one and a few lines in the
- * log each minute. Unknown methods of known paths get 405 with `Allow` (RFC 9110, 15.5.6).
+ * Answers errors: client errors with their text, errors of the daemon with a general text and a rate-limited log line.
+ * Unsupported methods of known paths get 405 with `Allow` (RFC 9110, 15.5.6).
  */
 export function answerErrors(
   app: FastifyInstance,
@@ -40,14 +40,14 @@ export function answerErrors(
       const fields = { component: 'api', method, path, err: error, ...(leftOut > 0 ? { leftOut } : {}) };
       log.error(fields, 'request failed');
     });
-    return fail(reply, status, 'the daemon could not do this; its log says why');
+    return fail(reply, status, 'internal error; the log of the daemon has the cause');
   });
   const answerUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = routes.methodsOf(request.url.split('?')[0]!);
     if (methods.length === 0) return fail(reply, 404, 'not found');
     return fail(reply.header('allow', methods.join(', ')), 405, 'method not allowed');
   };
-  // Before the body is read, which some methods must have and others must not.
+  // Runs before the body is read, which some methods require and others forbid.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) answerUnknown(request, reply);
     else done();
@@ -55,10 +55,10 @@ export function answerErrors(
   app.setNotFoundHandler(answerUnknown);
 }
 
-/** Answers what is no HTTP request, or did not arrive in time, and ends the connection (RFC 9110, 15.5). */
+/** Answers malformed and late HTTP requests, and closes the connection (RFC 9110, 15.5). */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const [status, text] = clientErrors[error.code ?? ''] ?? ['400 Bad Request', 'this is no HTTP request'];
+  const [status, text] = clientErrors[error.code ?? ''] ?? ['400 Bad Request', 'this is not an HTTP request'];
   const body = `${JSON.stringify({ errors: [text] })}\n`;
   const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
   if (socket.writable) socket.write(`${head}\r\n\r\n${body}`);
@@ -70,7 +70,7 @@ const clientErrors: Readonly<Record<string, readonly [string, string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the head of the request is too large'],
 };
 
-/** The status that says what a queue's error means. */
+/** Returns the status for a queue error. */
 export function statusOf(error: QueueError): number {
   const statuses = {
     conflict: 409,

@@ -2,17 +2,17 @@ import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const beatMs = 15_000;
-/** A browser that takes nothing for so long that this much waits for it is let go; it comes back by itself. */
+/** A browser whose unread backlog exceeds this is disconnected; it reconnects by itself. */
 const longestBacklogBytes = 8 * 1024 * 1024;
 
 /** A stream of server-sent events to one client. */
 export interface EventStream {
   send(event: string, data: string, id?: string): void;
-  /** Called once, however it ended. */
+  /** Called once at the end, whatever the cause. */
   onEnd(callback: () => void): void;
 }
 
-/** Answers with server-sent events until the client leaves or falls too far behind. */
+/** Answers with server-sent events until the client disconnects or lags too far behind. */
 export function eventStream(request: FastifyRequest, reply: FastifyReply): EventStream {
   const stream = new PassThrough();
   const beat = setInterval(() => write(': beat\n\n'), beatMs);

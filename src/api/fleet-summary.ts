@@ -13,7 +13,7 @@ interface TypeSummary {
   states: Record<WorkerState, number>;
 }
 
-/** The fleet in figures: instances by state and type, dollars per hour, what waits and why, what is held off. */
+/** Summarises the fleet: instances by state and type, dollars per hour, wait reasons, breakers that are not closed. */
 export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknown>> {
   const views = deps.pool.instances();
   const types = byType(views);
@@ -25,7 +25,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     instances: states,
     types,
     costPerHour: views.reduce((sum, { instanceType }) => sum + instanceType.price, 0),
-    // A store that cannot be read keeps nobody from the rest, its fault before all.
+    // When the store cannot be read, the rest is still returned, with the error first.
     containers: await deps.store.counts().catch(() => ({})),
     failed: (await deps.store.failed().catch(() => undefined)) ?? null,
     waits: waitsOf(deps),
@@ -51,7 +51,7 @@ function noneOf(): Record<WorkerState, number> {
   return Object.fromEntries(workerStates.map((state) => [state, 0])) as Record<WorkerState, number>;
 }
 
-/** How many containers wait for the same cause, the most frequent first. */
+/** Counts waiting containers by wait reason, the most frequent first. */
 function waitsOf(deps: ApiDeps): { code: WaitReason['code']; count: number; example: string }[] {
   const waits = new Map<WaitReason['code'], { count: number; example: string }>();
   for (const { wait } of deps.dispatcher.containers()) {

@@ -4,8 +4,8 @@ import type { ApiDeps } from './deps.js';
 const waitsForInstances: ReadonlySet<WaitReason['code']> = new Set(['cloud-limit', 'paced', 'protected']);
 
 /**
- * Why no instance can be created while containers wait for one, with the breaker and its time; `undefined` otherwise.
- * It is no fault of the daemon, and neither is a limit of the operator's own.
+ * Returns why no instance can be created while containers wait for one, with the breaker and its end; `undefined`
+ * otherwise. Neither this nor a limit set by the operator is an error of the daemon.
  */
 export function heldGrowthOf({
   role,
@@ -25,5 +25,5 @@ export function heldGrowthOf({
   return `no instance can be created, and ${waiting} containers wait (breaker "${held.key}": ${held.because}; ${trial})`;
 }
 
-/** Breakers of the whole provider. */
+/** Breakers that concern the whole provider. */
 const holdsAll: ReadonlySet<string> = new Set(['quota', 'create pace', 'boot: all', 'provider']);

@@ -3,7 +3,7 @@ import type { ApiDeps } from './deps.js';
 
 type Parts = Pick<ApiDeps, 'role' | 'pool' | 'journal' | 'attemptFault' | 'storeFault' | 'dispatchFault'>;
 
-/** What is wrong with this daemon, for people; `undefined` when all is well, standing by included. */
+/** Returns the error of this daemon as text; `undefined` when it is healthy, also as a standby. */
 export function healthOf(deps: Parts): string | undefined {
   const { fault, state } = deps.role();
   const leading = () => deps.pool.health() ?? deps.dispatchFault().any ?? deps.attemptFault();
@@ -12,8 +12,10 @@ export function healthOf(deps: Parts): string | undefined {
   );
 }
 
-/** Nothing is acknowledged that cannot be dispatched. Throws {@link QueueError} `unavailable` with the cause. */
+/**
+ * Throws {@link QueueError} `unavailable` with the cause while nothing can be dispatched: no submission is accepted.
+ */
 export function assertAccepting({ role, storeFault, dispatchFault }: Parts): void {
   const cause = storeFault() ?? (role().state === 'leading' ? dispatchFault().stop : undefined);
-  if (cause !== undefined) throw new QueueError('unavailable', `no container is accepted now: ${cause}`);
+  if (cause !== undefined) throw new QueueError('unavailable', `submission refused: ${cause}`);
 }

@@ -9,6 +9,7 @@ import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
 import { orderedBy } from './who.js';
+import type { InstanceView } from '../actors/pool.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
@@ -18,7 +19,7 @@ const orderBody = z.object({ reason: z.string().max(1_000).default('') }).nullis
 const clearBody = z
   .object({
     reason: z.string().max(1_000).default(''),
-    force: z.boolean().default(false).describe('Nothing runs there: the host is not asked.'),
+    force: z.boolean().default(false).describe('Nothing runs there: the host is not checked.'),
   })
   .nullish();
 const resetBody = z.object({ key: z.string(), reason: z.string().max(1_000).default('') });
@@ -27,7 +28,7 @@ const journalQuery = z.object({
   container: z.string().optional(),
   kind: z.string().optional(),
   since: z.coerce.number().optional().describe('Epoch ms.'),
-  steps: z.enum(['0', '1']).default('0').describe('1: with the steps that are kept for replay.'),
+  steps: z.enum(['0', '1']).default('0').describe('1: with the steps for replay.'),
   limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
 });
 
@@ -37,15 +38,16 @@ async function* linesOf(pages: AsyncIterable<readonly JournalEntry[]>): AsyncGen
   for await (const entries of pages) yield entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
 }
 
-/** What operators do with instances, and how they find out why things are as they are. */
+/** Routes of instances: operator commands, breakers, explanations, journal and replay. */
 export const instanceRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
     const { pool, store, journal, holdOffs } = deps;
-    app.get('/instances', () => ({ items: pool.instances().map(instanceBody) }));
+    const bodyOf = (view: InstanceView) => instanceBody(view, deps.conduct?.(view.instanceId));
+    app.get('/instances', () => ({ items: pool.instances().map(bodyOf) }));
     app.get('/instances/:id', { schema: { params: idParams } }, (request, reply) => {
       const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
-      return view ? instanceBody(view) : fail(reply, 404, 'instance not found');
+      return view ? bodyOf(view) : fail(reply, 404, 'instance not found');
     });
     for (const order of ['hold', 'drain', 'run', 'kill'] as const) {
       app.post(
@@ -61,7 +63,7 @@ export const instanceRoutes =
             throw error;
           }
           const view = pool.instances().find(({ instanceId }) => instanceId === request.params.id);
-          return view ? instanceBody(view) : reply.send({});
+          return view ? bodyOf(view) : reply.send({});
         },
       );
     }
@@ -72,9 +74,9 @@ export const instanceRoutes =
         const { id } = request.params;
         const { reason = '', force = false } = request.body ?? {};
         const outcome = await deps.clearQuarantine(id, force);
-        if (outcome.is === 'none') return fail(reply, 404, `instance ${id} is in no quarantine`);
+        if (outcome.is === 'none') return fail(reply, 404, `instance ${id} is not quarantined`);
         if (outcome.is === 'refused') {
-          const remedy = 'end what runs there, or give force where nothing does';
+          const remedy = 'end what runs there, or use force if nothing runs there';
           return fail(reply, 409, `instance ${id} stays in quarantine: ${outcome.because}; ${remedy}`);
         }
         deps.orders.quarantineCleared(id, orderedBy(request, reason));
@@ -83,14 +85,14 @@ export const instanceRoutes =
     );
     app.get('/explain/:id', { schema: { params: idParams } }, async (request, reply) => {
       const explanation = await deps.explain(request.params.id);
-      return explanation ?? fail(reply, 404, 'no instance and no container has this id');
+      return explanation ?? fail(reply, 404, 'no instance or container has this id');
     });
     app.get(
       '/replay/:instance',
       { schema: { params: replayParams, querystring: replayQuery } },
       async (request, reply) => {
         const replay = await deps.replay(request.params.instance, request.query.limit);
-        return replay ?? fail(reply, 404, 'no step of an instance with this id is kept');
+        return replay ?? fail(reply, 404, 'no recorded steps of this instance');
       },
     );
     app.get('/journal', { schema: { querystring: journalQuery } }, async (request) => {
@@ -109,7 +111,7 @@ export const instanceRoutes =
     }));
     app.post('/breakers/reset', { schema: { body: resetBody } }, (request, reply) => {
       const { key, reason } = request.body;
-      if (!holdOffs.reset(key)) return fail(reply, 404, `there is no breaker "${key}"`);
+      if (!holdOffs.reset(key)) return fail(reply, 404, `breaker "${key}" does not exist`);
       deps.orders.breakerReset(key, orderedBy(request, reason));
       return reply.send({});
     });
@@ -119,7 +121,7 @@ export const instanceRoutes =
       return {
         version: deps.version,
         role: { ...role, fault: role.fault ?? null, leader: role.leader ?? null },
-        // What a store that does not answer holds is not known.
+        // The data of a store that does not respond is unknown.
         containers: await store.counts().catch(() => null),
         failed: (await store.failed().catch(() => undefined)) ?? null,
         ...(isLeading ? { instances: pool.countWorkers(), atQuota: pool.atQuota() } : {}),

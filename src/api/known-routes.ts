@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Which methods the paths of the API take. */
+/** The methods that each path of the API accepts. */
 export class KnownRoutes {
   readonly #routes: { pattern: RegExp; methods: readonly string[] }[] = [];
 
@@ -15,7 +15,7 @@ export class KnownRoutes {
     });
   }
 
-  /** In alphabetical order; none for a path that no route has. */
+  /** Returns the methods in alphabetical order; empty for an unknown path. */
   methodsOf(path: string): string[] {
     const matching = this.#routes.filter(({ pattern }) => pattern.test(path));
     return [...new Set(matching.flatMap(({ methods }) => methods))].sort();

@@ -6,7 +6,7 @@ import { legacyContainer, legacyInstance } from './wire.js';
 
 type Parameters = Record<string, string | string[] | undefined>;
 
-/** The management API that sites know (section 10), with the faults listed there mended. */
+/** The reference's management API (section 10), with the errors listed there fixed. */
 export function addLegacyRoutes(app: FastifyInstance, deps: ApiDeps): void {
   const { pool, dispatcher, metrics } = deps;
   const root = '/arvados/v1/dispatch';
@@ -60,7 +60,7 @@ export function fail(reply: FastifyReply, status: number, ...errors: string[]): 
     .send(`${JSON.stringify({ errors })}\n`);
 }
 
-/** From the query or a form (H-3). */
+/** Reads a parameter from the query or a form (H-3). */
 function parameter(request: FastifyRequest, name: string): string {
   const value =
     (request.query as Parameters)[name] ?? (request.body as Parameters | null | undefined)?.[name];

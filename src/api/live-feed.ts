@@ -1,11 +1,11 @@
 import type { Clock } from '../domain/clock.js';
 import type { JournalEntry } from '../journal/journal.js';
 
-/** What the feed looks at when it tells of a change. */
+/** What the feed reads when it reports a change. */
 export interface LiveSources {
-  /** As in `/v1/instances`; `undefined` once it is gone. */
+  /** As in `/v1/instances`; `undefined` once the instance has terminated. */
   instance(instanceId: string): Record<string, unknown> | undefined;
-  /** Creations that have not returned, as in `/v1/instances`. */
+  /** Pending create calls, as in `/v1/instances`. */
   launches(): Record<string, unknown>[];
   /** As in `/v1/fleet`. */
   summary(): Promise<Record<string, unknown>>;
@@ -13,7 +13,7 @@ export interface LiveSources {
 
 /** One message to every listener. */
 export interface LiveFrame {
-  /** Grows by one with each frame of this process. */
+  /** Increases by one with each frame of this process. */
   id: number;
   event: 'changes' | 'summary';
   /** JSON. */
@@ -23,21 +23,21 @@ export interface LiveFrame {
 export interface LiveFeedOptions {
   clock: Clock;
   sources: LiveSources;
-  /** Tells this feed from that of another process, so that ids of one are never taken for those of another. */
+  /** Distinguishes the feeds of different processes, so that frame ids are never mixed up. */
   epoch: string;
 }
 
 const batchMs = 100;
 const summaryMs = 1_000;
-/** Frames are kept for listeners that come back, up to this size, and while somebody listened lately. */
+/** Limit of the stored frames for reconnecting listeners; they are kept only while there was a listener lately. */
 const keptBytes = 4 * 1024 * 1024;
 const keptUnheardMs = 120_000;
 const entriesInFrame = 50;
 const containersInFrame = 500;
 
 /**
- * Tells pages what changed, in batches: ten times a second at most however much happens, and nothing while nobody
- * listens. A listener that was away for a short while gets what it missed.
+ * Reports changes to pages in batches, at most ten per second, and does nothing without listeners. A listener that
+ * reconnects soon receives the frames it missed.
  */
 export class LiveFeed {
   readonly #options: LiveFeedOptions;
@@ -57,7 +57,7 @@ export class LiveFeed {
     this.#options = options;
   }
 
-  /** Something happened. Costs next to nothing while nobody listens. */
+  /** Marks a change. Costs next to nothing without listeners. */
   note(entry: JournalEntry): void {
     if (this.#listeners.size === 0 && this.#frames.length === 0) return;
     if (entry.instance !== undefined) this.#instances.add(entry.instance);
@@ -65,26 +65,26 @@ export class LiveFeed {
     if (this.#entries.length < entriesInFrame) this.#entries.push(entry);
     else this.#skipped++;
     const { clock } = this.#options;
-    this.#batchTimer ??= clock.setTimeout(() => this.#tellChanges(), batchMs);
-    this.#summaryTimer ??= clock.setTimeout(() => void this.#tellSummary(), summaryMs);
+    this.#batchTimer ??= clock.setTimeout(() => this.#sendChanges(), batchMs);
+    this.#summaryTimer ??= clock.setTimeout(() => void this.#sendSummary(), summaryMs);
   }
 
   /**
-   * Calls back with each frame from now on, until it is stopped. `lastSeen`, the last frame the listener had, as
-   * `nameOf` told it: the frames since then come first. `missed`: these are not kept any more, and all has to be
-   * fetched anew.
+   * Calls `listener` with each frame until `stop` is called. `lastSeen` is the id of the last frame that the
+   * listener received, as in `nameOf`: it first receives the frames since then. `missed`: these frames are no longer
+   * stored, and the listener has to fetch everything again.
    */
   listen(
     lastSeen: string | undefined,
-    tell: (frame: LiveFrame) => void,
+    listener: (frame: LiveFrame) => void,
   ): { missed: boolean; stop: () => void } {
     const missed = this.#framesSince(lastSeen);
-    for (const frame of missed ?? []) tell(frame);
-    this.#listeners.add(tell);
-    return { missed: missed === undefined, stop: () => this.#leave(tell) };
+    for (const frame of missed ?? []) listener(frame);
+    this.#listeners.add(listener);
+    return { missed: missed === undefined, stop: () => this.#leave(listener) };
   }
 
-  /** How a frame's id is told. */
+  /** Returns the id of a frame as text. */
   nameOf(id: number): string {
     return `${this.#options.epoch}-${id}`;
   }
@@ -110,12 +110,12 @@ export class LiveFeed {
       : undefined;
   }
 
-  #leave(tell: (frame: LiveFrame) => void): void {
-    this.#listeners.delete(tell);
+  #leave(listener: (frame: LiveFrame) => void): void {
+    this.#listeners.delete(listener);
     this.#heardAt = this.#options.clock.now();
   }
 
-  #tellChanges(): void {
+  #sendChanges(): void {
     this.#batchTimer = undefined;
     const { sources } = this.#options;
     const instances: Record<string, unknown>[] = [];
@@ -139,13 +139,13 @@ export class LiveFeed {
     this.#containers.clear();
     this.#entries = [];
     this.#skipped = 0;
-    this.#tell('changes', JSON.stringify(data));
+    this.#send('changes', JSON.stringify(data));
   }
 
-  async #tellSummary(): Promise<void> {
+  async #sendSummary(): Promise<void> {
     try {
       const data = JSON.stringify(await this.#options.sources.summary());
-      if (this.#listeners.size > 0) this.#tell('summary', data);
+      if (this.#listeners.size > 0) this.#send('summary', data);
     } catch {
       // The store does not answer: the page shows the last figures it has, and the next change asks again.
     } finally {
@@ -153,7 +153,7 @@ export class LiveFeed {
     }
   }
 
-  #tell(event: LiveFrame['event'], data: string): void {
+  #send(event: LiveFrame['event'], data: string): void {
     const frame: LiveFrame = { id: ++this.#lastId, event, data };
     this.#keep(frame);
     for (const listener of this.#listeners) listener(frame);

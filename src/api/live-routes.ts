@@ -8,7 +8,7 @@ import { fail } from './legacy-routes.js';
 import type { WorkerStep } from './worker-watchers.js';
 
 const idParams = z.object({ id: z.string() });
-const eventsQuery = z.object({ since: z.string().optional().describe('Last id that was seen.') });
+const eventsQuery = z.object({ since: z.string().optional().describe('The last received id.') });
 const costsQuery = z.object({
   hours: z.coerce
     .number()
@@ -17,11 +17,11 @@ const costsQuery = z.object({
     .max(24 * 31)
     .default(24),
 });
-/** Steps that come thick and fast are told together. */
+/** Steps in quick succession are sent together. */
 const chartPauseMs = 50;
 const uncompressed = { compress: false } as const;
 
-/** What pages follow as it happens: the fleet, one instance's statechart, and the costs. */
+/** Routes of live data: the fleet, the statechart of one instance, and the costs. */
 export const liveRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
@@ -38,7 +38,7 @@ export const liveRoutes =
       return hourlyCosts({ appeared, gone, running: pool.instances(), sinceAt, now });
     });
     app.get('/events', { schema: { querystring: eventsQuery }, ...uncompressed }, (request, reply) => {
-      // Refused before the stream begins where there is nothing to follow.
+      // Rejects an unknown instance before the stream begins.
       deps.assertLeading();
       const lastSeen = request.headers['last-event-id'];
       const stream = eventStream(request, reply);
@@ -59,7 +59,7 @@ export const liveRoutes =
       const stream = eventStream(request, reply);
       let steps: WorkerStep[] = [];
       let timer: unknown;
-      const tell = (): void => {
+      const send = (): void => {
         timer = undefined;
         const chart = live.chart(id);
         stream.send('chart', JSON.stringify({ ...chart, gone: !chart, now: deps.clock.now(), steps }));
@@ -67,13 +67,13 @@ export const liveRoutes =
       };
       const stop = live.watchers.add(id, (step) => {
         if (step) steps.push(step);
-        timer ??= deps.clock.setTimeout(tell, chartPauseMs);
+        timer ??= deps.clock.setTimeout(send, chartPauseMs);
       });
       stream.onEnd(() => {
         stop();
         deps.clock.clearTimeout(timer);
       });
-      tell();
+      send();
       return reply;
     });
     done();

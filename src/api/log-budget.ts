@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.js';
 
-/** Lets a few lines of a kind into the log in each interval, and counts the others. */
+/** Limits the log lines of a kind per interval, and counts the others. */
 export class LogBudget {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #most: number;
@@ -15,7 +15,7 @@ export class LogBudget {
     this.#intervalMs = intervalMs;
   }
 
-  /** Calls back for a line that may be written, with the number of those left out before it. */
+  /** Calls `write` if the line is within the limit, with the number of lines left out before it. */
   spend(write: (leftOut: number) => void): void {
     const now = this.#clock.now();
     if (now - this.#beganAt >= this.#intervalMs) {

@@ -9,17 +9,17 @@ export interface LoginOptions {
   sessions: Sessions;
   failures: TokenFailures;
   isToken(token: string): boolean;
-  /** Cookies are sent over TLS only. */
+  /** Send cookies over TLS only. */
   isSecure: boolean;
 }
 
 const publicBodyBytes = 8 * 1024;
 const longestToken = 4_096;
-/** Whole requests of one address, right or wrong; wrong tokens have a limit of their own. */
+/** Limits complete requests per address, right or wrong; wrong tokens have a separate limit. */
 const loginsPerMinute = 300;
 const logoutsPerMinute = 60;
 
-/** What a route that takes no token has to have: a small body, and a limit of requests for each address. */
+/** Options of a route without a token: a small body, and a request limit per address. */
 export function publicRoute(perMinute: number) {
   return {
     bodyLimit: publicBodyBytes,
@@ -27,7 +27,7 @@ export function publicRoute(perMinute: number) {
   };
 }
 
-/** The login that lets the page ask for what the token opens, and its end. */
+/** Adds login and logout of the page. */
 export function addLoginRoutes(
   app: FastifyInstance,
   { sessions, failures, isToken, isSecure }: LoginOptions,
@@ -39,7 +39,7 @@ export function addLoginRoutes(
     '/v1/login',
     {
       ...login,
-      // Counted once the body is there: who sends it slowly uses up nothing.
+      // Counted when the body is complete, so that a slow sender uses up nothing.
       config: { ...config, rateLimit: { ...config.rateLimit, hook: 'preHandler' } },
       schema: { body: z.object({ token: z.string().min(1).max(longestToken) }) },
     },

@@ -1,12 +1,12 @@
-/** A line without an end is passed on in parts of this size. */
+/** A longer line is passed on in parts of this size. */
 const longestHeld = 65_536;
 
 type Text = AsyncGenerator<string>;
 type Arrival = { text: Text } & ({ result: IteratorResult<string> } | { error: unknown });
 
 /**
- * Texts that arrive in pieces, mixed as they come, but never within a line. No text is read on before its last piece was
- * taken. Ends with the last of them, or with the first that throws.
+ * Merges texts that arrive in pieces, without mixing within a line. Reads a text further only after its last piece was
+ * consumed. Ends with the last text, or with the first error.
  */
 export async function* mixedByLine(texts: readonly Text[]): AsyncGenerator<string> {
   const arrived: Arrival[] = [];
@@ -40,7 +40,7 @@ export async function* mixedByLine(texts: readonly Text[]): AsyncGenerator<strin
       readOn(text);
     }
   } finally {
-    // Those that wait are ended by who made them.
+    // The caller ends the pending ones.
     for (const text of begun.keys()) void text.return(undefined).catch(() => {});
   }
 }

@@ -16,14 +16,14 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Each visit takes some thirty. */
+/** Loading the page once takes about thirty requests. */
 const filesPerMinute = 3_000;
 
-/** The page itself from the folder with the built one; open to everyone as it holds nothing. */
+/** Serves the built page from its folder, without login, because it contains no data. */
 export async function addPageRoutes(app: FastifyInstance, folder: string): Promise<void> {
   if (!existsSync(join(folder, 'index.html'))) {
     app.get('/', publicRoute(filesPerMinute), (_request, reply) =>
-      fail(reply, 503, 'the page was not built: run npm run build'),
+      fail(reply, 503, 'the page is not built: run npm run build'),
     );
     return;
   }

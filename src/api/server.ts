@@ -16,6 +16,7 @@ import type { ApiDeps } from './deps.js';
 import { descriptorLimit } from './descriptor-limit.js';
 import { addDocument } from './document.js';
 import { answerClientError, answerErrors } from './errors.js';
+import { hostKeyRoutes } from './host-key-routes.js';
 import { instanceRoutes } from './instance-routes.js';
 import { KnownRoutes } from './known-routes.js';
 import { addLegacyRoutes } from './legacy-routes.js';
@@ -33,24 +34,24 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
-/** Of a body, unless its route says otherwise: submissions are larger, public routes smaller. */
+/** Default limit of a body: submissions are larger, public routes smaller. */
 const bodyLimitBytes = 256 * 1024;
 const shellMessageBytes = 1024 * 1024;
 const longestIdLength = 1_000;
-/** For the head of a request, and a TLS handshake. */
+/** Time for the head of a request, and for a TLS handshake. */
 const headersTimeoutMs = 10_000;
-/** For a whole request of a client that has logged in. */
+/** Time for a whole authenticated request. */
 const requestTimeoutMs = 300_000;
 const deadlineCheckMs = 1_000;
 
-/** Serves the API. Rejects when the address cannot be had. */
+/** Serves the API. Rejects when the address is not available. */
 export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<RunningApi> {
   const app = await buildApi(deps, settings);
   const separator = settings.listen.lastIndexOf(':');
   const host = settings.listen.slice(0, separator).replace(/^\[|\]$/g, '') || '127.0.0.1';
   await app.listen({ host, port: Number(settings.listen.slice(separator + 1)) });
-  // A connection that cannot be accepted, as for want of descriptors, is no reason to end.
-  app.server.on('error', (err) => deps.log.error({ component: 'api', err }, 'a connection was not accepted'));
+  // A connection that cannot be accepted (for lack of descriptors) must not end the daemon.
+  app.server.on('error', (err) => deps.log.error({ component: 'api', err }, 'connection not accepted'));
   const { address, port, family } = app.server.address() as AddressInfo;
   const scheme = settings.tlsCertFile === '' ? 'http' : 'https';
   return {
@@ -59,7 +60,7 @@ export async function startApi(deps: ApiDeps, settings: ApiSettings): Promise<Ru
   };
 }
 
-/** All routes, behind the management token. */
+/** Builds all routes, behind the management token. */
 export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<FastifyInstance> {
   const { managementToken, clock } = deps;
   const app = newServer(settings);
@@ -91,6 +92,7 @@ export async function buildApi(deps: ApiDeps, settings: ApiSettings): Promise<Fa
   addLegacyRoutes(app, deps);
   await app.register(containerRoutes(deps), { prefix: '/v1' });
   await app.register(instanceRoutes(deps), { prefix: '/v1' });
+  await app.register(hostKeyRoutes(deps), { prefix: '/v1' });
   await app.register(liveRoutes(deps), { prefix: '/v1' });
   await app.register(shellRoutes(deps), { prefix: '/v1' });
   await app.register(sessionRoutes(sessions), { prefix: '/v1' });

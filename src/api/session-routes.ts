@@ -6,7 +6,7 @@ import { timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
 
-/** Logins of browsers: who is logged in from where, and the end of it. */
+/** Routes of login sessions: list and end. */
 export const sessionRoutes =
   (sessions: Sessions): FastifyPluginCallbackZod =>
   (app, _options, done) => {

@@ -2,17 +2,17 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { Clock } from '../domain/clock.js';
 import type { PageSession, PageSessionStore } from '../domain/page-session.js';
 
-/** Name of the cookie that keeps a browser logged in. */
+/** Name of the session cookie. */
 export const sessionCookie = 'longshore_session';
-/** A request that changes something and is known by a cookie alone must carry this header: no other site can add it. */
+/** A change with only a cookie must carry this header, which other sites cannot set. */
 export const pageHeader = 'x-longshore-page';
 
 const lifetimeMs = 12 * 60 * 60 * 1_000;
-/** Logins at a time; one more ends the oldest. */
+/** Maximum number of sessions; a further one ends the oldest. */
 const mostSessions = 100;
-/** How long a session that was found in the store is not looked up again. */
+/** How long a session read from the store is valid without another read. */
 const trustedMs = 2_000;
-/** How often streams of sessions that ended elsewhere are looked for. */
+/** How often streams are checked for sessions that ended elsewhere. */
 const sweepMs = 5_000;
 const idLength = 16;
 
@@ -23,9 +23,9 @@ export interface SessionsOptions {
 }
 
 /**
- * Logins of browsers. A session is a row of the store, so it outlives a restart and ends everywhere when it is deleted.
- * The cookie is a random secret and its MAC by a key made from the management token: a forged one never reaches the
- * store, and a change of the token ends all sessions. While the store does not answer, sessions found before stay open.
+ * Login sessions of the page. A session is a row of the store, so it survives a restart, and deleting the row ends it at
+ * every daemon. The cookie is a random secret and its MAC under a key derived from the management token: a forged cookie
+ * never reaches the store, and a new token ends all sessions. While the store does not respond, known sessions stay open.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -40,7 +40,10 @@ export class Sessions {
     this.#key = createHmac('sha256', options.managementToken).update('longshore page session 2').digest();
   }
 
-  /** A new session, as the cookie's value; ends after twelve hours. Rejects with `QueueError` when it cannot be kept. */
+  /**
+   * Opens a session that ends after twelve hours; returns the cookie. Rejects with `QueueError` when it cannot be
+   * stored.
+   */
   async open(address: string): Promise<{ value: string; expiresAt: number }> {
     const secret = randomBytes(24).toString('base64url');
     const openedAt = this.#options.clock.now();
@@ -49,25 +52,25 @@ export class Sessions {
     return { value: `${secret}.${this.#sign(secret)}`, expiresAt };
   }
 
-  /** True for a session that was opened with the same token, and has not ended. Rejects with `QueueError`. */
+  /** Whether the cookie was issued under the current token and its session is open. Rejects with `QueueError`. */
   async isOpen(value: string): Promise<boolean> {
     const hash = this.#hashIn(value);
     return hash !== undefined && this.#isOpenHash(hash);
   }
 
-  /** Ends the session of that cookie, and its streams; one that is not open is left alone. */
+  /** Ends the session of the cookie and its streams; does nothing for one that is not open. */
   async end(value: string): Promise<void> {
     const hash = this.#hashIn(value);
     if (hash !== undefined) await this.#endHash(hash);
   }
 
-  /** Open sessions, each with the id that {@link endById} takes. */
+  /** Lists open sessions, each with the id for {@link endById}. */
   async list(): Promise<(Omit<PageSession, 'hash'> & { id: string })[]> {
     const sessions = await this.#options.store.list(this.#options.clock.now());
     return sessions.map(({ hash, ...rest }) => ({ id: hash.slice(0, idLength), ...rest }));
   }
 
-  /** False when no session has that id. */
+  /** Ends a session; false when the id does not exist. */
   async endById(id: string): Promise<boolean> {
     const sessions = await this.#options.store.list(this.#options.clock.now());
     const session = sessions.find(({ hash }) => hash.slice(0, idLength) === id);
@@ -75,7 +78,9 @@ export class Sessions {
     return session !== undefined;
   }
 
-  /** Calls back once when the session of that cookie ends, here or elsewhere. Returns the end of that. */
+  /**
+   * Calls `ended` once when the session of the cookie ends, here or elsewhere. Returns a function that unsubscribes.
+   */
   whenEnded(value: string, callback: () => void): () => void {
     const hash = this.#hashIn(value);
     if (hash === undefined) return () => {};
@@ -130,7 +135,7 @@ export class Sessions {
 
   async #sweep(): Promise<void> {
     for (const hash of [...this.#streams.keys()]) {
-      // A store that does not answer ends nothing.
+      // A store that does not respond ends no session.
       if (!(await this.#isOpenHash(hash).catch(() => true))) this.#endStreams(hash);
     }
     this.#sweepTimer = undefined;
@@ -139,7 +144,7 @@ export class Sessions {
     }
   }
 
-  /** The hash by which the store knows the cookie; `undefined` for one that was not made with this token. */
+  /** Returns the hash of the cookie in the store; `undefined` for a cookie that was not issued under this token. */
   #hashIn(value: string): string | undefined {
     const [secret = '', mac = ''] = value.split('.');
     const given = Buffer.from(mac);

@@ -6,13 +6,13 @@ import type { RemoteSession } from '../ssh/executor.js';
 
 type SessionEnd = Awaited<RemoteSession['ended']>;
 
-/** What may wait to be sent before the instance has to pause. */
+/** Limit of unsent bytes, above which the instance is paused. */
 const mostWaitingBytes = 1024 * 1024;
 const pingIntervalMs = 30_000;
 
-/** Carries bytes between a person's line and a session on an instance, neither faster than the other takes them. */
+/** Carries bytes between a user's web socket and a session on an instance, at the speed of the slower side. */
 export class ShellBridge {
-  /** How the session ended, after that was told; a line that goes away ends it. Never rejects. */
+  /** Resolves to the end of the session, after it was sent; a closed socket ends the session. Never rejects. */
   readonly ended: Promise<SessionEnd>;
   readonly bytes = { bytesIn: 0, bytesOut: 0 };
   readonly #socket: WebSocket;
@@ -21,7 +21,7 @@ export class ShellBridge {
   #isAlive = true;
   #timer: unknown;
 
-  /** The socket is paused; it is resumed here. */
+  /** Paused; resumed here. */
   constructor(socket: WebSocket, session: RemoteSession, clock: Clock) {
     this.#socket = socket;
     this.#session = session;
@@ -58,7 +58,7 @@ export class ShellBridge {
       if (!stdin.write(parsed.payload)) this.#socket.pause();
     } else if (parsed?.kind === 'endOfInput') stdin.end();
     else if (parsed?.kind === 'resize') this.#resize(parsed.json);
-    else this.#socket.close(1002, 'no message of this line');
+    else this.#socket.close(1002, 'unknown message');
   }
 
   #resize(json: () => unknown): void {
@@ -66,11 +66,11 @@ export class ShellBridge {
       const { columns, rows } = json() as Partial<WindowSize>;
       if (isSize(columns) && isSize(rows)) this.#session.resize(columns, rows);
     } catch {
-      this.#socket.close(1002, 'no size');
+      this.#socket.close(1002, 'invalid size');
     }
   }
 
-  /** A line over which nothing comes back is gone, whatever the network says. */
+  /** A socket without a response is closed, even if the network reports no error. */
   #ping(): void {
     this.#timer = this.#clock.setTimeout(() => {
       if (!this.#isAlive) return this.#socket.terminate();

@@ -20,8 +20,8 @@ const longestFirstWordMs = 10_000;
 const longestOpeningMs = 60_000;
 
 /**
- * A person's session on an instance, over a web socket. It takes the management token itself, not the cookie of a page:
- * no page of another site can open it. Each session is journalled with its reason, its command and where it came from.
+ * A user session on an instance, over a web socket. Requires the management token itself instead of a session cookie, so
+ * that no page of another site can open one. Journals each session with reason, command and client address.
  */
 export const shellRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
@@ -33,8 +33,9 @@ export const shellRoutes =
         websocket: true,
         schema: { params: idParams, hide: true },
         preValidation: async (request, reply) => {
-          if (!carriesToken(request)) return fail(reply, 403, 'a shell needs the management token itself');
-          if (isForeign(request)) return fail(reply, 403, 'a shell is not for a page of another site');
+          if (!carriesToken(request)) return fail(reply, 403, 'a shell requires the management token itself');
+          if (isForeign(request))
+            return fail(reply, 403, 'a shell cannot be opened from a page of another site');
           const { id } = request.params;
           const isThere = deps.pool.instances().some(({ instanceId }) => instanceId === id);
           if (!isThere) return fail(reply, 404, 'instance not found');
@@ -52,7 +53,7 @@ export const shellRoutes =
 
 function refuse(socket: WebSocket, code: string, message: string): void {
   socket.send(jsonFrame('refused', { code, message }));
-  // One that is paused never hears that the other side closed it too.
+  // A paused socket does not detect that the other side closed it.
   socket.resume();
   socket.close();
 }
@@ -67,11 +68,11 @@ async function serveShell(
   const { clock, journal, log } = deps;
   const startedAt = clock.now();
   const from = request.ip;
-  // What comes before the session is open has to wait, not to be lost.
+  // Messages that arrive before the session is open are queued.
   const order = await firstOrder(socket, deps);
   if (typeof order === 'string') return refuse(socket, 'invalid', order);
   if (isOneTooMany) {
-    const text = `${deps.maxShells} shells are open already: end one, or raise api.maxShells`;
+    const text = `${deps.maxShells} shells are open: close one, or raise api.maxShells`;
     return refuse(socket, 'limit', text);
   }
   const because = orderedBy(request, order.reason);
@@ -81,7 +82,7 @@ async function serveShell(
     terminal: order.terminal !== undefined,
   };
   journal.append({ at: startedAt, kind: 'operator.shell', instance: instanceId, because, data });
-  log.info({ component: 'api', instanceId, from, because }, 'a shell is wanted');
+  log.info({ component: 'api', instanceId, from, because }, 'shell session requested');
   const opening = new AbortController();
   const timer = clock.setTimeout(() => opening.abort(), longestOpeningMs);
   socket.once('close', () => opening.abort());
@@ -89,8 +90,8 @@ async function serveShell(
     const { command, terminal } = order;
     const opened = await deps.openShell(instanceId, { command, terminal, signal: opening.signal });
     clock.clearTimeout(timer);
-    const { session, ...told } = opened;
-    socket.send(jsonFrame('opened', { ...told, hostKey: session.hostKey }));
+    const { session, ...details } = opened;
+    socket.send(jsonFrame('opened', { ...details, hostKey: session.hostKey }));
     const bridge = new ShellBridge(socket, session, clock);
     const end = await bridge.ended;
     const durationMs = clock.now() - startedAt;
@@ -102,7 +103,7 @@ async function serveShell(
       because,
       data: figures,
     });
-    log.info({ component: 'api', instanceId, ...figures }, 'a shell ended');
+    log.info({ component: 'api', instanceId, ...figures }, 'shell session ended');
   } catch (error) {
     clock.clearTimeout(timer);
     const { code = 'unavailable', message } = error as Error & { code?: string };
@@ -118,7 +119,7 @@ async function serveShell(
   }
 }
 
-/** What to run, or why that cannot be known. */
+/** Parses the first message: the command to run, or an error. */
 function firstOrder(socket: WebSocket, { clock }: ApiDeps): Promise<ShellOrder | string> {
   return new Promise((resolve) => {
     const settle = (order: ShellOrder | string): void => {
@@ -126,21 +127,24 @@ function firstOrder(socket: WebSocket, { clock }: ApiDeps): Promise<ShellOrder |
       socket.pause();
       resolve(order);
     };
-    const timer = clock.setTimeout(() => settle('the order did not come in time'), longestFirstWordMs);
-    socket.once('close', () => settle('the line was closed'));
+    const timer = clock.setTimeout(
+      () => settle('the first message did not arrive in time'),
+      longestFirstWordMs,
+    );
+    socket.once('close', () => settle('the connection was closed'));
     socket.once('message', (bytes: Buffer) => settle(orderIn(bytes)));
   });
 }
 
 function orderIn(bytes: Buffer): ShellOrder | string {
   const first = parseFrame(bytes);
-  if (first?.kind !== 'begin') return 'the first message has to be the order';
+  if (first?.kind !== 'begin') return 'the first message must be the session request';
   try {
     const parsed = orderSchema.safeParse(first.json());
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    return `${issue?.path.join('.') || 'order'}: ${issue?.message ?? 'not valid'}`;
+    return `${issue?.path.join('.') || 'session request'}: ${issue?.message ?? 'not valid'}`;
   } catch {
-    return 'the order is no JSON';
+    return 'the session request is not JSON';
   }
 }

@@ -4,10 +4,10 @@ import type { Journal } from '../journal/journal.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { clientGroup } from './client-address.js';
 
-/** Wrong tokens that one address may send at once, and how many more each minute. */
+/** Burst of wrong tokens per address, and the number allowed per minute. */
 const failuresPerMinute = 20;
 const minuteMs = 60_000;
-/** Between two entries of the journal. */
+/** Minimum interval between two journal entries. */
 const reportMs = 60_000;
 const mostAddresses = 10_000;
 const namedAddresses = 10;
@@ -20,12 +20,12 @@ export interface TokenFailuresOptions {
 }
 
 /**
- * Counts wrong tokens: each in a metric, all of an interval in one entry of the journal, and for each address, which is
- * told to wait after too many. A right token is not counted and never has to wait, whatever others send.
+ * Counts wrong tokens: in a metric, in one journal entry per interval, and per address, whose requests are rejected above
+ * the limit. A right token is never counted or delayed.
  */
 export class TokenFailures {
   readonly #options: TokenFailuresOptions;
-  /** How many more each address may send, and when that was so; oldest first. */
+  /** Remaining allowance of each address, with the time of the count; oldest first. */
   readonly #budgets = new Map<string, { left: number; at: number }>();
   #counts = new Map<string, number>();
   #timer: unknown;
@@ -54,7 +54,7 @@ export class TokenFailures {
     return Math.ceil(((1 - refilled) * minuteMs) / failuresPerMinute / 1_000);
   }
 
-  /** Writes what was counted and not written yet. */
+  /** Writes the pending counts. */
   stop(): void {
     this.#options.clock.clearTimeout(this.#timer);
     if (this.#counts.size > 0) this.#report();

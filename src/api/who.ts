@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { pageHeader } from './session.js';
 
-/** In which the command line says whose it is. Nobody checks it: whoever has the management token is trusted. */
+/** Header in which the command line names its user. Unverified: whoever has the management token is trusted. */
 export const actorHeader = 'x-longshore-actor';
 
 const loopback = /^(127\.|::1$|::ffff:127\.)/;
 
-/** Who gives an order, and why, in the words that are kept in the journal. */
+/** Returns requester and reason of an operator command, for the journal. */
 export function orderedBy(request: FastifyRequest, reason: string): string {
   return `${whoAsks(request)}: ${reason.trim() || 'no reason given'}`;
 }

@@ -1,3 +1,4 @@
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { InstanceView } from '../actors/pool.js';
 import { toWire, type InstanceTypeWire } from '../domain/instance-type.js';
 import {
@@ -81,8 +82,15 @@ function legacyRecord({ container }: QueueEntry): Record<string, unknown> {
   };
 }
 
-/** An instance of `/v1/instances`. */
-export function instanceBody(view: InstanceView): Record<string, unknown> {
+/** Returns what an instance did that it must not; `null`: nothing. */
+function conductBody({ strikes, claimsRefused, bytesLeftOut }: InstanceConduct): object | null {
+  if (Object.keys(strikes).length === 0 && claimsRefused === 0 && bytesLeftOut === 0) return null;
+  return { strikes, claimsRefused, bytesLeftOut };
+}
+
+/** Returns an instance of `/v1/instances`. */
+export function instanceBody(view: InstanceView, conduct?: InstanceConduct): Record<string, unknown> {
+  const quarantine = conduct?.quarantine ?? view.quarantine;
   return {
     instance: view.instanceId,
     launch: view.launchId,
@@ -94,9 +102,8 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
     isOrphan: view.isOrphan ?? false,
     isBeingSetUp: view.isBeingSetUp ?? false,
     idleBehavior: view.idleBehavior,
-    quarantine: view.quarantine
-      ? { since: timeOf(view.quarantine.at), because: view.quarantine.because }
-      : null,
+    quarantine: quarantine ? { since: timeOf(quarantine.at), because: quarantine.because } : null,
+    conduct: conduct ? conductBody(conduct) : null,
     price: view.instanceType.price,
     containers: view.containerUuids,
     lastContainer: view.lastContainerUuid,
@@ -105,7 +112,7 @@ export function instanceBody(view: InstanceView): Record<string, unknown> {
   };
 }
 
-/** A container of `/v1/containers`. */
+/** Returns a container of `/v1/containers`. */
 export function containerBody(
   record: ContainerRecord,
   wait: WaitReason | undefined,
@@ -145,7 +152,7 @@ export function containerBody(
   };
 }
 
-/** Why a container waits, its number in line, and what it waits for. */
+/** Returns the wait reason, the position in the queue, and what the container waits for. */
 export function waitBody(wait: WaitReason): Record<string, unknown> {
   return {
     code: wait.code,

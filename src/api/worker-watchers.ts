@@ -1,22 +1,25 @@
-/** One step of a worker: the event it took and what that lit. */
+/** One step of a worker: the event and the states it entered. */
 export interface WorkerStep {
   /** Epoch ms. */
   at: number;
   event: string;
-  /** Changed regions, `region: from → to`; empty when only facts changed. */
+  /** Changed regions, `region: from → to`; empty when only the context changed. */
   changes: readonly { region: string; from: string; to: string }[];
 }
 
-/** Who looks at the chart of one instance, and is to hear of each of its steps. */
+/** Subscribers to the steps of one instance. */
 export class WorkerWatchers {
   readonly #watchers = new Map<string, Set<(step: WorkerStep | undefined) => void>>();
 
-  /** True while somebody looks at that instance: only then is it worth telling. */
+  /** Whether the instance has a subscriber; without one, steps are not recorded. */
   has(instanceId: string): boolean {
     return this.#watchers.has(instanceId);
   }
 
-  /** Calls back with each step, and with `undefined` once the instance is gone. Returns the end of it. */
+  /**
+   * Calls `listener` with each step, and with `undefined` when the instance terminates. Returns a function that
+   * unsubscribes.
+   */
   add(instanceId: string, watcher: (step: WorkerStep | undefined) => void): () => void {
     const watchers = this.#watchers.get(instanceId) ?? new Set();
     this.#watchers.set(instanceId, watchers.add(watcher));
@@ -27,7 +30,7 @@ export class WorkerWatchers {
     };
   }
 
-  tell(instanceId: string, step: WorkerStep | undefined): void {
+  notify(instanceId: string, step: WorkerStep | undefined): void {
     for (const watcher of this.#watchers.get(instanceId) ?? []) watcher(step);
   }
 }

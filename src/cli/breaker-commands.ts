@@ -19,14 +19,14 @@ interface BreakerBody {
   until: string | null;
 }
 
-/** breakers, breakers reset. */
+/** Adds `breakers` and `breakers reset`. */
 export function addBreakerCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   const list = async (command: Command): Promise<BreakerBody[]> =>
     (await context.client(command).get<Page<BreakerBody>>('/v1/breakers')).items;
   const breakers = program
     .command('breakers')
-    .description('what keeps the pool from asking for instances, until when, and why')
+    .description('list the circuit breakers that are not closed, with cause and end')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const items = await list(command);
@@ -36,14 +36,14 @@ export function addBreakerCommands(program: Command, context: CommandContext): v
     });
   breakers
     .command('reset')
-    .description('try again at once')
-    .argument('[key...]', 'as the list shows them, in quotes')
-    .option('--all', 'every one')
+    .description('close breakers')
+    .argument('[key...]', 'keys as listed, quoted')
+    .option('--all', 'all of them')
     .action(async (keys: string[], options: { all?: boolean }, command: Command) => {
       if (keys.length === 0 && !options.all) throw new ClientError('give at least one breaker, or --all', 2);
-      const wanted = options.all ? (await list(command)).map(({ key }) => key) : keys;
+      const selected = options.all ? (await list(command)).map(({ key }) => key) : keys;
       const client = context.client(command);
-      await forEachId(wanted, context, async (key) => {
+      await forEachId(selected, context, async (key) => {
         await client.post('/v1/breakers/reset', { key });
         output.write(`${key}\treset\n`);
       });

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { madeManagementToken } from '../config/secrets.js';
 
-/** What went wrong between this command and the daemon; `exitCode` as the help of the program lists them. */
+/** An error between this command and the daemon; the help of the program lists the values of `exitCode`. */
 export class ClientError extends Error {
   readonly exitCode: number;
   constructor(message: string, exitCode: number, options?: { cause: unknown }) {
@@ -27,17 +27,17 @@ export interface ConnectionOptions {
   config?: string;
 }
 
-/** Where the daemon is and how to log in: from options, environment, or its configuration. Throws {@link ClientError}. */
+/** Finds the daemon and the token from options, environment or configuration. Throws {@link ClientError}. */
 export function findDaemon(options: ConnectionOptions, env: NodeJS.ProcessEnv): Connection {
   const path = options.config ?? env['LONGSHORE_CONFIG'];
   const given = options.tokenFile ? tokenIn(options.tokenFile) : env['LONGSHORE_TOKEN'];
-  // Of the daemon's secrets only this one is needed here, and only where it is not given.
+  // Reads no other secret of the daemon, and this one only when no token is given.
   const secrets = given === undefined ? (['managementToken'] as const) : [];
   const config = path === undefined ? undefined : loadConfig(path, env, secrets);
   const token = given ?? (config ? tokenOf(config) : '');
   const url = options.url ?? env['LONGSHORE_URL'] ?? (config && addressOf(config.stateDir, config.api));
   if (url === undefined) {
-    throw new ClientError('where is the daemon? give --config FILE, --url URL or LONGSHORE_URL', 2);
+    throw new ClientError('no daemon given: use --config FILE, --url URL or LONGSHORE_URL', 2);
   }
   return { url: url.replace(/\/$/, ''), token };
 }
@@ -47,13 +47,13 @@ function tokenIn(file: string): string {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new ClientError(`--token-file ${file} cannot be read (${code}): correct its path or its mode`, 2, {
+    throw new ClientError(`cannot read --token-file ${file} (${code}): correct its path or mode`, 2, {
       cause,
     });
   }
 }
 
-/** That of the configuration, or the one that the daemon made for itself. */
+/** Returns the token of the configuration, or the one that the daemon generated. */
 function tokenOf(config: Config): string {
   return config.makesManagementToken ? madeManagementToken(config) : config.managementToken;
 }
@@ -64,9 +64,9 @@ function addressOf(stateDir: string, api: { listen: string; tlsCertFile: string 
     return readFileSync(path, 'utf8').trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    // The system chose the port: without the file it is not known.
+    // The system assigned the port, so only the file has it.
     if (code !== 'ENOENT' && api.listen.endsWith(':0')) {
-      throw new ClientError(`${path} cannot be read (${code}): give the daemon’s address with --url`, 2, {
+      throw new ClientError(`cannot read ${path} (${code}): use --url with the daemon’s address`, 2, {
         cause,
       });
     }
@@ -76,7 +76,7 @@ function addressOf(stateDir: string, api: { listen: string; tlsCertFile: string 
 
 const replyTimeoutMs = 60_000;
 
-/** Talks to the API of a daemon. */
+/** A client of a daemon's API. */
 export class Client {
   readonly #connection: Connection;
 
@@ -92,7 +92,7 @@ export class Client {
     return this.#json<T>('POST', path, body);
   }
 
-  /** The text of a reply as it arrives. */
+  /** Yields the text of a response as it arrives. */
   async *stream(path: string, signal?: AbortSignal): AsyncGenerator<string> {
     const response = await this.#fetch('GET', path, undefined, signal);
     const decoder = new TextDecoder();
@@ -101,11 +101,11 @@ export class Client {
         yield decoder.decode(chunk as Uint8Array, { stream: true });
     } catch (cause) {
       if (signal?.aborted) throw cause;
-      throw new ClientError('the connection to the daemon was lost; the rest is not here', 1, { cause });
+      throw new ClientError('connection to the daemon lost; the output is incomplete', 1, { cause });
     }
   }
 
-  /** A web socket to the daemon, open. Rejects with {@link ClientError}. */
+  /** Opens a web socket to the daemon. Rejects with {@link ClientError}. */
   async socket(path: string): Promise<WebSocket> {
     const { url, token } = this.#connection;
     const { WebSocket: Socket } = await import('ws');
@@ -131,7 +131,7 @@ export class Client {
     try {
       text = await response.text();
     } catch (cause) {
-      throw new ClientError('the connection to the daemon was lost before its answer was complete', 3, {
+      throw new ClientError('connection to the daemon lost before the response was complete', 3, {
         cause,
       });
     }
@@ -162,12 +162,12 @@ export class Client {
   }
 }
 
-/** Who gives the orders, for the journal. */
+/** Returns the requester of a command, for the journal. */
 function actor(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {
-    // A user without an entry in the password file.
+    // The user has no entry in the password file.
     return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
 }
@@ -179,8 +179,8 @@ function unanswered(url: string, cause: unknown): ClientError {
 function refusalOf(status: number, body: string): ClientError {
   const text = body.trim();
   if (status === 401 || status === 403) {
-    const why = status === 401 ? 'it wants a management token' : text;
-    return new ClientError(`the daemon refused: ${why}; give LONGSHORE_TOKEN or --token-file`, 4);
+    const why = status === 401 ? 'it requires a management token' : text;
+    return new ClientError(`the daemon refused: ${why}; set LONGSHORE_TOKEN or --token-file`, 4);
   }
   let message = text;
   try {

@@ -11,9 +11,9 @@ export interface CloudTestCommand {
   setId: string;
   destroyExisting: boolean;
   command: string;
-  /** Waits until a person has seen enough. */
+  /** Waits until the operator presses Enter. */
   pause: ((login: LoginHint, signal: AbortSignal) => Promise<void>) | undefined;
-  /** A shell on the instance, in place of the pause. */
+  /** Opens a shell on the instance instead of the pause. */
   shell: boolean;
   begun(text: string): void;
   done(report: StepReport): void;
@@ -23,7 +23,7 @@ export interface CloudTestCommand {
 export interface CloudTestDeps {
   /** Runs the test. Rejects when it cannot begin. */
   run(configPath: string, wishes: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
-  /** Aborts when the user has had enough (Ctrl-C); a second time ends the process. */
+  /** Aborts on Ctrl-C; a second Ctrl-C ends the process. */
   interrupted(): AbortSignal;
 }
 
@@ -39,14 +39,14 @@ interface Options {
 }
 
 const help = `
-Makes one instance of the cheapest type, checks address, tags, login, identity and boot, and destroys it. Ctrl-C ends
-the test and destroys the instance; should even that be cut short, --destroy-existing of the next test cleans up.
-Exit codes: 0 all is well, 1 something is not.
+Creates one instance of the cheapest type, checks address, tags, login, identity and boot, and destroys it. Ctrl-C ends
+the test and destroys the instance. After a crash, run the next test with --destroy-existing.
+Exit codes: 0 every step succeeded, 1 a step failed.
 
 Example:
   longshore --config longshore.yaml cloudtest --type small --run 'nproc'`;
 
-/** cloudtest (CT-1, CT-2). */
+/** Adds `cloudtest` (CT-1, CT-2). */
 export function addCloudTest(
   program: Command,
   { output, setExitCode }: CommandContext,
@@ -55,33 +55,33 @@ export function addCloudTest(
 ): void {
   program
     .command('cloudtest')
-    .description('check the configured cloud with one instance, from creation to destruction')
+    .description('test the configured cloud with one instance, from creation to destruction')
     .option('--type <name>', 'instance type; default: the cheapest')
-    .option('--image <id>', 'image; default: the configured one')
-    .option('--set-id <id>', 'whose instances the test calls its own', 'zzzzz-zzzzz-zzzzzzcloudtest')
-    .option('--destroy-existing', 'destroy what an earlier test left')
-    .option('--run <command>', 'run this on the instance after it booted')
+    .option('--image <id>', 'image id; default: the configured one')
+    .option('--set-id <id>', 'instance set of the test', 'zzzzz-zzzzz-zzzzzzcloudtest')
+    .option('--destroy-existing', 'destroy the instances of an earlier test')
+    .option('--run <command>', 'command to run on the instance after it booted')
     .option('--pause', 'wait for Enter before the instance is destroyed')
     .option('--shell', 'open a shell on the instance before it is destroyed')
-    .option('--json', 'print a report as JSON')
+    .option('--json', 'print a JSON report')
     .addHelpText('after', help)
     .action(async (options: Options, command: Command) => {
       const path = command.optsWithGlobals<ConnectionOptions>().config ?? env['LONGSHORE_CONFIG'];
       if (path === undefined)
-        throw new ClientError('give the configuration: longshore --config FILE cloudtest', 2);
+        throw new ClientError('no configuration given: longshore --config FILE cloudtest', 2);
       if ((options.pause ?? options.shell) && !output.isTerminal) {
         throw new ClientError('--pause and --shell need a terminal', 2);
       }
-      const report = await run(path, wishesOf(options, output), interrupted());
+      const report = await run(path, commandOf(options, output), interrupted());
       if (options.json) printJson(output, report);
       else printReport(output, report);
       setExitCode(report.ok ? 0 : 1);
     });
 }
 
-function wishesOf(options: Options, output: Output): CloudTestCommand {
+function commandOf(options: Options, output: Output): CloudTestCommand {
   let progress: { stop(): void } | undefined;
-  const tell = (text: string): void => {
+  const print = (text: string): void => {
     progress?.stop();
     progress = undefined;
     output.error(text);
@@ -95,8 +95,8 @@ function wishesOf(options: Options, output: Output): CloudTestCommand {
     pause: options.pause || options.shell ? pauseWith(() => progress?.stop(), output) : undefined,
     shell: options.shell ?? false,
     begun: (text) => (progress = startProgress(output, `${text} …`)),
-    done: (report) => tell(`${lineOf(report)}\n`),
-    said: (line) => tell(`  ${line}\n`),
+    done: (report) => print(`${lineOf(report)}\n`),
+    said: (line) => print(`  ${line}\n`),
   };
 }
 
@@ -127,8 +127,9 @@ function printReport(output: Output, { ok, driver, instanceType, steps, left }: 
     return [step, zone || '-', isOk ? 'ok' : 'FAILED', seconds(durationMs), detail || '-'];
   });
   printTable(output, reportColumns, rows);
-  for (const id of left) output.write(`May still be there: ${id}. Run it again with --destroy-existing.\n`);
-  output.write(`${driver}, ${instanceType}: ${ok ? 'all is well' : 'NOT as it should be'}\n`);
+  for (const id of left)
+    output.write(`May still exist: ${id}. Run the test again with --destroy-existing.\n`);
+  output.write(`${driver}, ${instanceType}: ${ok ? 'passed' : 'FAILED'}\n`);
 }
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;

@@ -1,12 +1,12 @@
 import type { Command, Option } from 'commander';
 
-/** Commands whose last words are another program's command line, and how many words of ours come before them. */
+/** Commands whose last words are the command line of another program, and how many own words precede them. */
 const wordsBefore: Readonly<Record<string, number>> = { submit: 0, ssh: 1 };
 
 /**
- * Returns the command line with `--` before the first word of another program's command: that word's options are not
- * ours. Ours may stand anywhere before it. (Commander's `passThroughOptions` would refuse ours between `ssh ID` and the
- * command, and those of the program after the name of any command.)
+ * Returns the command line with `--` before the first word of another program's command, so that its options are not
+ * parsed as ours. Our options may stand anywhere before it. (Commander's `passThroughOptions` would reject our options
+ * between `ssh ID` and the command, and options of the program after the name of any command.)
  */
 export function delimitCommandWords(program: Command, argv: readonly string[]): string[] {
   let command = program;
@@ -28,7 +28,7 @@ export function delimitCommandWords(program: Command, argv: readonly string[]): 
   return [...argv];
 }
 
-/** True for `--name` and `-n`, also as the last of several short ones, when the value is the word after it. */
+/** Whether `--name` or `-n`, also as the last of several short options, takes its value from the next word. */
 function takesNextWord(word: string, options: readonly Option[]): boolean {
   if (word.startsWith('--')) return options.some(({ long, required }) => long === word && required);
   const letters = Array.from(word.slice(1));

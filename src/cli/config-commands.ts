@@ -3,19 +3,19 @@ import * as z from 'zod';
 import type { Config } from '../config/config.js';
 import { checkClusterFiles } from '../config/cluster-files.js';
 import { withoutDriverSecrets } from '../config/driver-secrets.js';
-import { withoutUrlPassword } from '../config/url-password.js';
+import { withoutSecretsInText, withoutSecretsInWords } from '../config/secrets-in-text.js';
 import { loadConfig } from '../config/load.js';
 import { fileSchema } from '../config/schema.js';
 import { formatSize } from '../domain/size.js';
 import type { CommandContext } from './context.js';
 import { printJson } from './output.js';
 
-/** config check, show, schema. */
+/** Adds `config check`, `config show` and `config schema`. */
 export function addConfigCommands(program: Command, { output }: CommandContext): void {
   const config = program.command('config').description('check and show the configuration');
   config
     .command('check')
-    .description('say what is wrong with the file, if anything')
+    .description('report errors and warnings of the file')
     .argument('<file>')
     .action((file: string) => {
       const loaded = loadConfig(file);
@@ -29,23 +29,24 @@ export function addConfigCommands(program: Command, { output }: CommandContext):
       }
       for (const warning of loaded.warnings) output.write(`  warning: ${warning}\n`);
       if (loaded.managementToken === '' && !loaded.makesManagementToken)
-        output.write('  no managementToken: the API refuses everyone\n');
+        output.write('  no managementToken: the API refuses every request\n');
     });
   config
     .command('show')
-    .description('every setting as it is in force, without secrets')
+    .description('print every effective setting, without secrets')
     .argument('<file>')
-    .action((file: string) => printJson(output, withoutUrlPasswords(withoutSecrets(loadConfig(file)))));
+    .action((file: string) => printJson(output, withoutSecretsInside(withoutSecrets(loadConfig(file)))));
   config
     .command('schema')
-    .description('the JSON Schema of the file, for editors')
+    .description('print the JSON Schema of the file, for editors')
     .action(() => printJson(output, z.toJSONSchema(fileSchema, { io: 'input', unrepresentable: 'any' })));
 }
 
-function withoutUrlPasswords(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value), (_key, inner: unknown) =>
-    typeof inner === 'string' ? withoutUrlPassword(inner) : inner,
-  );
+function withoutSecretsInside(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (_key, inner: unknown) => {
+    if (Array.isArray(inner)) return withoutSecretsInWords(inner);
+    return typeof inner === 'string' ? withoutSecretsInText(inner) : inner;
+  });
 }
 
 function withoutSecrets(config: Config): Record<string, unknown> {

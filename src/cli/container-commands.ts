@@ -31,14 +31,14 @@ interface LogsOptions {
   raw?: true;
 }
 
-/** queue, cancel, logs, wait. */
+/** Adds `queue`, `cancel`, `logs` and `wait`. */
 export function addContainerCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   program
     .command('queue')
-    .description('containers, and why those that wait do')
-    .option('--state <states>', 'only these, like Queued,Running')
-    .option('--limit <n>', 'at most so many', '100')
+    .description('list containers with their wait reasons')
+    .option('--state <states>', 'only these states, such as Queued,Running')
+    .option('--limit <n>', 'maximum number', '100')
     .option('--json', 'as JSON')
     .action(async (options: { state?: string; limit: string; json?: boolean }, command: Command) => {
       const query = new URLSearchParams({ limit: options.limit });
@@ -56,7 +56,7 @@ export function addContainerCommands(program: Command, context: CommandContext):
     });
   program
     .command('cancel')
-    .description('cancel containers, running ones too')
+    .description('cancel containers in any state')
     .argument('<uuid...>')
     .option('--reason <text>', 'why', '')
     .action(async (uuids: string[], { reason }: { reason: string }, command: Command) => {
@@ -68,15 +68,15 @@ export function addContainerCommands(program: Command, context: CommandContext):
     });
   program
     .command('logs')
-    .description('what a container printed')
+    .description('print the output of a container')
     .argument('<uuid>')
-    .option('-f, --follow', 'go on until it ends, from before it begins')
+    .option('-f, --follow', 'follow the output, from before the start until the end')
     .addOption(
-      new Option('--stream <name>', 'stdout, stderr, or both: each goes where it belongs')
+      new Option('--stream <name>', 'stdout, stderr or both (each to its own stream)')
         .choices(['stdout', 'stderr', 'both'])
         .default('both'),
     )
-    .option('--raw', 'control characters as they are, on a terminal too: they can change what it shows')
+    .option('--raw', 'print control characters unchanged, also on a terminal, which they can manipulate')
     .action(async (uuid: string, options: LogsOptions, command: Command) => {
       const client = context.client(command);
       const { write: toOut, error: toError } = options.raw ? output.raw : output;
@@ -92,9 +92,11 @@ export function addContainerCommands(program: Command, context: CommandContext):
     });
   program
     .command('wait')
-    .description('wait until containers end; exits like the container, or 1 when one of several failed')
+    .description(
+      'wait until containers end; exit with the exit code of the container, or 1 when one of several failed',
+    )
     .argument('<uuid...>')
-    .option('--timeout <time>', 'give up after this long, like 10m', '0')
+    .option('--timeout <time>', 'timeout, such as 10m', '0')
     .action(async (uuids: string[], { timeout }: { timeout: string }, command: Command) => {
       const timeoutMs = parseDuration(timeout);
       const deadlineAt = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs;
@@ -114,13 +116,13 @@ export function addContainerCommands(program: Command, context: CommandContext):
 }
 
 interface Waited {
-  /** In the order asked for. */
+  /** In the requested order. */
   ended: ContainerBody[];
-  /** Those that the daemon does not know, with its message. */
+  /** Containers that the daemon does not know, with its message. */
   unknown: ReadonlyMap<string, string>;
 }
 
-/** Polls until all that the daemon knows have ended. Throws {@link ClientError} after the deadline. */
+/** Polls until every container that the daemon knows has ended. Throws {@link ClientError} after the timeout. */
 async function waitForAll(
   client: Client,
   uuids: readonly string[],

@@ -4,8 +4,8 @@ import type { CommandContext } from './context.js';
 const refusedToken = 4;
 
 /**
- * Acts on every id, whatever became of those before it. A failure is printed with its id on standard error and sets the
- * exit code; the highest one counts. Rejects only when the daemon refuses the token, which holds for all of them.
+ * Calls `act` for every id, also after failures. Prints each failure with its id on standard error and sets the exit
+ * code to the highest one. Rejects only when the daemon refuses the token, which affects every id.
  */
 export async function forEachId(
   ids: readonly string[],

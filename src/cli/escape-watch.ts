@@ -2,12 +2,12 @@ const tilde = 0x7e;
 const dot = 0x2e;
 const lineEnds: ReadonlySet<number> = new Set([0x0a, 0x0d]);
 
-/** Finds `~.` at the beginning of a line among the keys of a person, by which a session that hangs is left. */
+/** Detects `~.` at the start of a typed line, which closes a session that hangs. */
 export class EscapeWatch {
   #isLineStart = true;
   #holdsTilde = false;
 
-  /** What is to be sent of the keys, and whether the person leaves. `~~` stands for `~`. */
+  /** Returns the keys to send, and whether the user closed the session. `~~` sends `~`. */
   take(keys: Uint8Array): { passed: Uint8Array; isLeaving: boolean } {
     const passed: number[] = [];
     for (const key of keys) {

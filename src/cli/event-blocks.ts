@@ -4,7 +4,7 @@ export interface ServerEvent {
   data: string;
 }
 
-/** The events in a stream of text, as they are complete; comments and other fields are dropped. */
+/** Yields the complete events of a text stream; drops comments and other fields. */
 export async function* serverEvents(chunks: AsyncIterable<string>): AsyncGenerator<ServerEvent> {
   let rest = '';
   for await (const chunk of chunks) {

@@ -1,19 +1,19 @@
 /** One column of a table. */
 export interface TableColumn {
   head: string;
-  /** Columns with a low number are left out first; default 1. */
+  /** Columns with the lowest number are left out first; default 1. */
   priority?: number;
-  /** The narrowest it may get; default: as wide as what it holds, up to {@link narrowest}. */
+  /** Minimum width; default: the width of its content, at most {@link narrowest}. */
   least?: number;
 }
 
-/** Enough to recognise a text that is cut. */
+/** Enough to recognise truncated text. */
 const narrowest = 10;
 
 /**
- * Widths with which columns fit into `available` characters, `between` of them beside each column; `undefined` for a
- * column that is left out. The widest column shrinks first; when none can shrink further, the least important one goes,
- * of several alike the last. One column always stays.
+ * Returns the widths with which columns fit into `available` characters, with `between` characters beside each;
+ * `undefined` for a column that is left out. The widest column shrinks first. When none can shrink further, the column
+ * with the lowest priority is left out, the last one of several. One column always stays.
  */
 export function fitColumns(
   columns: readonly TableColumn[],

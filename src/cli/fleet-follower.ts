@@ -9,16 +9,16 @@ interface Changes {
   launches: InstanceBody[];
 }
 
-/** The fleet at one moment. */
+/** A snapshot of the fleet. */
 export interface FleetNow {
   fleet: FleetBody;
-  /** With creations that have not returned. */
+  /** Includes pending create calls. */
   instances: InstanceBody[];
 }
 
 const retryMs = 1_000;
 
-/** Asks for everything once. Rejects with {@link ClientError}. */
+/** Fetches a snapshot once. Rejects with {@link ClientError}. */
 export async function fetchFleet(client: Client): Promise<FleetNow> {
   const [fleet, { items: instances }] = await Promise.all([
     client.get<FleetBody>('/v1/fleet'),
@@ -27,9 +27,9 @@ export async function fetchFleet(client: Client): Promise<FleetNow> {
   return { fleet, instances };
 }
 
-/** The fleet as the daemon tells it while it changes; a lost connection is made again. */
+/** Follows the fleet over the daemon's event stream, and reconnects after a lost connection. */
 export class FleetFollower {
-  /** Why what is shown may be old; `''` while it is not. */
+  /** Why the snapshot may be outdated; `''` while it is current. */
   trouble = '';
   readonly #client: Client;
   readonly #onChange: () => void;
@@ -43,13 +43,13 @@ export class FleetFollower {
     this.#onChange = onChange;
   }
 
-  /** `undefined` before the first answer. */
+  /** `undefined` before the first response. */
   now(): FleetNow | undefined {
     if (!this.#fleet) return undefined;
     return { fleet: this.#fleet, instances: [...this.#instances.values(), ...this.#launches] };
   }
 
-  /** Follows until stopped. Rejects with {@link ClientError} when the daemon never answered, or refuses the token. */
+  /** Follows until stopped. Rejects with {@link ClientError} when the daemon never responded or refuses the token. */
   async follow(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -57,7 +57,7 @@ export class FleetFollower {
         for await (const { event, data } of serverEvents(this.#client.stream('/v1/events', signal))) {
           await this.#take(event, data);
         }
-        this.#lost('the daemon ended the connection');
+        this.#lost('the daemon closed the connection');
       } catch (error) {
         if (signal.aborted) return;
         const isRefusal = error instanceof ClientError && error.exitCode === 4;

@@ -5,18 +5,18 @@ import { printable } from './output.js';
 import type { InstanceBody } from './wire.js';
 
 export const fleetOrders = ['state', 'cost', 'age', 'name'] as const;
-/** What the instances are sorted by. */
+/** The sort order of the instances. */
 export type FleetOrder = (typeof fleetOrders)[number];
 
 export interface PictureOptions {
   columns: number;
-  /** Longest list of instances; the rest is told as a number. */
+  /** Maximum number of listed instances; the rest is shown as a count. */
   rows: number;
   order: FleetOrder;
   hasColor: boolean;
   /** Epoch ms. */
   nowMs: number;
-  /** Shown in place of the time when what is shown is old. */
+  /** Replaces the time when the snapshot is outdated. */
   trouble: string;
 }
 
@@ -33,7 +33,7 @@ const red = 31;
 
 type Paint = (code: number | undefined, text: string) => string;
 
-/** The fleet as lines of text, none longer than the terminal is wide. */
+/** Returns the fleet as lines of text, none wider than the terminal. */
 export function fleetPicture(now: FleetNow, options: PictureOptions): string[] {
   const paint: Paint = (code, text) =>
     options.hasColor && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text;
@@ -64,14 +64,14 @@ function heading({ fleet, instances }: FleetNow, options: PictureOptions, paint:
     ...fleet.waits.slice(0, 3).map(({ count, example }) => cut(`waiting     ${count} × ${example}`)),
     ...fleet.breakers
       .slice(0, 3)
-      .map(({ key, because }) => paint(red, cut(`held off    ${key}: ${because}`))),
+      .map(({ key, because }) => paint(red, cut(`breaker     ${key}: ${because}`))),
   ];
-  if (fleet.atQuota) lines.push(paint(red, cut('at quota    the provider gives no more instances now')));
+  if (fleet.atQuota) lines.push(paint(red, cut('at quota    instance quota reached')));
   if (fleet.health !== 'OK') lines.push(paint(red, cut(`health      ${fleet.health}`)));
   return lines;
 }
 
-/** A container that ended with another exit code than 0 failed; the API counts it among the complete ones. */
+/** A container with a nonzero exit code counts as failed; the API counts it as complete. */
 function outcomesOf({ containers, failed }: FleetNow['fleet']): Record<string, number> {
   const { Complete: complete, ...others } = containers;
   if (complete === undefined || !failed) return containers;
@@ -99,7 +99,7 @@ const columnsOf: readonly Column[] = [
 ];
 const betweenColumns = 2;
 
-/** Columns of low priority are left out where the terminal is narrow. */
+/** Columns of low priority are left out on narrow terminals. */
 function table(instances: readonly InstanceBody[], options: PictureOptions, paint: Paint): string[] {
   const cells = instances.map((each) => columnsOf.map(({ of }) => printable(of(each, options.nowMs))));
   const heads = columnsOf.map(({ head }) => head);

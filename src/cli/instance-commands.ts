@@ -6,9 +6,9 @@ import { printable, printJson, printTable } from './output.js';
 import type { InstanceBody, Page } from './wire.js';
 
 const orders = {
-  hold: 'take no container and keep the instance',
-  drain: 'take no container and destroy the instance when it is free',
-  run: 'take containers again',
+  hold: 'start no containers on the instance, and keep it',
+  drain: 'start no containers on the instance, and destroy it when it is empty',
+  run: 'start containers on the instance again',
   kill: 'destroy the instance at once',
 } as const;
 
@@ -28,13 +28,15 @@ interface ExplanationBody {
   story: { at: number; text: string }[];
 }
 
-/** instances, hold, drain, run, kill, explain; and `instance …` in the words of the reference (H-27). */
+/**
+ * Adds `instances`, `hold`, `drain`, `run`, `kill`, `explain`, and `instance …` with the reference's syntax (H-27).
+ */
 export function addInstanceCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   program
     .command('instances')
-    .description('the instances there are')
-    .option('--orphans', 'only those nobody recorded, and that never answered')
+    .description('list instances')
+    .option('--orphans', 'only orphans: no launch record, and never responded')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean; orphans?: boolean }, command: Command) => {
       const page = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
@@ -46,7 +48,7 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
   addReferenceWords(program, context);
   program
     .command('explain')
-    .description('why an instance or a container is as it is')
+    .description('explain the state of an instance or container, and its history')
     .argument('<id>')
     .option('--json', 'as JSON')
     .action(async (id: string, options: { json?: boolean }, command: Command) => {
@@ -86,11 +88,11 @@ function addReferenceWords(program: Command, context: CommandContext): void {
   const { output } = context;
   const instance = program
     .command('instance')
-    .description('the same, in the words of the dispatcher this one replaces');
+    .description('the same, with the syntax of the dispatcher that Longshore replaces');
   instance
     .command('list')
     .description('tab-separated lines')
-    .option('--header', 'with a line of names')
+    .option('--header', 'with a header line')
     .action(async (options: { header?: boolean }, command: Command) => {
       const { items } = await context.client(command).get<Page<InstanceBody>>('/v1/instances');
       const names = 'instance address state idle-behavior config-type provider-type price running-containers';
@@ -112,7 +114,7 @@ function addOrder(program: Command, order: string, description: string, context:
     .argument('[id...]', 'instance ids')
     .option('--reason <text>', 'why', '')
     .action(async (ids: string[], options: { reason: string }, command: Command) => {
-      if (ids.length === 0) throw new ClientError('give at least one instance id', 2);
+      if (ids.length === 0) throw new ClientError('no instance id given', 2);
       const client = context.client(command);
       await forEachId(ids, context, async (id) => {
         await client.post(`/v1/instances/${encodeURIComponent(id)}/${order}`, options);

@@ -16,20 +16,23 @@ interface ExportOptions {
   output?: string;
 }
 
-/** journal export. */
+/** Adds `journal export`. */
 export function addJournalCommands(program: Command, context: CommandContext): void {
   const { output } = context;
-  const journal = program.command('journal').description('the record of what happened and why');
+  const journal = program.command('journal').description('the record of events and their causes');
   journal
     .command('export')
     .description('write the journal as JSON lines, oldest first')
-    .option('--instance <id>', 'only what is about this instance')
-    .option('--container <uuid>', 'only what is about this container')
+    .option('--instance <id>', 'only entries of this instance')
+    .option('--container <uuid>', 'only entries of this container')
     .option('--kind <kind>', 'only entries of this kind, such as worker.transition')
-    .option('--since <when>', 'only later ones: a duration like 24h, or a time like 2026-11-21T08:00:00Z')
-    .option('--limit <n>', 'at most so many')
-    .option('--steps', 'with the steps of workers, from which "longshore replay" makes them again')
-    .option('-o, --output <file>', 'into a file instead of standard output')
+    .option(
+      '--since <when>',
+      'only later entries: a duration such as 24h, or a time such as 2026-11-21T08:00:00Z',
+    )
+    .option('--limit <n>', 'maximum number of entries')
+    .option('--steps', 'with the steps of workers, for "longshore replay"')
+    .option('-o, --output <file>', 'write to a file instead of standard output')
     .addHelpText('after', '\nExample:\n  longshore journal export --since 24h --steps -o yesterday.jsonl')
     .action(async (options: ExportOptions, command: Command) => {
       const path = `/v1/journal/export?${queryOf(options).toString()}`;
@@ -52,7 +55,7 @@ export function addJournalCommands(program: Command, context: CommandContext): v
       } finally {
         progress.stop();
       }
-      output.error(`${lines} entries were written to ${options.output}\n`);
+      output.error(`wrote ${lines} entries to ${options.output}\n`);
     });
 }
 
@@ -76,5 +79,8 @@ function sinceAt(text: string): number {
       // Told below.
     }
   }
-  throw new ClientError(`--since: "${text}" is neither a duration like 24h nor a time like 2026-11-21`, 2);
+  throw new ClientError(
+    `--since: "${text}" is neither a duration such as 24h nor a time such as 2026-11-21`,
+    2,
+  );
 }

@@ -5,10 +5,10 @@ const leave = '\u001b[?25h\u001b[?1049l';
 const home = '\u001b[H';
 const clearLine = '\u001b[K';
 const clearBelow = '\u001b[J';
-/** However many changes there are. */
+/** Minimum time between two redraws. */
 const shortestPauseMs = 100;
 
-/** A terminal's other screen, drawn anew when something changed, and at an interval, since what is shown ages. */
+/** The alternate screen of a terminal; redraws after a change, and periodically because shown ages grow. */
 export class LiveScreen {
   readonly #terminal: LocalTerminal;
   readonly #intervalMs: number;
@@ -33,7 +33,7 @@ export class LiveScreen {
     this.#show();
   }
 
-  /** To be drawn soon. */
+  /** Schedules a redraw. */
   changed(): void {
     if (this.#timer === undefined || this.#dueAt - Date.now() <= shortestPauseMs) return;
     this.#schedule(shortestPauseMs);

@@ -1,22 +1,22 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** The terminal, or the pipes, a command was started from. */
+/** The terminal or pipes of a command. */
 export interface LocalTerminal {
   stdin: Readable;
   stdout: Writable;
   stderr: Writable;
-  /** Input and output are a person's terminal. */
+  /** Input and output are a terminal. */
   isInteractive: boolean;
-  /** As in the environment variable `TERM`. */
+  /** The environment variable `TERM`. */
   name: string;
   size(): { columns: number; rows: number };
-  /** Calls with each change of size; returns what ends that. */
+  /** Calls `changed` after each change of size; returns a function that unsubscribes. */
   onResize(listener: () => void): () => void;
-  /** Keys come one by one, and are not shown; returns what undoes that. */
+  /** Delivers single keys without echo; returns a function that restores the terminal. */
   raw(): () => void;
 }
 
-/** Where this process was started. */
+/** The terminal or pipes of this process. */
 export const processTerminal: LocalTerminal = {
   stdin: process.stdin,
   stdout: process.stdout,

@@ -3,27 +3,27 @@ import ora from 'ora';
 import { visibleText } from '../domain/visible-text.js';
 import { fitColumns, type TableColumn } from './fit-columns.js';
 
-/** Where a command prints, and how. */
+/** Destination and format of a command's output. */
 export interface Output {
   /** Standard output. */
   write(text: string): void;
   error(text: string): void;
-  /** The same, for text that may steer the terminal: this program's own, or what a person asked for as it is. */
+  /** Writes text unchanged, control characters included: text of this program, or `--raw` output. */
   readonly raw?: { write(text: string): void; error(text: string): void };
-  /** A person looks: tables and progress are welcome. */
+  /** Output is a terminal: prints tables and progress. */
   isTerminal: boolean;
-  /** Standard error goes to a terminal, whatever standard output does. */
+  /** Standard error is a terminal. */
   isErrorTerminal?: boolean;
-  /** Width of the terminal; `undefined`: tables are as wide as what they hold. */
+  /** Width of the terminal; `undefined`: tables are as wide as their content. */
   readonly columns?: number | undefined;
 }
 
-/** What a command prints by: on a terminal, foreign text is shown with its control characters written out. */
+/** Returns the output of a command; on a terminal, control characters of foreign text are escaped. */
 export interface SafeOutput extends Output {
   readonly raw: { write(text: string): void; error(text: string): void };
 }
 
-/** Makes `write` and `error` safe for foreign text when a person looks. */
+/** Makes `write` and `error` escape control characters when the output is a terminal. */
 export function safeOutput(output: Output): SafeOutput {
   const shown = (text: string): string => (output.isTerminal ? visibleText(text) : text);
   return {
@@ -43,20 +43,20 @@ export const processOutput: Output = {
   isTerminal: process.stdout.isTTY === true,
   isErrorTerminal: process.stderr.isTTY === true,
   get columns() {
-    // A terminal that does not know its width says 0.
+    // Some terminals report a width of 0.
     return process.stdout.columns || undefined;
   },
 };
 
-/** Beside each cell of a table: a line and two blanks; one more line ends the row. */
+/** Width beside each cell of a table: a border and two spaces; one more border ends the row. */
 const besideCell = 3;
-/** Of East Asian scripts, and emoji: they take two places. */
+/** East Asian characters and emoji, which are two columns wide. */
 const wideCharacter =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
 /**
- * A table for people, no wider than the terminal: texts are cut with `…`, and columns of low priority are left out and
- * named below it. Tab-separated lines with everything for programs that did not ask for JSON.
+ * Prints a table no wider than the terminal: truncates texts with `…`, leaves out columns of low priority and names them
+ * below the table. Prints all columns as tab-separated lines when the output is not a terminal.
  */
 export function printTable(
   output: Output,
@@ -99,11 +99,11 @@ export function printJson(output: Output, value: unknown): void {
   output.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Progress for a person; nothing for a program. */
+/** Shows progress on a terminal; prints nothing otherwise. */
 export function startProgress(output: Output, text: string): { text: string; stop(): void } {
-  // A terminal that does not know its width cannot have a line of it redrawn.
+  // A terminal without a known width cannot redraw a line.
   if (!output.isTerminal || process.stderr.columns === 0) return { text, stop: () => {} };
-  // Reading the keyboard meanwhile would take Ctrl-C away from whoever waits for it.
+  // Reading the keyboard would disable Ctrl-C during the progress.
   const spinner = ora({ text, stream: process.stderr, discardStdin: false }).start();
   return {
     get text() {
@@ -116,7 +116,7 @@ export function startProgress(output: Output, text: string): { text: string; sto
   };
 }
 
-/** What others put into a name or a reason must not steer the terminal: control characters as `?`. */
+/** Replaces control characters by `?`, so that foreign text cannot control the terminal. */
 export function printable(text: string): string {
   return Array.from(text, (character) => (isControl(character.codePointAt(0)!) ? '?' : character)).join('');
 }

@@ -7,6 +7,7 @@ import { addContainerCommands } from './container-commands.js';
 import { delimitCommandWords } from './command-words.js';
 import type { CommandContext } from './context.js';
 import { addBreakerCommands } from './breaker-commands.js';
+import { addHostKeyCommands } from './host-key-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import { safeOutput, type Output } from './output.js';
 import { addQuarantineCommands } from './quarantine-commands.js';
@@ -22,52 +23,52 @@ import { addTopCommand } from './top-command.js';
 import { addSubmit } from './submit.js';
 import { addTypes, type OfferedTypes } from './types-command.js';
 
-/** What of the daemon is said on the command line. */
+/** Options of `serve`. */
 export interface ServeWishes {
-  /** Which workers to show to the inspector; `''`: all; `undefined`: none. */
+  /** Workers to show in the inspector; `''`: all; `undefined`: none. */
   inspect: string | undefined;
-  /** Over the configuration's. */
+  /** Overrides the configuration. */
   inspectPort: number | undefined;
 }
 
 export interface ProgramDeps {
-  /** Runs the daemon until it is told to stop. Resolves to the exit code. */
+  /** Runs the daemon until it is stopped. Resolves to the exit code. */
   serve(configPath: string, wishes: ServeWishes): Promise<number>;
-  /** Throws with the names there are when there is no such machine. */
+  /** Returns the chart of a machine. Throws with the known names when it does not exist. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;
-  /** Without it there are no such commands. */
+  /** If missing, the commands do not exist. */
   storeFiles?: StoreFileCommands;
-  /** Without it there is no such command. */
+  /** If missing, the command does not exist. */
   cloudTest?: CloudTestDeps;
   replayFile: ReplayFile;
-  /** Without it a replay cannot be inspected. */
+  /** If missing, replays cannot be inspected. */
   inspectReplay?: InspectReplay;
   offeredTypes: OfferedTypes;
   forecastParts(): Promise<ForecastParts>;
   version: string;
   output: Output;
-  /** Where sessions and live views are shown. Default: that of this process. */
+  /** Terminal of sessions and live views. Default: that of this process. */
   terminal?: LocalTerminal;
   env: NodeJS.ProcessEnv;
 }
 
 const notes = `
 The daemon is found by --config FILE (or LONGSHORE_CONFIG), or by --url URL (or LONGSHORE_URL) with LONGSHORE_TOKEN.
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 no daemon answers, 4 the daemon refused the token.`;
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 no daemon answers, 4 the daemon refused the token.`;
 
-/** Runs one command line, without the program's own name. Resolves to the exit code. */
+/** Runs one command line, without the program name. Resolves to the exit code. */
 export async function runProgram(argv: readonly string[], deps: ProgramDeps): Promise<number> {
   const { output, terminal = processTerminal } = deps;
   const safe = safeOutput(output);
   let exitCode = 0;
   const program = new Command('longshore')
-    .description('Runs containers on cloud instances that it creates and retires by itself.')
+    .description('Runs containers on a fleet of cloud instances that it creates and destroys.')
     .version(deps.version)
-    .option('-c, --config <file>', 'the daemon’s configuration')
-    .option('--url <url>', 'where the daemon’s API is')
+    .option('-c, --config <file>', 'configuration of the daemon')
+    .option('--url <url>', 'address of the daemon’s API')
     .option('--token-file <file>', 'file with the management token')
-    .option('--wide', 'tables as wide as what they hold, whatever the terminal’s width')
+    .option('--wide', 'print tables at full width')
     .addHelpText('after', notes)
     .exitOverride()
     .configureOutput({ writeOut: safe.write, writeErr: safe.error });
@@ -86,7 +87,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
     .description('run the daemon')
     .option(
       '--inspect [which]',
-      'show all instances, those of type=NAME, or that ID to the Stately inspector',
+      'show all instances, those of type=NAME, or the instance ID in the Stately inspector',
     )
     .addOption(inspectPortOption())
     .addHelpText(
@@ -96,7 +97,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
     .action(async (options: { inspect?: string | true; inspectPort?: number }, command: Command) => {
       const path = command.optsWithGlobals<ConnectionOptions>().config ?? deps.env['LONGSHORE_CONFIG'];
       if (path === undefined)
-        throw new ClientError('give the configuration: longshore --config FILE serve', 2);
+        throw new ClientError('no configuration given: longshore --config FILE serve', 2);
       const { inspect, inspectPort } = options;
       exitCode = await deps.serve(path, { inspect: inspect === true ? '' : inspect, inspectPort });
     });
@@ -106,6 +107,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   addStatusCommand(program, context);
   addBreakerCommands(program, context);
   addQuarantineCommands(program, context);
+  addHostKeyCommands(program, context);
   addSessionCommands(program, context);
   addSshCommand(program, context, terminal);
   addTopCommand(program, context, terminal);
@@ -118,7 +120,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   if (deps.cloudTest) addCloudTest(program, context, deps.cloudTest, deps.env);
   program
     .command('machine')
-    .description('print a statechart as the daemon runs it')
+    .description('print a statechart')
     .argument('<name>', 'worker, runner, supervisor, launch, connection, dispatcher or hold-off')
     .addOption(new Option('--format <format>').choices(['mermaid', 'json']).default('mermaid'))
     .action((name: string, options: { format: 'mermaid' | 'json' }) => {

@@ -15,12 +15,12 @@ import { printable } from './output.js';
 
 const lostExitCode = 255;
 const mostWaitingBytes = 1024 * 1024;
-/** The daemon takes no longer message than 1 MiB. */
+/** The daemon's maximum message size is 1 MiB. */
 const longestPieceBytes = 256 * 1024;
 
 /**
- * Connects this terminal with a session on an instance until it ends. Resolves to the exit status; rejects with
- * {@link ClientError} when no session comes about. The terminal is as before afterwards.
+ * Connects this terminal to a session on an instance until it ends. Resolves to the exit status; rejects with
+ * {@link ClientError} when no session opens. Restores the terminal afterwards.
  */
 export function runRemoteSession(
   socket: WebSocket,
@@ -35,7 +35,7 @@ export function runRemoteSession(
       resolve(lostExitCode);
     };
     socket.on('error', () => {});
-    socket.on('close', () => lost('the connection to the daemon was lost'));
+    socket.on('close', () => lost('connection to the daemon lost'));
     socket.on('message', (message: Buffer) => {
       const parsed = parseFrame(message);
       if (parsed?.kind === 'stdout') show(socket, stdout, parsed.payload);
@@ -57,7 +57,7 @@ export function runRemoteSession(
   });
 }
 
-/** Lets keys through, and sizes. */
+/** Forwards keys and size changes. */
 function begin(
   socket: WebSocket,
   order: ShellOrder,
@@ -95,6 +95,6 @@ function show(socket: WebSocket, to: NodeJS.WritableStream, bytes: Uint8Array): 
 function exitCodeOf({ exitCode, killedBy }: ShellEnd, lost: (why: string) => void): number {
   if (exitCode !== undefined) return exitCode;
   if (killedBy) lost(`ended by signal ${killedBy}`);
-  else lost('the connection to the instance was lost');
+  else lost('connection to the instance lost');
   return lostExitCode;
 }

@@ -7,21 +7,21 @@ import type { CommandContext } from './context.js';
 import { printable, printJson, type Output } from './output.js';
 import { overviewLine, paint, plainly, stepLines, verdictOf } from './replay-view.js';
 
-/** Makes the steps of a worker again from a journal in a file. Rejects with what is wrong with it. */
+/** Replays the steps of a worker from a journal file. Rejects for an invalid file. */
 export type ReplayFile = (path: string, instance: string | undefined) => Promise<Replay>;
 
-/** Shows a replay to the Stately inspector. Rejects when the port cannot be had; 0: the system chooses. */
+/** Shows a replay in the Stately inspector. Rejects when the port is not available; 0: assigned by the system. */
 export type InspectReplay = (
   replay: Replay,
   port: number,
   warn: (what: string) => void,
 ) => Promise<ShownReplay>;
 
-/** A replay that viewers follow. */
+/** A replay with viewers. */
 export interface ShownReplay {
   url: string;
   show(index: number): void;
-  /** Once everybody who looked has gone. */
+  /** Resolves when the last viewer has disconnected. */
   left: Promise<void>;
   close(): Promise<void>;
 }
@@ -42,26 +42,26 @@ interface ReplayOptions {
 
 const keysHelp = 'space next · b back · d next difference · g first · G last · l list · q quit';
 
-/** replay. */
+/** Adds `replay`. */
 export function addReplay(program: Command, context: CommandContext, deps: ReplayDeps): void {
   const { output } = context;
   program
     .command('replay')
-    .description('make the steps of a worker again with this version’s statechart, one by one')
-    .argument('[journal|instance]', 'a journal in JSON lines, or an instance that the daemon knows')
-    .option('--instance <id>', 'which of the instances in the journal, or the instance itself')
-    .option('--inspect', 'show the steps to the Stately inspector as well')
+    .description('replay the recorded steps of an instance with this version’s statechart')
+    .argument('[journal|instance]', 'a journal as JSON lines, or the id of an instance of the daemon')
+    .option('--instance <id>', 'which instance of the journal, or the id of the instance')
+    .option('--inspect', 'also show the steps in the Stately inspector')
     .addOption(inspectPortOption().default(0))
-    .option('--limit <n>', 'the last so many steps the daemon has', '5000')
-    .option('--all', 'print all steps in full instead of stepping')
+    .option('--limit <n>', 'maximum number of steps to fetch, the latest', '5000')
+    .option('--all', 'print all steps in full, without the interactive view')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      `\nIn a terminal: ${keysHelp}.\nNothing is carried out: no command, no call to the provider.\nExits with 1 when a step comes out otherwise than recorded.\n\nExamples:\n  longshore replay i-0123456789abcdef0\n  longshore replay incident.jsonl --instance i-0123456789abcdef0\n  longshore replay --instance i-0123456789abcdef0 --inspect`,
+      `\nIn a terminal: ${keysHelp}.\nNo action is executed: no command, no provider call.\nExits with 1 when the result of a step differs from the record.\n\nExamples:\n  longshore replay i-0123456789abcdef0\n  longshore replay incident.jsonl --instance i-0123456789abcdef0\n  longshore replay --instance i-0123456789abcdef0 --inspect`,
     )
     .action(async (given: string | undefined, options: ReplayOptions, command: Command) => {
       const subject = given ?? options.instance;
-      if (subject === undefined) throw new ClientError('give an instance, or a journal', 2);
+      if (subject === undefined) throw new ClientError('no instance and no journal given', 2);
       const found = existsSync(subject)
         ? await deps.replayFile(subject, options.instance)
         : await context
@@ -69,9 +69,9 @@ export function addReplay(program: Command, context: CommandContext, deps: Repla
             .get<Replay>(
               `/v1/replay/${encodeURIComponent(subject)}?limit=${encodeURIComponent(options.limit)}`,
             );
-      // What is coloured below goes to the terminal as it is.
+      // The coloured text below goes to the terminal unchanged.
       const replay = output.isTerminal && !options.json ? printableDeep(found) : found;
-      if (replay.steps.length === 0) throw new ClientError(`no step of ${replay.instance} is recorded`, 1);
+      if (replay.steps.length === 0) throw new ClientError(`${replay.instance} has no recorded steps`, 1);
       const inspector = options.inspect
         ? await openInspector(deps, output, replay, options.inspectPort)
         : undefined;
@@ -92,7 +92,7 @@ export function addReplay(program: Command, context: CommandContext, deps: Repla
     });
 }
 
-/** Every text inside, and every name of a field, without control characters. */
+/** Removes control characters from every text and field name inside. */
 function printableDeep<T>(value: T): T {
   const json = JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner === 'string') return printable(inner);
@@ -105,11 +105,11 @@ function printableDeep<T>(value: T): T {
 export function inspectPortOption(): Option {
   return new Option(
     '--inspect-port <port>',
-    'where the inspector listens on loopback; 0: anywhere',
+    'port of the inspector on loopback; 0: assigned by the system',
   ).argParser((text) => {
     const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
     if (port <= 65_535) return port;
-    throw new InvalidArgumentError('Give a port, 0 to 65535.');
+    throw new InvalidArgumentError('use a port from 0 to 65535');
   });
 }
 
@@ -132,7 +132,7 @@ function printAll(output: Output, replay: Replay): void {
   }
 }
 
-/** Where in the story a person is, and where a key leads. */
+/** The selected step, and the step that a key selects. */
 export class StepThrough {
   readonly #replay: Replay;
   index = 0;
@@ -158,7 +158,7 @@ export class StepThrough {
     }
   }
 
-  /** What is on the screen. */
+  /** Returns the lines of the screen. */
   screen(): string {
     const { steps, instance } = this.#replay;
     const lines = this.isList
@@ -173,7 +173,7 @@ export class StepThrough {
   }
 }
 
-/** Resolves when the person has seen enough. */
+/** Resolves when the user quits. */
 async function stepThrough(
   output: Output,
   replay: Replay,

@@ -2,17 +2,17 @@ import { styleText } from 'node:util';
 import type { Replay, ReplayedStep } from '../replay/replay.js';
 import { printable } from './output.js';
 
-/** Colours for a terminal, none for a program. */
+/** Colours on a terminal, none elsewhere. */
 export type Paint = (style: 'bold' | 'dim' | 'green' | 'red' | 'cyan', text: string) => string;
 
 export const paint: Paint = (style, text) => styleText(style, text);
 export const plainly: Paint = (_style, text) => text;
 
-/** One step as lines for a terminal: what came, where it led, what decided, and whether it comes out the same now. */
+/** Returns one step as lines: event, transition, guards, actions, and whether the result equals the record. */
 export function stepLines({ steps }: Replay, index: number, color: Paint): string[] {
   const step = steps[index]!;
   const beforeAt = steps[index - 1]?.at ?? step.at;
-  const verdict = step.matches ? color('green', 'same outcome') : color('red', 'another outcome');
+  const verdict = step.matches ? color('green', 'same result') : color('red', 'different result');
   const { type, ...fields } = step.event;
   const lines = [
     `${color('bold', `step ${index + 1} of ${steps.length}`)}  ${new Date(step.at).toISOString()}  +${secondsText(step.at - beforeAt)}  ${verdict}`,
@@ -33,7 +33,7 @@ export function stepLines({ steps }: Replay, index: number, color: Paint): strin
   return lines;
 }
 
-/** One line for each step. */
+/** Returns one line per step. */
 export function overviewLine(step: ReplayedStep, number: number): string {
   const moves = step.moves
     .filter(({ from, to }) => from !== to)
@@ -45,8 +45,8 @@ export function overviewLine(step: ReplayedStep, number: number): string {
 
 export function verdictOf({ instance, steps }: Replay): string {
   const wrong = steps.filter(({ matches }) => !matches).length;
-  const outcome = wrong === 0 ? 'all with the recorded outcome' : `${wrong} with another outcome`;
-  return `${instance}: ${steps.length} steps made again, ${outcome}`;
+  const outcome = wrong === 0 ? 'all with the recorded result' : `${wrong} with a different result`;
+  return `${instance}: ${steps.length} steps replayed, ${outcome}`;
 }
 
 function shortJson(value: unknown): string {

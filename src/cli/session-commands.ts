@@ -12,12 +12,12 @@ interface SessionBody {
   expiresAt: string;
 }
 
-/** sessions, sessions end. */
+/** Adds `sessions` and `sessions end`. */
 export function addSessionCommands(program: Command, context: CommandContext): void {
   const { output } = context;
   const sessions = program
     .command('sessions')
-    .description('browsers that are logged in to the page')
+    .description('list the login sessions of the page')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const page = await context.client(command).get<Page<SessionBody>>('/v1/sessions');
@@ -32,12 +32,12 @@ export function addSessionCommands(program: Command, context: CommandContext): v
     });
   sessions
     .command('end')
-    .description('log browsers out, everywhere and at once')
+    .description('end login sessions at every daemon')
     .argument('[id...]', 'session ids')
     .option('--all', 'all of them')
     .action(async (ids: string[], { all }: { all?: true }, command: Command) => {
       const client = context.client(command);
-      if (!all && ids.length === 0) throw new ClientError('which sessions? give their ids, or --all', 2);
+      if (!all && ids.length === 0) throw new ClientError('no session given: use ids, or --all', 2);
       const ending = all
         ? (await client.get<Page<SessionBody>>('/v1/sessions')).items.map(({ id }) => id)
         : ids;

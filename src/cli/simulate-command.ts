@@ -5,7 +5,7 @@ import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress } from './output.js';
 
-/** What this command needs of the simulation; loaded only when it is used. */
+/** Parts of the simulation, loaded on use. */
 export interface ForecastParts {
   forecast(options: ForecastOptions): Promise<Forecast>;
   reportOf(result: Forecast): string;
@@ -30,15 +30,15 @@ interface SimulateOptions {
 const barWidth = 24;
 const longestHours = 8_784;
 const help = `
-Runs the daemon's own scheduler and statecharts against a simulated provider, on a simulated clock. Talks to no provider,
-and reads no secret. The same seed gives the same run. A workload is a YAML file, or an exported journal (*.jsonl).
-Exits with 1 when a run breaks an invariant.
+Runs the daemon's own scheduler and statecharts against a simulated provider, on a simulated clock. Contacts no provider
+and reads no secret. The same seed gives the same run. A workload is a YAML file or an exported journal (*.jsonl).
+Exits with 1 when a run violates an invariant.
 
 Examples:
   longshore --config longshore.yaml simulate --workload burst.yaml
   longshore --config now.yaml simulate --workload past.jsonl --compare bigger.yaml --report out.html`;
 
-/** simulate. */
+/** Adds `simulate`. */
 export function addSimulate(
   program: Command,
   { output, setExitCode }: CommandContext,
@@ -46,12 +46,12 @@ export function addSimulate(
 ): void {
   program
     .command('simulate')
-    .description('what a workload would cost and how long it would wait, with this configuration')
-    .requiredOption('--workload <file>', 'what is to be run')
-    .option('--compare <file>', 'another configuration; may be given again', collect, [])
+    .description('forecast the cost and waiting times of a workload with this configuration')
+    .requiredOption('--workload <file>', 'the workload')
+    .option('--compare <file>', 'another configuration; may be repeated', collect, [])
     .option('--seed <n>', 'the same seed gives the same run')
-    .option('--hours <n>', 'how long work arrives; default: what the workload says')
-    .option('--by-hour', 'with a table by the hour')
+    .option('--hours <n>', 'how long containers arrive; default: set by the workload')
+    .option('--by-hour', 'add a table by hour')
     .option('--report <file>', 'write an HTML report with plots')
     .option('--journal <file>', 'write the journal of the first run, for "longshore replay"')
     .option('--json', 'as JSON')
@@ -59,7 +59,7 @@ export function addSimulate(
     .action(async (options: SimulateOptions, command: Command) => {
       const first = command.optsWithGlobals<ConnectionOptions>().config ?? env['LONGSHORE_CONFIG'];
       if (first === undefined)
-        throw new ClientError('give the configuration: longshore --config FILE simulate …', 2);
+        throw new ClientError('no configuration given: longshore --config FILE simulate …', 2);
       const seed = numberOf('--seed', options.seed ?? '1', 0, Number.MAX_SAFE_INTEGER);
       const { hours: given, report, journal } = options;
       const { forecast, reportOf, tables } = await load();
@@ -96,14 +96,14 @@ export function addSimulate(
       for (const { config, violations } of result.runs) {
         for (const { rule, what } of violations) output.error(`${config}: ${rule}: ${what}\n`);
       }
-      if (report !== undefined) output.error(`the report is in ${report}\n`);
+      if (report !== undefined) output.error(`wrote ${report}\n`);
       setExitCode(result.runs.every(({ violations }) => violations.length === 0) ? 0 : 1);
     });
 }
 
 const figures = (run: Forecast['runs'][number]): Forecast['runs'][number]['figures'] => run.figures;
 
-/** Points of plots are for the report. */
+/** The points of plots are left out; only the report has them. */
 function withoutSeries({ runs, ...rest }: Forecast): unknown {
   return { ...rest, runs: runs.map(({ series: _series, ...run }) => run) };
 }
@@ -115,7 +115,7 @@ function collect(value: string, before: string[]): string[] {
 function numberOf(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= least && value <= most) return value;
-  throw new ClientError(`${option}: "${text}" is no number from ${least} to ${most}`, 2);
+  throw new ClientError(`${option}: "${text}" is not a number from ${least} to ${most}`, 2);
 }
 
 function barOf(config: string, share: number, elapsedMs: number): string {

@@ -10,26 +10,26 @@ interface SshOptions {
 }
 
 const notes = `
-The daemon opens the session over its own connection, whose host key it has verified: neither its key nor a way to the
-instance is needed here. Each session is journalled with its reason. The exit status is the remote one, 255 if the
-connection was lost. On a terminal, "~." at the beginning of a line ends the session.
+The daemon opens the session over its own connection, whose host key it has verified. You need neither its key nor a
+network path to the instance. The journal records each session with its reason. The exit status is that of the remote
+command, or 255 if the connection was lost. On a terminal, "~." at the start of a line ends the session.
 
 Examples:
   longshore ssh i-0123
   longshore ssh i-0123 --reason 'disk full?' df -h
   tar c dir | longshore ssh i-0123 tar x -C /tmp`;
 
-/** ssh: a shell, or one command, on an instance. */
+/** Adds `ssh`: a shell or one command on an instance. */
 export function addSshCommand(program: Command, context: CommandContext, terminal: LocalTerminal): void {
   program
     .command('ssh')
-    .description('open a shell on an instance, or run a command there')
+    .description('open a shell or run a command on an instance')
     .argument('<instance>')
-    .argument('[command...]', 'in place of a shell; options after its first word are its own')
-    .option('-t, --tty', 'on a terminal, also for a command')
-    .option('-T, --no-tty', 'without a terminal, also for a shell')
-    .option('--reason <text>', 'why, for the journal', '')
-    .option('--hold', 'hold the instance first, so that it is not shut down meanwhile; it stays held')
+    .argument('[command...]', 'command instead of a shell; options after its first word belong to it')
+    .option('-t, --tty', 'allocate a terminal, also for a command')
+    .option('-T, --no-tty', 'allocate no terminal, also for a shell')
+    .option('--reason <text>', 'reason, for the journal', '')
+    .option('--hold', 'put the instance on hold first, so that it does not shut down; it stays on hold')
     .addHelpText('after', notes)
     .action(async (instance: string, words: string[], options: SshOptions, command: Command) => {
       const client = context.client(command);

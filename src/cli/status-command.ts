@@ -4,30 +4,30 @@ import { printable, printJson } from './output.js';
 
 interface StatusBody {
   version: string;
-  /** `null`: the store does not say. */
+  /** `null`: the store does not respond. */
   containers: Record<string, number> | null;
-  /** Of a daemon that leads. */
+  /** Only from the leader. */
   instances?: Record<string, number>;
   failed?: number | null;
   atQuota?: boolean;
   health: string;
-  /** False: a fault of the daemon; full quota is none. Not given by earlier versions. */
+  /** False: an error of the daemon; a reached quota is none. Missing from earlier versions. */
   isWell?: boolean;
 }
 
-/** status: whether the daemon is well, for people and for health checks; exit status 1 when it is not. */
+/** Adds `status`: the health of the daemon for operators and health checks; exit status 1 reports an error. */
 export function addStatusCommand(program: Command, context: CommandContext): void {
   const { output } = context;
   program
     .command('status')
-    .description('whether the daemon is well; exit status 1 when it is not, 3 when it does not answer')
+    .description('print the health of the daemon; exit status 1: error, 3: no answer')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
       const status = await context.client(command).get<StatusBody>('/v1/status');
       if (!(status.isWell ?? status.health === 'OK')) context.setExitCode(1);
       if (options.json) return printJson(output, status);
       const counts = (of: Record<string, number> | null | undefined): string =>
-        of ? inWords(of) : 'not known';
+        of ? inWords(of) : 'unknown';
       const inWords = (of: Record<string, number>): string =>
         Object.entries(of)
           .map(([name, count]) => `${count} ${name}`)

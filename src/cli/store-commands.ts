@@ -3,11 +3,11 @@ import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress } from './output.js';
 
-/** What is done to a store without a daemon. All reject with what is wrong and the remedy. */
+/** Operations on a store without a daemon. All reject with cause and remedy. */
 export interface StoreCommands {
-  /** Brings the schema up to date; returns the steps taken. */
+  /** Migrates the schema to this version; returns the applied steps. */
   migrate(configPath: string): Promise<{ store: string; steps: string[] }>;
-  /** Copies an embedded store into the configured, empty one; returns the rows of each table. */
+  /** Copies an embedded store into the configured, empty one; returns the row count of each table. */
   copy(
     configPath: string,
     from: string | undefined,
@@ -15,19 +15,19 @@ export interface StoreCommands {
   ): Promise<{ from: string; to: string; rows: Record<string, number> }>;
 }
 
-/** What is done to the file of an embedded store. All reject with what is wrong and the remedy. */
+/** Operations on the file of an embedded store. All reject with cause and remedy. */
 export interface StoreFileCommands {
-  /** Reads all of it; rejects with what is damaged. */
+  /** Reads the whole store; rejects when it is damaged. */
   check(configPath: string): Promise<{ store: string; bytes: number }>;
-  /** Copies it into a new file, also while a daemon uses it. */
+  /** Copies the store into a new file, also while a daemon uses it. */
   backUp(configPath: string, file: string): Promise<{ store: string; to: string; bytes: number }>;
-  /** Puts a copy in its place. `aside`: where that which was there is now. */
+  /** Replaces the store by a copy. `aside`: the new name of the replaced store. */
   restore(configPath: string, file: string): Promise<{ store: string; aside: string | undefined }>;
-  /** Makes a new one, empty. */
+  /** Creates an empty store. */
   init(configPath: string, isForced: boolean): Promise<{ store: string; aside: string | undefined }>;
 }
 
-/** store migrate, copy, check, backup, restore, init. */
+/** Adds `store migrate`, `copy`, `check`, `backup`, `restore` and `init`. */
 export function addStoreCommands(
   program: Command,
   { output }: CommandContext,
@@ -37,20 +37,20 @@ export function addStoreCommands(
     env,
   }: { stores: StoreCommands; storeFiles?: StoreFileCommands | undefined; env: NodeJS.ProcessEnv },
 ): void {
-  const store = program.command('store').description('prepare, check, back up and move the store');
+  const store = program.command('store').description('prepare, check, back up and copy the store');
   const configOf = (command: Command): string => {
     const path = command.optsWithGlobals<ConnectionOptions>().config ?? env['LONGSHORE_CONFIG'];
     if (path === undefined)
-      throw new ClientError('give the configuration: longshore --config FILE store …', 2);
+      throw new ClientError('no configuration given: longshore --config FILE store …', 2);
     return path;
   };
   store
     .command('migrate')
-    .description('create the tables of the configured store, or bring them up to date')
+    .description('create the tables of the configured store, or migrate them to this version')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nRun it as a user who may create tables; the daemon itself needs no such right then.',
+      '\nRun it as a user who may create tables; the daemon itself then needs no such right.',
     )
     .action(async ({ json }: { json?: true }, command: Command) => {
       const done = await stores.migrate(configOf(command));
@@ -65,7 +65,7 @@ export function addStoreCommands(
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nStop the daemon first. All is copied in one transaction, and counted on both sides.',
+      '\nStop the daemon first. The copy is one transaction, and row counts are compared.',
     )
     .action(async ({ from, json }: { from?: string; json?: true }, command: Command) => {
       const progress = startProgress(output, 'opening');
@@ -73,7 +73,7 @@ export function addStoreCommands(
         const done = await stores.copy(configOf(command), from, (text) => (progress.text = text));
         progress.stop();
         if (json) return printJson(output, done);
-        output.write(`${done.from} was copied to ${done.to}\n`);
+        output.write(`copied ${done.from} to ${done.to}\n`);
         printTable(
           output,
           ['table', 'rows'],
@@ -97,46 +97,46 @@ function addFileCommands(
       .description(description)
       .option('--json', 'print JSON')
       .addHelpText('after', `\n${more}`);
-  const tell = (done: object, isJson: true | undefined, text: string): void =>
+  const report = (done: object, isJson: true | undefined, text: string): void =>
     isJson ? printJson(output, done) : output.write(`${text}\n`);
   const asideText = (aside: string | undefined): string =>
-    aside === undefined ? '' : `; what was there is ${aside}`;
+    aside === undefined ? '' : `; the earlier store is now ${aside}`;
   add(
     'check',
-    'read all of the embedded store, and say whether it is whole',
-    'A daemon may use it meanwhile. Exit status 1: it is damaged or not there, and the message says what to do.',
+    'read the whole embedded store and report damage',
+    'A daemon may use the store meanwhile. Exit status 1: the store is damaged or missing; the message has the remedy.',
   ).action(async ({ json }: { json?: true }, command: Command) => {
     const done = await files.check(configOf(command));
-    tell(done, json, `${done.store} is whole (${done.bytes} bytes)`);
+    report(done, json, `${done.store} is undamaged (${done.bytes} bytes)`);
   });
   add(
     'backup',
-    'copy the embedded store into a new file, as of one moment',
-    'A daemon may use it meanwhile. The copy is whole by itself, and checked. Keep it as safe as the store.',
+    'copy the embedded store into a new file, consistently',
+    'A daemon may use the store meanwhile. The copy is self-contained and checked. Protect it like the store.',
   )
-    .argument('<file>', 'the copy, which must not be there yet')
+    .argument('<file>', 'the copy, which must not exist yet')
     .action(async (file: string, { json }: { json?: true }, command: Command) => {
       const done = await files.backUp(configOf(command), file);
-      tell(done, json, `${done.store} was copied to ${done.to} (${done.bytes} bytes)`);
+      report(done, json, `copied ${done.store} to ${done.to} (${done.bytes} bytes)`);
     });
   add(
     'restore',
-    'put a copy in the place of the embedded store',
-    'Stop the daemon first. What is there is set aside under another name, and nothing is deleted.',
+    'replace the embedded store by a copy',
+    'Stop the daemon first. The existing store is renamed, and nothing is deleted.',
   )
     .argument('<file>', 'a copy made with "store backup", or the longshore.db of a stopped daemon')
     .action(async (file: string, { json }: { json?: true }, command: Command) => {
       const done = await files.restore(configOf(command), file);
-      tell(done, json, `${done.store} was restored${asideText(done.aside)}`);
+      report(done, json, `restored ${done.store}${asideText(done.aside)}`);
     });
   add(
     'init',
-    'make an embedded store, empty',
-    'Stop the daemon first. A daemon makes its first store by itself; this is for beginning anew.',
+    'create an empty embedded store',
+    'Stop the daemon first. A daemon creates its first store itself; use this to start over.',
   )
-    .option('--force', 'set the store that is there aside, or what is left of it')
+    .option('--force', 'rename the existing store, or what remains of it')
     .action(async ({ json, force = false }: { json?: true; force?: boolean }, command: Command) => {
       const done = await files.init(configOf(command), force);
-      tell(done, json, `${done.store} was made${asideText(done.aside)}`);
+      report(done, json, `created ${done.store}${asideText(done.aside)}`);
     });
 }

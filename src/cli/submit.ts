@@ -15,30 +15,30 @@ interface SubmitOptions {
   [key: string]: unknown;
 }
 
-/** submit: one command, or a file of many. */
+/** Adds `submit`: one command, or a file of many. */
 export function addSubmit(program: Command, context: CommandContext): void {
   const { output } = context;
   program
     .command('submit')
-    .description('queue one command, or a file of many')
-    .argument('[command...]', 'the command and its words; options after its first word are its own')
-    .option('--file <file>', 'YAML or JSON: a list of containers, or {containers: […]}; .jsonl: one a line')
-    .option('--name <name>', 'for people')
+    .description('submit one command, or a file of containers')
+    .argument('[command...]', 'command and arguments; options after its first word belong to it')
+    .option('--file <file>', 'YAML or JSON: a list of containers, or {containers: […]}; .jsonl: one per line')
+    .option('--name <name>', 'display name')
     .option('--vcpus <n>', 'VCPUs', Number)
-    .option('--ram <size>', 'memory, like 512MiB')
-    .option('--scratch <size>', 'disk, like 10GiB')
-    .option('--priority <n>', 'higher goes first')
-    .option('--env <name=value>', 'environment variable; may be given again', collect)
+    .option('--ram <size>', 'memory, such as 512MiB')
+    .option('--scratch <size>', 'disk, such as 10GiB')
+    .option('--priority <n>', 'higher values run first')
+    .option('--env <name=value>', 'environment variable; may be repeated', collect)
     .option('--image <image>', 'container image; without it the command runs as a plain process')
-    .option('--cwd <folder>', 'where it runs')
-    .option('--max-run-time <time>', 'ended after this long, like 1h')
-    .option('--attempts <n>', 'how often it may be begun before a lost run cancels it', Number)
-    .option('--retry-on <codes>', 'try these exit codes again while attempts remain: any, or like 75,111')
-    .option('--retry-delay <time>', 'pause before the second attempt, twice as long before each further one')
-    .option('--preemptible', 'on preemptible instances')
-    .option('--on-demand-fallback', 'on on-demand ones while there is no spot capacity')
-    .option('--supervisor', 'it starts and awaits other containers')
-    .option('--idempotency-key <key>', 'the same key never makes a second container')
+    .option('--cwd <folder>', 'working directory')
+    .option('--max-run-time <time>', 'time limit, such as 1h')
+    .option('--attempts <n>', 'maximum number of attempts', Number)
+    .option('--retry-on <codes>', 'exit codes to retry while attempts remain: any, or a list such as 75,111')
+    .option('--retry-delay <time>', 'delay before the second attempt; doubles with each further one')
+    .option('--preemptible', 'run on preemptible instances')
+    .option('--on-demand-fallback', 'run on on-demand instances while there is no spot capacity')
+    .option('--supervisor', 'it is a workflow runner, which submits other containers')
+    .option('--idempotency-key <key>', 'a second submission with the same key returns the same container')
     .option('--json', 'print the containers as JSON')
     .addHelpText(
       'after',
@@ -65,9 +65,9 @@ function lineOf({ uuid, error }: ContainerBody): string {
 
 function fromOptions(words: string[], options: SubmitOptions): Record<string, unknown> {
   const [first] = words;
-  if (first === undefined) throw new ClientError('give a command, or --file', 2);
+  if (first === undefined) throw new ClientError('no command and no --file given', 2);
   if (/^[A-Za-z_]\w*=/.test(first)) {
-    throw new ClientError(`"${first}" is no command: give each variable an --env of its own`, 2);
+    throw new ClientError(`"${first}" is not a command: use a separate --env for each variable`, 2);
   }
   const { file: _file, json: _json, env = [], retryOn, retryDelay, ...rest } = options;
   const variables = env.map((each) => {
@@ -98,5 +98,5 @@ function fromFile(path: string): unknown[] {
   } catch (cause) {
     throw new ClientError(`${path}: ${(cause as Error).message}`, 2, { cause });
   }
-  throw new ClientError(`${path}: give a list of containers, or {containers: […]}`, 2);
+  throw new ClientError(`${path}: expected a list of containers, or {containers: […]}`, 2);
 }

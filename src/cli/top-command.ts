@@ -17,18 +17,20 @@ interface TopOptions {
 }
 
 const notes = `
-On a terminal it follows what happens: s changes the order, q leaves. On a pipe it prints a picture at each interval, with
+On a terminal the view is live: s changes the sort order, q quits. On a pipe it prints a table at each interval, with
 --json a line of JSON.`;
 
-/** top: the fleet, live. */
+/** Adds `top`: the live view of the fleet. */
 export function addTopCommand(program: Command, context: CommandContext, terminal: LocalTerminal): void {
   program
     .command('top')
-    .description('the fleet as it changes')
-    .option('--once', 'show it once and end')
-    .option('--json', 'as JSON, one line for each look')
-    .option('--interval <time>', 'between two looks', '1s')
-    .addOption(new Option('--sort <order>', 'of the instances').choices(fleetOrders).default('state'))
+    .description('live view of the fleet')
+    .option('--once', 'print once and exit')
+    .option('--json', 'print one line of JSON per interval')
+    .option('--interval <time>', 'time between two prints', '1s')
+    .addOption(
+      new Option('--sort <order>', 'sort order of the instances').choices(fleetOrders).default('state'),
+    )
     .addHelpText('after', notes)
     .action(async (options: TopOptions, command: Command) => {
       const client = context.client(command);
@@ -73,7 +75,7 @@ async function printLooks(
   }
 }
 
-/** Until the person leaves. The screen is as before afterwards. */
+/** Resolves when the user quits. Restores the screen. */
 async function showLive(
   client: Client,
   terminal: LocalTerminal,
@@ -88,7 +90,7 @@ async function showLive(
     const hasColor = process.env['NO_COLOR'] === undefined;
     const { trouble } = follower;
     const options = { columns, order, hasColor, trouble, nowMs: Date.now() };
-    // What is above and below the instances is as long as it is.
+    // The lines above and below the instances are not truncated.
     const without = fleetPicture({ ...now, instances: [] }, { ...options, rows: 0 }).length;
     return fleetPicture(now, { ...options, rows: rows - without - 1 });
   });

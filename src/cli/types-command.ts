@@ -7,7 +7,7 @@ import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, startProgress } from './output.js';
 
-/** Asks a provider what it offers; `parameters` are those of the driver. */
+/** Fetches a provider's instance types; `parameters` are those of the driver. */
 export type OfferedTypes = (driver: string, parameters: unknown, query: OfferQuery) => Promise<OfferedType[]>;
 
 interface TypesOptions {
@@ -25,7 +25,7 @@ Example:
   longshore types --driver ec2 --region us-east-1 --match 'm7i.*,c7i.*' --scratch 100GiB >>longshore.yaml
 Driver, region and credentials are taken from the configuration when there is one (--config).`;
 
-/** types: an instanceTypes block out of a provider's own description and prices. */
+/** Adds `types`: an `instanceTypes` block from a provider's own description and prices. */
 export function addTypes(
   program: Command,
   { output, setExitCode }: CommandContext,
@@ -33,23 +33,23 @@ export function addTypes(
 ): void {
   program
     .command('types')
-    .description('write an instanceTypes block from what a provider offers, with prices')
-    .addOption(new Option('--driver <name>', 'whose provider is asked').choices(['ec2']))
-    .option('--region <region>', 'like us-east-1')
+    .description('write an instanceTypes block with prices from a provider’s description')
+    .addOption(new Option('--driver <name>', 'driver of the provider').choices(['ec2']))
+    .option('--region <region>', 'such as us-east-1')
     .option(
       '--match <names>',
-      'only these, * for any text, separated by commas',
+      'only these names; * matches any text; separate several with commas',
       (text) => text.split(','),
       [],
     )
-    .option('--arch <name>', 'of the processor', 'x86_64')
-    .option('--scratch <size>', 'add disk until each has this much', readSize, 0)
-    .option('--spot', 'add a preemptible type for each, which pays the price on demand at most')
-    .option('--json', 'the description itself, as JSON')
+    .option('--arch <name>', 'processor architecture', 'x86_64')
+    .option('--scratch <size>', 'add disk up to this size', readSize, 0)
+    .option('--spot', 'add a preemptible variant of each type, with the on-demand price as its maximum')
+    .option('--json', 'print the description as JSON')
     .addHelpText('after', example)
     .action(async (options: TypesOptions, command: Command) => {
       const source = sourceOf(options, command.optsWithGlobals<ConnectionOptions>(), env);
-      const progress = startProgress(output, `asking ${source.driver} for its types and prices`);
+      const progress = startProgress(output, `fetching types and prices of ${source.driver}`);
       const query = { names: options.match, architecture: options.arch };
       const offered = await offeredTypes(source.driver, source.parameters, query).finally(() =>
         progress.stop(),
@@ -57,9 +57,9 @@ export function addTypes(
       if (options.json) return printJson(output, offered);
       const priced = offered.filter(({ price }) => price !== undefined);
       const left = offered.filter(({ price }) => price === undefined).map(({ providerType }) => providerType);
-      if (left.length > 0) output.error(`left out, without a price: ${left.join(', ')}\n`);
+      if (left.length > 0) output.error(`left out, no price: ${left.join(', ')}\n`);
       if (priced.length === 0) {
-        output.error('no type is left: give other names with --match, or another --arch\n');
+        output.error('no type remains: change --match or --arch\n');
         return setExitCode(1);
       }
       output.write(
@@ -76,7 +76,7 @@ function readSize(text: string): number {
   }
 }
 
-/** Options win over the configuration, whose parameters they leave otherwise as they are. */
+/** Overrides the configured parameters by the options. */
 function sourceOf(
   { driver, region }: TypesOptions,
   connection: ConnectionOptions,
@@ -85,10 +85,11 @@ function sourceOf(
   const path = connection.config ?? env['LONGSHORE_CONFIG'];
   const config = path === undefined ? undefined : loadConfig(path, env, ['driverParameters']);
   const name = driver ?? config?.driver;
-  if (name === undefined) throw new ClientError('say which provider: --driver ec2, or --config FILE', 2);
+  if (name === undefined) throw new ClientError('no provider given: use --driver ec2, or --config FILE', 2);
   const configured = config?.driver === name ? config.driverParameters : {};
   const parameters = { ...configured, ...(region === undefined ? {} : { region }) };
-  if (!('region' in parameters)) throw new ClientError('say where: --region us-east-1, or --config FILE', 2);
+  if (!('region' in parameters))
+    throw new ClientError('no region given: use --region us-east-1, or --config FILE', 2);
   return { driver: name, parameters };
 }
 
@@ -120,7 +121,7 @@ function gpuEntry({ stack, hardwareTarget, deviceCount, vramBytes }: GpuSpec): R
   };
 }
 
-/** The shortest text that means exactly so many bytes. */
+/** Returns the shortest text that means exactly this many bytes. */
 function sizeText(bytes: number): string | number {
   if (parseSize(formatSize(bytes)) === bytes) return formatSize(bytes);
   return bytes % 1e9 === 0 ? `${bytes / 1e9}GB` : bytes;

@@ -1,4 +1,4 @@
-/** The parts of API replies the commands use. */
+/** The parts of API responses that the commands use. */
 export interface ContainerBody {
   uuid: string;
   name: string;
@@ -14,7 +14,7 @@ export interface ContainerBody {
 
 export interface InstanceBody {
   instance: string;
-  /** Of a creation that has not returned. */
+  /** Id of a pending create call. */
   launch: string;
   address: string;
   type: string;
@@ -22,24 +22,26 @@ export interface InstanceBody {
   state: string;
   bootStage: string | null;
   isOrphan: boolean;
-  /** In service, and set up anew after a reboot or the loss of its runner program. Not known to older daemons. */
+  /** In service, and set up again after a reboot or the loss of its runner program. Missing from older daemons. */
   isBeingSetUp?: boolean;
   idleBehavior: string;
-  /** Not known to older daemons. */
+  /** Missing from older daemons. */
   quarantine?: { since: string; because: string } | null;
+  /** Not known to older daemons. */
+  conduct?: { strikes: Record<string, number>; claimsRefused: number; bytesLeftOut: number } | null;
   price: number;
   containers: string[];
   appearedAt: string | null;
 }
 
-/** The fleet in figures. */
+/** Counts of the fleet. */
 export interface FleetBody {
   at: string;
   version: string;
   instances: Record<string, number>;
   costPerHour: number;
   containers: Record<string, number>;
-  /** How many of the complete containers ended with another exit code than 0; not known to older daemons. */
+  /** Complete containers with a nonzero exit code; missing from older daemons. */
   failed?: number | null;
   waits: { code: string; count: number; example: string }[];
   atQuota: boolean;
@@ -55,7 +57,7 @@ export interface Page<T> {
 export const isFinished = ({ state }: ContainerBody): boolean =>
   state === 'Complete' || state === 'Cancelled';
 
-/** The state as people read it: a container that ended with another exit code than 0 failed, whatever its wire state. */
+/** Returns the displayed state: a complete container with a nonzero exit code is shown as failed. */
 export function outcomeOf({ state, exitCode }: Pick<ContainerBody, 'state' | 'exitCode'>): string {
   if (state !== 'Complete' || exitCode === 0) return state;
   return `Failed (${exitCode === null ? 'no exit code' : `exit ${exitCode}`})`;

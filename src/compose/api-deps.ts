@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Executors } from '../actors/executors.js';
+import { UnknownInstanceError, type Executors } from '../actors/executors.js';
+import { HostKeyError } from '../actors/host-keys.js';
 import { asRoot, uuidWord } from '../actors/remote-command.js';
 import type { RunnerProgram } from '../actors/runner-program.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
@@ -57,6 +58,8 @@ export function apiDeps(parts: ServedParts): ApiDeps {
       reset: (key) => pool.resetHoldOff(key) || breakers.reset(key),
     },
     clearQuarantine: clearQuarantineWith(orders),
+    conduct: conductWith(orders, journal),
+    hostKeys: hostKeysOf(orders),
     journal,
     sessions: parts.sessions,
     orders: reporter,
@@ -70,6 +73,7 @@ export function apiDeps(parts: ServedParts): ApiDeps {
           snapshot: (instanceId) => (orders.isLeading ? pool.snapshot(instanceId) : undefined),
           chart: (instanceId) => (orders.isLeading ? pool.chart(instanceId) : undefined),
           wait: (uuid) => (orders.isLeading ? dispatch.wait(uuid) : undefined),
+          conduct: conductWith(orders, journal),
         },
         id,
       ),
@@ -101,6 +105,17 @@ async function replayOf(
   return replay(instance, inOrder, live && recordBase(live));
 }
 
+/** What an instance did that it must not, as far as this daemon saw it. */
+export function conductWith(
+  orders: Pick<Orders, 'isLeading' | 'core'>,
+  journal: ServedParts['journal'],
+): NonNullable<ApiDeps['conduct']> {
+  return (instanceId) => {
+    const view = orders.isLeading ? orders.core.quarantine.conduct(instanceId) : undefined;
+    return view && { ...view, bytesLeftOut: journal.leftOut(instanceId) };
+  };
+}
+
 function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {
   return async (instanceId, force) => {
     const { quarantine } = orders.core;
@@ -110,6 +125,29 @@ function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {
       if (error instanceof DriverError) return { is: 'refused', because: error.message };
       throw error;
     }
+  };
+}
+
+function hostKeysOf(orders: Orders): ApiDeps['hostKeys'] {
+  const { hostKeys } = orders.core;
+  return {
+    of: (instanceId) => {
+      try {
+        return hostKeys.of(instanceId);
+      } catch (error) {
+        if (error instanceof UnknownInstanceError) return undefined;
+        throw error;
+      }
+    },
+    accept: (instanceId, fingerprint, because) => {
+      try {
+        return { is: 'accepted', key: hostKeys.accept(instanceId, fingerprint, because) };
+      } catch (error) {
+        if (error instanceof UnknownInstanceError) return { is: 'unknown' };
+        if (error instanceof HostKeyError) return { is: 'refused', because: error.message };
+        throw error;
+      }
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import type { EventObject } from 'xstate';
 import { Conduct } from '../actors/conduct.js';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
+import { HostKeys } from '../actors/host-keys.js';
 import type { QuotaBound } from '../actors/quota-bound.js';
 import type { VisitShortcut } from '../actors/probe-pacing.js';
 import type { WorkerInspection, WorkerSnapshot } from '../actors/roster.js';
@@ -10,6 +11,8 @@ import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
+import type { ConductView } from '../domain/conduct-view.js';
+import { noHostKeyStore, type HostKeyStore } from '../domain/host-key.js';
 import { tagKeys, type Quarantine } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
 import { noSightings, type Sightings } from '../domain/sighting.js';
@@ -21,6 +24,7 @@ import { recordedQueue } from '../queue/recorded-queue.js';
 import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './fleet.js';
+import { hostKeyOrders, type HostKeyOrders } from './host-key-orders.js';
 import { queueSight } from './queue-sight.js';
 
 /** The edges that the core works between. The daemon gives real ones, a simulation its own. */
@@ -38,6 +42,8 @@ export interface CoreOptions {
   journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
   /** Default: nothing is remembered from one daemon to the next. */
   sightings?: Sightings;
+  /** Default: likewise. */
+  hostKeys?: HostKeyStore;
   reporter: Reporter;
   runner: RunnerProgram;
   /** Default: this daemon shares its store with no other. */
@@ -67,9 +73,14 @@ export interface Core {
   dispatch: Dispatch;
   executors: Executors;
   quarantine: {
-    /** As {@link Driver.clearQuarantine}. */
+    /** As {@link Driver.clearQuarantine}; one that is drained for what it did is put back into use. */
     clear(instanceId: string, force: boolean): Promise<boolean>;
+    /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
+    conduct(instanceId: string): ConductView | undefined;
+    /** How many instances are in quarantine for what they did. */
+    count(): number;
   };
+  hostKeys: HostKeyOrders;
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
   stop(): void;
 }
@@ -106,6 +117,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const open = await options.journal.openIntents();
   const recorded = await options.journal.recordedIntents();
   const sightings = await (options.sightings ?? noSightings).load();
+  const hostKeyStore = options.hostKeys ?? noHostKeyStore;
+  const knownHostKeys = await hostKeyStore.load();
   const failures = new StartFailures(clock);
   const conduct = conductOf(options, queue, (instanceId, { because }) =>
     roster.send(instanceId, { type: 'node.broken', because: `quarantined: ${because}` }),
@@ -113,6 +126,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const executors = new Executors({
     driver,
     conduct,
+    hostKeys: new HostKeys({
+      clock,
+      store: hostKeyStore,
+      known: knownHostKeys,
+      onChange: (change) => reporter.hostKeyChanged(change),
+    }),
     tagKeys: tagKeys(config.pool.tagKeyPrefix),
     factory: options.executorFactory,
     onConnection: (instanceId, what) => {
@@ -163,9 +182,16 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     quarantine: {
       clear: async (instanceId, force) => {
         const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
-        return (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+        const byDriver = (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
+        const isCleared = conduct.clear(instanceId);
+        if (isCleared && pool.instance(instanceId)?.idleBehavior === 'drain')
+          pool.setIdleBehavior(instanceId, 'run', 'its quarantine was cleared');
+        return byDriver || isCleared;
       },
+      conduct: (instanceId) => conduct.view(instanceId),
+      count: () => conduct.quarantined,
     },
+    hostKeys: hostKeyOrders({ executors, pool, reporter }),
     stop: () => {
       dispatch.stop();
       pool.stop();

@@ -51,6 +51,7 @@ export function assembleFleet(
   const { config, clock, reporter, random } = options;
   const { pool: settings } = config;
   const sightings = options.sightings ?? noSightings;
+  const { hostKeys } = world.executors;
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
     before.context.runners !== after.context.runners ||
     before.context.idleBehavior !== after.context.idleBehavior ||
@@ -78,6 +79,7 @@ export function assembleFleet(
       appeared: (entry) => {
         reporter.appeared(entry);
         sightings.seen(sightingOf(entry));
+        hostKeys.listed(entry.instance.id);
         pacing.wanted(entry.instance.id);
         pool.changed();
       },
@@ -94,6 +96,7 @@ export function assembleFleet(
         pacing.gone(entry.instance.id);
         reporter.retired(entry, last);
         sightings.gone(entry.instance.id);
+        hostKeys.gone(entry.instance.id);
         pool.changed();
       },
     },
@@ -102,7 +105,10 @@ export function assembleFleet(
     reporter.fact(instanceId, fact);
     if (fact.type === 'probe.rested') pacing.rested(instanceId);
     if (fact.type === 'probe.wanted') pacing.wanted(instanceId);
-    if (fact.type === 'boot.decided') pool.bootDecided(instanceId, fact.outcome);
+    if (fact.type === 'boot.decided') {
+      pool.bootDecided(instanceId, fact.outcome);
+      if (fact.outcome === 'success') hostKeys.finalise(instanceId);
+    }
     if (fact.type === 'container.exited') pool.containerExited(fact.uuid, instanceId, fact.at);
   };
   const pacing = new ProbePacing({

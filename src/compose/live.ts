@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EventObject } from 'xstate';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import type { LiveParts } from '../api/deps.js';
+import type { ApiDeps, LiveParts } from '../api/deps.js';
 import { LiveFeed } from '../api/live-feed.js';
 import { instanceBody } from '../api/wire.js';
 import { WorkerWatchers } from '../api/worker-watchers.js';
@@ -14,6 +14,7 @@ import type { Core } from './core.js';
 export interface LiveOptions {
   clock: Clock;
   core(): Omit<Core, 'stop'>;
+  conduct: NonNullable<ApiDeps['conduct']>;
   summary(): Promise<Record<string, unknown>>;
 }
 
@@ -23,7 +24,7 @@ export interface Live extends LiveParts {
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
 }
 
-export function assembleLive({ clock, core, summary }: LiveOptions): Live {
+export function assembleLive({ clock, core, conduct, summary }: LiveOptions): Live {
   const watchers = new WorkerWatchers();
   const feed = new LiveFeed({
     clock,
@@ -31,9 +32,12 @@ export function assembleLive({ clock, core, summary }: LiveOptions): Live {
     sources: {
       instance: (id) => {
         const view = core().pool.instance(id);
-        return view && instanceBody(view);
+        return view && instanceBody(view, conduct(id));
       },
-      launches: () => core().pool.launches().map(instanceBody),
+      launches: () =>
+        core()
+          .pool.launches()
+          .map((view) => instanceBody(view)),
       summary,
     },
   });
@@ -43,12 +47,12 @@ export function assembleLive({ clock, core, summary }: LiveOptions): Live {
     chart: (instanceId) => core().pool.chart(instanceId),
     note: (entry) => {
       feed.note(entry);
-      if (entry.kind === 'worker.gone') watchers.tell(entry.instance ?? '', undefined);
+      if (entry.kind === 'worker.gone') watchers.notify(entry.instance ?? '', undefined);
     },
     step: (event, before, after) => {
       const { id } = after.context.instance;
       if (!watchers.has(id)) return;
-      watchers.tell(id, { at: clock.now(), event: event.type, changes: changesOf(before, after) });
+      watchers.notify(id, { at: clock.now(), event: event.type, changes: changesOf(before, after) });
     },
   };
 }

@@ -69,6 +69,7 @@ export class Orders {
       dispatch: whileLeading(() => this.#present?.core.dispatch, missing),
       executors: whileLeading(() => this.#present?.core.executors, missing),
       quarantine: whileLeading(() => this.#present?.core.quarantine, missing),
+      hostKeys: whileLeading(() => this.#present?.core.hostKeys, missing),
     };
   }
 
@@ -121,10 +122,12 @@ export class Orders {
   async #reign(epoch: number, mandate: Mandate, signal: AbortSignal): Promise<void> {
     const { log, lockDatabase, storage } = this.#options;
     storage.store.lead(epoch);
+    storage.hostKeys.lead(epoch);
     try {
       await (lockDatabase ? this.#giveLocked(lockDatabase, mandate, signal) : this.#give(mandate, signal));
     } finally {
       storage.store.standBy();
+      storage.hostKeys.standBy();
       log.info({ component: 'leadership', epoch }, 'all that gave orders has stopped');
     }
   }

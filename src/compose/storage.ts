@@ -10,6 +10,7 @@ import { OutputKeeper } from '../queue/store/output-keeper.js';
 import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { StoreHealth } from '../queue/store/store-health.js';
+import { StoredHostKeys } from '../queue/store/stored-host-keys.js';
 import { StoredSightings } from '../queue/store/stored-sightings.js';
 import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl, storePath } from '../queue/store/store-url.js';
@@ -26,6 +27,7 @@ export interface OpenStorage extends Storage {
   db: Store;
   sessions: PageSessionStore;
   sightings: StoredSightings;
+  hostKeys: StoredHostKeys;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Names this daemon among the writers of the store. */
@@ -95,8 +97,15 @@ export async function openStorage(
     onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
   });
   releases.push(() => sightings.stop());
+  const hostKeys = new StoredHostKeys({
+    db,
+    clock,
+    onFault: (err) =>
+      log.warn({ component: 'store', err }, 'host keys of instances are not in the store yet; trying again'),
+  });
+  releases.push(() => hostKeys.stop());
   const sessions = new SqlPageSessions(db);
-  return { store, journal, db, sessions, sightings, isShared, writer, health };
+  return { store, journal, db, sessions, sightings, hostKeys, isShared, writer, health };
 }
 
 function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {

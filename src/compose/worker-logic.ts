@@ -17,6 +17,7 @@ import type { Driver } from '../drivers/driver.js';
 import { runnerMachine } from '../machines/runner.js';
 import { workerMachine } from '../machines/worker.js';
 import type { Queue } from '../queue/queue.js';
+import { FairSlots } from '../ssh/fair-slots.js';
 import { Slots } from '../ssh/slots.js';
 
 /** What the effects of a worker reach out to. */
@@ -39,9 +40,10 @@ export interface WorkerWorld {
 
 /** Three beats of the runner program's watch. */
 const usualWatchSilenceMs = 45_000;
-const concurrentStarts = 32;
-const concurrentCollects = 16;
-const concurrentUploads = 4;
+/** Shares leave room on the connection of an instance for its probes. */
+const starts = { count: 32, share: 3, patienceMs: 2_000, mostOverdue: 64 };
+const collects = { count: 16, share: 2, patienceMs: 500, mostOverdue: 16 };
+const uploads = { count: 4, share: 1, patienceMs: 5_000, mostOverdue: 12 };
 const concurrentDestroys = 16;
 const concurrentTagWrites = 8;
 
@@ -60,7 +62,7 @@ function runnerLogic(world: WorkerWorld) {
         clusterConfig,
         spotNotices: config.driver === 'ec2' || config.driver === 'azure' ? config.driver : undefined,
         timeoutMs,
-        starts: new Slots(concurrentStarts),
+        starts: new FairSlots({ clock, ...starts }),
         failures,
         mandate,
         clock,
@@ -73,7 +75,7 @@ function runnerLogic(world: WorkerWorld) {
         failures,
         logLimitBytes: config.runner.logLimitBytes,
         timeoutMs,
-        collects: new Slots(concurrentCollects),
+        collects: new FairSlots({ clock, ...collects }),
         clock,
       }),
     },
@@ -94,7 +96,12 @@ export function workerLogic(world: WorkerWorld): typeof workerMachine {
         command: pool.bootProbeCommand,
         timeoutMs: pool.bootProbeTimeoutMs,
       }),
-      copyRunner: copyRunnerWith({ executors, runner, timeoutMs, uploads: new Slots(concurrentUploads) }),
+      copyRunner: copyRunnerWith({
+        executors,
+        runner,
+        timeoutMs,
+        uploads: new FairSlots({ clock, ...uploads }),
+      }),
       runProbe: runProbeWith({ executors, runner, clusterId, timeoutMs, clock }),
       watch: watchWith({ executors, runner, clusterId, silenceMs, clock }),
       destroyInstance: destroyInstanceWith({ driver, destroys: new Slots(concurrentDestroys) }),

@@ -4,7 +4,7 @@ import { parseClusterYaml } from './cluster-yaml.js';
 import { ConfigError } from './config-error.js';
 import { lockRemedy } from './controller-problems.js';
 
-/** The text of `controller.caFile`; `''` when there is none. Throws {@link ConfigError}. */
+/** Returns the text of `controller.caFile`; `''` when it is not set. Throws {@link ConfigError}. */
 export function readCaFile({ controller: { caFile } }: Pick<Config, 'controller'>): string {
   if (caFile === '') return '';
   const text = readText('controller.caFile', caFile);
@@ -13,9 +13,9 @@ export function readCaFile({ controller: { caFile } }: Pick<Config, 'controller'
 }
 
 /**
- * What `controller.clusterConfigFile` says of the cluster, which holds secrets; `null` when there is none. Both the
- * whole file, with all clusters by their ids, and the part of this one will do. Throws {@link ConfigError}, also for a file
- * as people write it, without the defaults that the cluster's programs merge into it: the runner merges none.
+ * Returns the cluster's configuration from `controller.clusterConfigFile`, secrets included; `null` when it is not set.
+ * Accepts the whole file, with all clusters by id, or the part of one cluster. Throws {@link ConfigError}, also for a file
+ * without the merged defaults of the cluster's programs, because the runner does not merge them.
  */
 export function readClusterConfig({
   controller: { clusterConfigFile: path },
@@ -28,7 +28,7 @@ export function readClusterConfig({
     data = parseClusterYaml(readText(field, path));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    // What the parser says quotes the file.
+    // The parser's message quotes the file, which has secrets.
     throw problem(field, path, 'is no YAML: give the configuration as the cluster prints it');
   }
   if (!isMap(data)) throw problem(field, path, 'is no map: give the configuration as the cluster prints it');
@@ -42,12 +42,12 @@ export function readClusterConfig({
   );
 }
 
-/** The settings that name the cluster's files. */
+/** Settings with paths of the cluster's files. */
 type ClusterSettings = Pick<Config, 'controller' | 'clusterId' | 'controllerDatabasePassword'>;
 
 /**
- * Where the cluster's own database is, for its dispatch lock; `undefined` when none is to be taken. Throws
- * {@link ConfigError} when that is not known.
+ * Returns the address of the cluster's database, for its dispatch lock; `undefined` when no lock is needed. Throws
+ * {@link ConfigError} when the address is unknown.
  */
 export function clusterDatabase(config: ClusterSettings): { url: string; password: string } | undefined {
   const { url, database, withoutLock, clusterConfigFile } = config.controller;
@@ -63,7 +63,10 @@ export function clusterDatabase(config: ClusterSettings): { url: string; passwor
   );
 }
 
-/** Of the connection parameters of libpq. Without a word on TLS there is none, as the client tries only one way. */
+/**
+ * Parses libpq connection parameters. Without a TLS parameter there is no TLS, because the client tries one way
+ * only.
+ */
 function databaseOf(connection: unknown): { url: string; password: string } | undefined {
   if (!isMap(connection)) return undefined;
   const text = (key: string): string => {
@@ -80,14 +83,14 @@ function databaseOf(connection: unknown): { url: string; password: string } | un
   return { url: url.href, password: text('password') };
 }
 
-/** Throws {@link ConfigError} for what {@link readCaFile} and {@link readClusterConfig} refuse. */
+/** Throws {@link ConfigError} for files that {@link readCaFile} and {@link readClusterConfig} reject. */
 export function checkClusterFiles(config: ClusterSettings): void {
   readCaFile(config);
   readClusterConfig(config);
   clusterDatabase(config);
 }
 
-/** Settings that the runner's storage client has no default for, and that files as people write them leave out. */
+/** Settings without a default in the runner's storage client, which hand-written files leave out. */
 const mergedKeys = [
   ['Collections', 'BlobSigning'],
   ['Collections', 'BlobSigningTTL'],

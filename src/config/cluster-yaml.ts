@@ -1,11 +1,11 @@
 import { parse, type Tags } from 'yaml';
 
-/** Tags of YAML 1.1 that the cluster's own programs do not know: `1:30` and a date are text to them. */
+/** Tags of YAML 1.1 that the cluster's own programs do not use: they read `1:30` and dates as text. */
 const unknownThere = ['intTime', 'floatTime', 'timestamp'];
 
 /**
- * A text of the cluster as its own programs read it, which is YAML 1.1: `yes` is true and `0644` is octal. Throws what
- * the parser throws, which quotes the text.
+ * Parses YAML 1.1 like the cluster's own programs: `yes` is true and `0644` is octal. Throws the parser's error, which
+ * quotes the text.
  */
 export function parseClusterYaml(text: string): unknown {
   return parse(text, {

@@ -1,14 +1,14 @@
-/** One thing that is wrong with the configuration. */
+/** One problem of the configuration. */
 export interface ConfigProblem {
   /** `pool.timeoutIdle`; `''` for the file as a whole. */
   path: string;
-  /** What is wrong and what to write instead. */
+  /** The problem and its remedy. */
   message: string;
   line?: number;
   column?: number;
 }
 
-/** The configuration cannot be used; names every problem at once. Never shows a secret. */
+/** The configuration is unusable; lists every problem. Never contains a secret. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 

@@ -6,91 +6,91 @@ export interface WarmRule {
   instanceType: string;
   /** At least 1. */
   idle: number;
-  /** Cron text of the minutes in which the rule holds, like `* 8-17 * * MON-FRI`; `''`: always. */
+  /** Cron expression of the minutes in which the rule applies, such as `* 8-17 * * MON-FRI`; `''`: always. */
   schedule: string;
-  /** IANA name; `''`: the one of this host. */
+  /** IANA name; `''`: that of this host. */
   timezone: string;
 }
 
-/** How the pool treats its instances (worker-pool C-1..C-31). Durations in ms; limits of 0 mean "none". */
+/** Settings of the pool (worker-pool C-1..C-31). Durations in ms; limits of 0 mean "none". */
 export interface PoolSettings {
   tagKeyPrefix: string;
   resourceTags: Tags;
   imageId: string;
   instanceInitCommand: string;
   deployPublicKey: boolean;
-  /** The tag of a new instance holds its secret itself, so that the reference dispatcher can verify it. */
+  /** The tag of a new instance contains its plain secret, so that the reference dispatcher can verify it. */
   plainSecretTag: boolean;
-  /** Port number or service name for addresses that name none. */
+  /** Port number or service name for addresses without a port. */
   sshPort: string;
   bootProbeCommand: string;
   probeIntervalMs: number;
-  /** `auto`: as many as let every worker be probed once in each probe interval, 10 at least. */
+  /** `auto`: enough to probe every worker once per probe interval, at least 10. */
   maxProbesPerSecond: number | 'auto';
   syncIntervalMs: number;
   timeoutIdleMs: number;
   timeoutBootingMs: number;
-  /** The longest a boot may stay in each stage. */
+  /** Maximum duration of each boot stage. */
   bootStageTimeoutsMs: Readonly<Record<BootStage, number>>;
   timeoutProbeMs: number;
-  /** How long the result of a container that ended is asked for. */
+  /** How long the daemon tries to collect the result of an ended container. */
   timeoutCollectMs: number;
   timeoutShutdownMs: number;
   timeoutTermMs: number;
   timeoutSignalMs: number;
   timeoutStaleRunLockMs: number;
   maxFailedStarts: number;
-  /** Bound of each list, start, kill, copy and tag command (K-3). */
+  /** Deadline of each list, start, kill, copy and tag command (K-3). */
   commandTimeoutMs: number;
-  /** Bound of one boot probe. */
+  /** Deadline of one boot probe. */
   bootProbeTimeoutMs: number;
-  /** Bound of each call to the cloud. */
+  /** Deadline of each provider call. */
   cloudCallTimeoutMs: number;
   maxCloudOpsPerSecond: number;
   maxConcurrentCreates: number;
   maxInstances: number;
   quotaHoldOffMs: number;
   capacityHoldOffMs: number;
-  /** So many failed boots in a row stop all creations for a while (protected mode); 0: never. */
+  /** Consecutive failed boots that open the boot breaker (protected mode); 0: never. */
   bootFailureLimit: number;
   bootFailureHoldOffMs: number;
-  /** Whether instances of this set that nobody recorded, and that never answer, are destroyed after a grace time. */
+  /** Whether orphans (no launch record, never responded) are destroyed after a grace time. */
   removeOrphans: boolean;
   orphanGraceMs: number;
-  /** Idle instances that are kept ready. */
+  /** Warm instances. */
   warm: readonly WarmRule[];
-  /** Of one type at most one instance in this time is given back for idling; 0: no such pace. */
+  /** Minimum interval between two shutdowns of idle instances of one type; 0: none. */
   coolDownMs: number;
-  /** Older instances are drained; 0: any age will do. */
+  /** Older instances drain; 0: no limit. */
   maxInstanceAgeMs: number;
-  /** After so many containers an instance is drained; 0: no limit. */
+  /** An instance drains after this many containers; 0: no limit. */
   maxContainersPerInstance: number;
-  /** After this long at "until fewer instances", one trial create is allowed (K-10). */
+  /** At "until fewer instances", one trial create call is allowed after this time (K-10). */
   quotaRetryMs: number;
 }
 
 /** The program that runs containers on instances. */
 export interface RunnerSettings {
-  /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied, `command` is used. */
+  /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied and `command` is used. */
   deploy: string;
   deployDirectory: string;
-  /** Where that one cannot be made, or may not execute. */
+  /** The fallback folder when the first cannot be created or does not allow execution. */
   deployFallback?: string;
-  /** Used when nothing is deployed. */
+  /** The command when nothing is deployed. */
   command: string;
   runtimeEngine: string;
   arguments: readonly string[];
-  /** Environment of the runner beyond what R-3 names. */
+  /** Environment of the runner in addition to R-3. */
   apiHost: string;
   apiHostInsecure: boolean;
-  /** Bytes of each of stdout and stderr kept of a container. */
+  /** Bytes kept of each of stdout and stderr of a container. */
   logLimitBytes: number;
 }
 
-/** How containers are matched with instances (CF-1..CF-15). */
+/** Settings of the scheduler (CF-1..CF-15). */
 export interface SchedulerSettings {
   maximumPriceFactor: number;
-  /** Whether preemptible containers that do not say may run on on-demand instances while there is no spot capacity. */
+  /** Default of containers that do not set it: on-demand instances are allowed while there is no spot capacity. */
   onDemandFallback: boolean;
   reserveExtraRamBytes: number;
   localKeepBlobBuffersPerVcpu: number;
@@ -102,67 +102,69 @@ export interface SchedulerSettings {
   maxRunningContainersPerInstance: number;
 }
 
-/** The controller whose containers are run. */
+/** The controller whose queue is served. */
 export interface ControllerSettings {
-  /** `http(s)://HOST[:PORT]`; `''`: there is none, the own store is the queue. */
+  /** `http(s)://HOST[:PORT]`; `''`: none, the store is the queue. */
   url: string;
-  /** PEM file; absolute, or `''`: the authorities of the system. */
+  /** PEM file; absolute, or `''`: the system's certificate authorities. */
   caFile: string;
-  /** Any certificate will do. */
+  /** Accept any certificate. */
   insecure: boolean;
   requestTimeoutMs: number;
-  /** How many queued containers that are no supervisors are looked for at a time. */
+  /** How many queued containers are fetched at a time, without workflow runners. */
   lookAhead: number;
   /** YAML or JSON file; absolute, or `''`: runners get none. */
   clusterConfigFile: string;
-  /** `postgres://USER@HOST/DATABASE` of the cluster, for its dispatch lock; `''`: as `clusterConfigFile` says. */
+  /** `postgres://USER@HOST/DATABASE` of the cluster, for its dispatch lock; `''`: from `clusterConfigFile`. */
   database: string;
-  /** Leads without that lock. */
+  /** Lead without the dispatch lock. */
   withoutLock: boolean;
 }
 
-/** How much of what happened is kept. */
+/** Retention of the journal. */
 export interface JournalSettings {
-  /** The oldest go when there are more. */
+  /** The oldest entries beyond this are deleted. */
   maxEntries: number;
-  /** Older ones go. */
+  /** The same, by the size of their texts. */
+  maxBytes: number;
+  /** Older entries are deleted. */
   maxAgeMs: number;
 }
 
 export interface ApiSettings {
-  /** `host:port`; port 0 lets the system choose. */
+  /** `host:port`; port 0 is assigned by the system. */
   listen: string;
   /** PEM files; both or none. */
   tlsCertFile: string;
   tlsKeyFile: string;
-  /** Shells on instances that may be open at once. */
+  /** Maximum number of concurrent shells on instances. */
   maxShells: number;
-  /** Of the inspector, on loopback, when the daemon is told to open it; 0: the system chooses. */
+  /** Port of the inspector on loopback; 0: assigned by the system. */
   inspectPort: number;
 }
 
 export interface Config {
   /** Five characters a-z0-9: first part of every container id. */
   clusterId: string;
-  /** `''`: the API refuses everyone (H-1). */
+  /** `''`: the API refuses every request (H-1). */
   managementToken: string;
-  /** One is to be made on the first start and kept in the state folder. */
+  /** Generate the token on the first start and keep it in the state folder. */
   makesManagementToken: boolean;
   /** Dispatcher token; its fingerprint is the instance set id (V-3). */
   systemRootToken: string;
   /** Folder of the configuration file; absolute. */
   folder: string;
-  /** Folder of everything that must outlive the daemon; absolute. */
+  /** Folder of all persistent files; absolute. */
   stateDir: string;
   /** `file:` URL or path of the embedded store, or `postgres://USER@HOST/DATABASE`. */
   store: string;
-  /** Of the PostgreSQL user; `''`: none is needed. */
+  /** Password of the PostgreSQL user; `''`: none. */
   storePassword: string;
-  /** Of the user in `controller.database`; `''`: none is needed. */
+  /** Password of the user in `controller.database`; `''`: none. */
   controllerDatabasePassword: string;
-  /** The PostgreSQL server itself when `store` names a pooler; `''`: it does not. */
+  /** Address of the PostgreSQL server itself when `store` names a pooler; `''`: the same. */
   storeListen: string;
-  /** OpenSSH or PEM text of the key the daemon logs in with; `''`: one is made and kept in the state folder. */
+  /** OpenSSH or PEM text of the daemon's login key; `''`: generated and kept in the state folder. */
   dispatchPrivateKey: string;
   driver: string;
   driverParameters: Readonly<Record<string, unknown>>;
@@ -172,10 +174,10 @@ export interface Config {
   scheduler: SchedulerSettings;
   controller: ControllerSettings;
   journal: JournalSettings;
-  /** What containers printed goes this long after they ended. */
+  /** Container output is deleted this long after the end of the container. */
   logs: { maxAgeMs: number };
   api: ApiSettings;
-  /** What is odd but works; sentences for the operator, to be logged by who starts the daemon. */
+  /** Warnings for the operator, logged at each start. */
   warnings: readonly string[];
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }

@@ -2,7 +2,7 @@ import type { ConfigProblem } from './config-error.js';
 import type { ConfigFile } from './schema.js';
 import type { YamlFile } from './yaml-file.js';
 
-/** What a controller asks of the other settings. */
+/** Checks the other settings that a controller needs. */
 export function controllerProblems(config: ConfigFile, file: YamlFile): ConfigProblem[] {
   const { controller, runner, scheduler, systemRootToken } = config;
   const problem = (place: string[], message: string): ConfigProblem => ({
@@ -40,6 +40,6 @@ export function controllerProblems(config: ConfigFile, file: YamlFile): ConfigPr
   return problems;
 }
 
-/** How to say where the dispatch lock is. */
+/** The remedy for a missing dispatch lock. */
 export const lockRemedy =
   'give postgres://USER@HOST/DATABASE of the cluster, whose dispatch lock keeps the old dispatcher out, or controller.withoutLock: true to do without';

@@ -7,7 +7,7 @@ import type { YamlFile } from './yaml-file.js';
 
 const base = 'driverParameters';
 
-/** What the configured driver says about its name and its parameters, whose secrets are fetched already. */
+/** Checks the driver's name and its parameters, whose secrets are already resolved. */
 export function driverProblems(
   { driver }: Pick<ConfigFile, 'driver'>,
   parameters: unknown,

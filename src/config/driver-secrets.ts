@@ -5,12 +5,12 @@ import type { Config } from './config.js';
 import type { ConfigProblem } from './config-error.js';
 import { readSecret } from './read-secret.js';
 import type { YamlFile } from './yaml-file.js';
-import { withoutUrlPassword } from './url-password.js';
+import { withoutSecretsInText, withoutSecretsInWords } from './secrets-in-text.js';
 
 const secretName = /secret|password|token|key/i;
 const censor = '[redacted]';
 
-/** The driver's parameters with their secrets fetched; what cannot be fetched is added to the problems. */
+/** Returns the driver's parameters with resolved secrets; adds secrets that cannot be resolved to the problems. */
 export function readDriverSecrets(
   parameters: unknown,
   file: YamlFile,
@@ -23,19 +23,19 @@ export function readDriverSecrets(
     } catch (error) {
       const full = ['driverParameters', ...place];
       problems.push({ path: full.join('.'), message: (error as Error).message, ...file.placeOf(full) });
-      // It is there, so nothing else is wrong with its not being there.
+      // The parameter exists, so it must not be reported as missing too.
       return value;
     }
   });
   return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {};
 }
 
-/** What `config show` and redaction have to know of a driver. */
+/** What `config show` and redaction need to know of a driver. */
 type DriverSettings = Pick<Config, 'driver' | 'driverParameters'>;
 
 /**
- * The parameters as they may be shown: without those that the driver's schema marks as secret, without what no schema
- * describes, and without passwords in addresses.
+ * Returns the parameters for display: without values that the driver's schema marks as secret, without values that no
+ * schema describes, and without passwords in addresses and commands.
  */
 export function withoutDriverSecrets({ driver, driverParameters: given }: DriverSettings): unknown {
   return shown(given, driverParameters.get(driver)?.schema);
@@ -44,8 +44,8 @@ export function withoutDriverSecrets({ driver, driverParameters: given }: Driver
 function shown(value: unknown, schema: z.ZodType | undefined): unknown {
   const known = bare(schema);
   if (!known || isMarked(schema)) return hidden(value);
-  if (Array.isArray(value)) return value.map((each) => shown(each, known.element));
-  if (!isMap(value)) return typeof value === 'string' ? withoutUrlPassword(value) : value;
+  if (Array.isArray(value)) return withoutSecretsInWords(value.map((each) => shown(each, known.element)));
+  if (!isMap(value)) return typeof value === 'string' ? withoutSecretsInText(value) : value;
   const { shape, value: each } = known;
   if (!shape && !each) return hidden(value);
   return Object.fromEntries(
@@ -53,7 +53,7 @@ function shown(value: unknown, schema: z.ZodType | undefined): unknown {
   );
 }
 
-/** Names stay, so that it can be seen what is set. */
+/** Keeps the names, which show what is set. */
 function hidden(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(hidden);
   if (isMap(value))
@@ -61,7 +61,7 @@ function hidden(value: unknown): unknown {
   return value === '' || value === null || value === undefined ? value : censor;
 }
 
-/** The values of all parameters that are secret by their names, or that the driver's schema marks. */
+/** Returns the values of all parameters that are secret by name or by the driver's schema. */
 export function driverSecretsOf({ driver, driverParameters: given }: DriverSettings): string[] {
   const found: string[] = [];
   mapSecrets(given, (value) => (found.push(value), value));
@@ -86,7 +86,7 @@ function textsIn(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
-/** A copy in which each text that is secret by its name, or by that of a map or list around it, is replaced. */
+/** Returns a copy in which each text is replaced that is secret by its name, or by that of a map or list around it. */
 function mapSecrets(
   value: unknown,
   replace: (value: string, place: readonly string[]) => string,
@@ -108,7 +108,7 @@ function mapSecrets(
 interface Bare {
   shape: Record<string, z.ZodType> | undefined;
   element: z.ZodType | undefined;
-  /** Of each value of a map with any names. */
+  /** The schema of each value of a map with arbitrary names. */
   value: z.ZodType | undefined;
 }
 
@@ -120,7 +120,7 @@ interface AnyDef {
   options?: z.ZodType[];
 }
 
-/** The schema without its defaults and transformations; `undefined` for one that describes nothing inside. */
+/** Returns the schema without defaults and transformations; `undefined` for a schema without inner structure. */
 function bare(schema: z.ZodType | undefined): Bare | undefined {
   if (!schema) return undefined;
   const def = schema.def as AnyDef;

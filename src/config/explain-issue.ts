@@ -6,12 +6,12 @@ import { fileSchema } from './schema.js';
 import type { YamlFile } from './yaml-file.js';
 
 const longestShown = 60;
-/** The URL of a store may hold a password, and a parameter in the wrong place may be a secret. */
+/** A store URL may contain a password, and a misplaced parameter may be a secret. */
 const neverShown = new Set<PropertyKey>([...secretFields, 'store', 'database', 'driverParameters']);
-/** How the messages begin that no schema of ours gave. */
+/** Prefixes of zod's own messages. */
 const usualMessage = /^(Invalid|Too (small|big)|Unrecognized)\b/;
 
-const wanted: Readonly<Record<string, string>> = {
+const remedyByType: Readonly<Record<string, string>> = {
   string: 'give text, in quotes if it looks like a number',
   number: 'give a number',
   int: 'give a whole number',
@@ -22,8 +22,8 @@ const wanted: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a schema found wrong, as people need it: path, value, place and remedy. The schema describes what stands below
- * the first `depth` names of the issue's path.
+ * Describes a schema issue with path, value, position and remedy. The schema describes the values below the first
+ * `depth` names of the issue's path.
  */
 export function explainIssue(
   issue: z.core.$ZodIssue,
@@ -45,7 +45,7 @@ export function explainIssue(
   return [{ path, message, ...file.placeOf(issue.path) }];
 }
 
-/** The value is left out: a misspelt key may hold a secret. */
+/** Leaves the value out, because a misspelt key may be a secret. */
 function unknownKey(
   parent: PropertyKey[],
   key: string,
@@ -73,7 +73,7 @@ function remedyOf(issue: z.core.$ZodIssue, schema: AnySchema | undefined): strin
   switch (issue.code) {
     case 'invalid_type': {
       const about = schema?.description;
-      return `${wanted[issue.expected] ?? `give a ${issue.expected}`}${about ? ` (${about.replace(/\.$/, '')})` : ''}`;
+      return `${remedyByType[issue.expected] ?? `give a ${issue.expected}`}${about ? ` (${about.replace(/\.$/, '')})` : ''}`;
     }
     case 'too_small':
       return `give ${String(issue.minimum)} or more`;
@@ -101,7 +101,7 @@ interface AnySchema {
   def?: { innerType?: AnySchema; valueType?: AnySchema; element?: AnySchema; in?: AnySchema };
 }
 
-/** The schema of the setting at this path, without its default. */
+/** Returns the schema of the setting at this path, without its default. */
 function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): AnySchema | undefined {
   let schema: AnySchema | undefined = root as unknown as AnySchema;
   for (const key of path) {

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { noGpu, type InstanceType } from '../domain/instance-type.js';
 
-/** This host as an instance type: what the loopback driver offers when none is configured (D-2). */
+/** Returns this host as an instance type: the default of the loopback driver (D-2). */
 export function loopbackInstanceType(): InstanceType {
   const { blocks, bsize } = statfsSync(tmpdir());
   const scratchBytes = blocks * bsize;

@@ -5,11 +5,14 @@ import type { ConfigFile, InstanceTypeFile } from './schema.js';
 
 export interface InstanceTypes {
   types: Map<string, InstanceType>;
-  /** Sentences for the operator. */
+  /** Warnings for the operator. */
   warnings: string[];
 }
 
-/** The types of the file, this host where the loopback driver has none, and the preemptible twins (C-31, CF-6, CF-7). */
+/**
+ * Returns the types of the file, the default of the loopback driver, and the preemptible variants (C-31, CF-6,
+ * CF-7).
+ */
 export function instanceTypesOf(file: ConfigFile): InstanceTypes {
   const types = new Map<string, InstanceType>();
   for (const [name, type] of Object.entries(file.instanceTypes)) types.set(name, typeOf(name, type));

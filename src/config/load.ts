@@ -7,7 +7,7 @@ import { controllerProblems } from './controller-problems.js';
 import { driverProblems } from './driver-problems.js';
 import { readDriverSecrets } from './driver-secrets.js';
 import { explainIssue } from './explain-issue.js';
-import { readSecret, secretFields, type SecretField, type WantedSecret } from './read-secret.js';
+import { readSecret, secretFields, type SecretField, type RequestedSecret } from './read-secret.js';
 import { instanceTypesOf } from './instance-types.js';
 import { nearest } from './nearest.js';
 import { resolveConfig } from './resolve.js';
@@ -17,15 +17,15 @@ import { YamlFile } from './yaml-file.js';
 
 export interface LoadOptions {
   env: NodeJS.ProcessEnv;
-  /** The secrets to fetch; the others stay empty. Default: all, and the driver's parameters are checked with them. */
-  secrets?: readonly WantedSecret[];
+  /** The secrets to resolve; the others stay empty. Default: all, and then the driver's parameters are checked too. */
+  secrets?: readonly RequestedSecret[];
 }
 
-/** Reads and checks the file. Throws {@link ConfigError} with every problem at once. */
+/** Loads and checks the file. Throws {@link ConfigError} with every problem. */
 export function loadConfig(
   path: string,
   env: NodeJS.ProcessEnv = process.env,
-  secrets?: readonly WantedSecret[],
+  secrets?: readonly RequestedSecret[],
 ): Config {
   let text: string;
   try {
@@ -39,7 +39,7 @@ export function loadConfig(
   return parseConfig(text, { path: resolve(path), env, secrets });
 }
 
-/** As {@link loadConfig}, for a text. */
+/** Like {@link loadConfig}, for a text. */
 export function parseConfig(text: string, options: LoadOptions & { path: string }): Config {
   const { path, env } = options;
   const file = new YamlFile(text);
@@ -71,11 +71,11 @@ export function parseConfig(text: string, options: LoadOptions & { path: string 
 function readSecrets(
   data: unknown,
   file: YamlFile,
-  { path, env, secrets: wanted = secretFields }: LoadOptions & { path: string },
+  { path, env, secrets: requested = secretFields }: LoadOptions & { path: string },
   problems: ConfigProblem[],
 ): Record<SecretField, string> {
   const secrets = Object.fromEntries(secretFields.map((field) => [field, ''])) as Record<SecretField, string>;
-  for (const field of wanted) {
+  for (const field of requested) {
     if (field === 'driverParameters') continue;
     const value = (data as Partial<Record<SecretField, unknown>>)[field];
     if (typeof value !== 'string' || value === '') continue;
@@ -92,7 +92,7 @@ function readSecrets(
 
 const keyRemedy = 'is no private key: give the OpenSSH or PEM text of an unencrypted key, or file:///path';
 
-/** Only the loopback driver knows a type by itself. */
+/** Only the loopback driver has a default type. */
 function missingTypes(data: unknown, file: YamlFile): ConfigProblem[] {
   const { driver = 'loopback', instanceTypes } = data as { driver?: unknown; instanceTypes?: unknown };
   const isNone =
@@ -106,7 +106,7 @@ function isMap(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A type that is to stand ready must be there, the preemptible twins included. */
+/** Checks that the types of warm instances exist, the preemptible variants included. */
 function unknownWarmTypes(config: ConfigFile, file: YamlFile): ConfigProblem[] {
   const known = [...instanceTypesOf(config).types.keys()];
   return config.pool.warm.flatMap(({ instanceType }, index) => {

@@ -10,16 +10,16 @@ export const secretFields = [
 ] as const;
 /** Settings whose values are never shown. */
 export type SecretField = (typeof secretFields)[number];
-/** What may be fetched: the settings above, and the secrets among the driver's parameters. */
-export type WantedSecret = SecretField | 'driverParameters';
+/** The secrets to resolve: the settings above, and secret parameters of the driver. */
+export type RequestedSecret = SecretField | 'driverParameters';
 
 export interface SecretSources {
   env: NodeJS.ProcessEnv;
-  /** Folder that relative `file://` paths start from. */
+  /** Base folder of relative `file://` paths. */
   base: string;
 }
 
-/** A literal, `env:NAME` or `file:///path`. Throws an `Error` that names the source and the remedy, never the secret. */
+/** Resolves a literal, `env:NAME` or `file:///path`. Throws an `Error` with source and remedy, never the secret. */
 export function readSecret(text: string, { env, base }: SecretSources): string {
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length);

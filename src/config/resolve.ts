@@ -14,15 +14,15 @@ import type { ConfigFile } from './schema.js';
 import { warningsOf } from './warnings.js';
 
 export interface ResolveContext {
-  /** The configuration file; relative paths start from its folder. */
+  /** The configuration file; relative paths are relative to its folder. */
   path: string;
   env: NodeJS.ProcessEnv;
   secrets: Readonly<Record<SecretField, string>>;
-  /** With their secrets fetched; none for those who talk to no provider. */
+  /** With resolved secrets; none for commands that contact no provider. */
   driverParameters: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The configuration that a valid file stands for. */
+/** Returns the configuration of a valid file. */
 export function resolveConfig(
   file: ConfigFile,
   { path, env, secrets, driverParameters }: ResolveContext,
@@ -47,7 +47,7 @@ export function resolveConfig(
     runner: runnerOf(file, base),
     scheduler: schedulerOf(file),
     controller: controllerOf(file, base),
-    journal: { maxEntries: file.journal.maxEntries, maxAgeMs: file.journal.maxAge },
+    journal: journalOf(file),
     logs: { maxAgeMs: file.logs.maxAge },
     api: {
       listen: file.api.listen,
@@ -105,7 +105,11 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
   };
 }
 
-/** A runner is sent to the controller that the daemon itself talks to, unless told otherwise. */
+/** By default a runner uses the controller of the daemon. */
+function journalOf({ journal: { maxAge: maxAgeMs, ...limits } }: ConfigFile): Config['journal'] {
+  return { ...limits, maxAgeMs };
+}
+
 function runnerOf({ runner: { logLimit, ...runner }, controller }: ConfigFile, base: string): RunnerSettings {
   const isPath = !['', 'built-in'].includes(runner.deploy);
   return {
@@ -118,7 +122,7 @@ function runnerOf({ runner: { logLimit, ...runner }, controller }: ConfigFile, b
   };
 }
 
-/** A folder that outlives a reboot; with a controller the one that its runners know (P-9). */
+/** A folder that survives a reboot; with a controller the folder that its runners use (P-9). */
 function deployFolders(
   chosen: string,
   hasController: boolean,

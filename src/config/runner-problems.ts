@@ -4,7 +4,7 @@ import type { ConfigProblem } from './config-error.js';
 import type { ConfigFile } from './schema.js';
 import type { YamlFile } from './yaml-file.js';
 
-/** A runner that would be this process's own program, which is Node.js and runs no container (C-17). */
+/** Rejects a runner that would be this process's own program, which is Node.js and runs no container (C-17). */
 export function runnerProblems(
   { runner: { deploy }, controller }: Pick<ConfigFile, 'runner' | 'controller'>,
   path: string,
@@ -26,7 +26,7 @@ function isOwnProgram(deploy: string, folder: string): boolean {
   try {
     return realpathSync(program) === realpathSync(process.execPath);
   } catch {
-    // Whether it is there is for the runner program's health to say.
+    // The health of the runner program reports whether it exists.
     return false;
   }
 }

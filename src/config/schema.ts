@@ -22,12 +22,12 @@ const size = z
   .meta({ examples: ['4GiB', '500MB', 1048576] })
   .transform(read(parseSize));
 
-/** Zero and negative durations count as not given. */
+/** Zero and negative durations count as not set. */
 const duration = durationText.transform(
   read((text) => (text.startsWith('-') ? parseDuration(text.slice(1)) * 0 : parseDuration(text))),
 );
 
-/** A duration whose zero stands for its default, as it always did (section 11, "fallback"). */
+/** A duration; zero selects the default, as in the reference (section 11, "fallback"). */
 const wait = (text: string, about: string) =>
   duration
     .transform((ms) => ms || parseDuration(text))
@@ -46,12 +46,12 @@ const gpu = z.strictObject({
 });
 
 const instanceType = z.strictObject({
-  providerType: z.string().optional().describe('The provider’s name of it. Default: the name here.'),
+  providerType: z.string().optional().describe('The provider’s name of the type. Default: the name here.'),
   vcpus: z.int().min(1),
   ram: size,
   includedScratch: size.prefault(0),
   addedScratch: size.prefault(0),
-  price: z.number().min(0).describe('Dollars an hour.'),
+  price: z.number().min(0).describe('Dollars per hour.'),
   preemptible: z.boolean().default(false),
   gpu: gpu.prefault({}),
 });
@@ -76,88 +76,82 @@ const warmRule = z
       .string()
       .default('')
       .refine(isCron, 'give five cron fields of the minutes in which it holds, like "* 8-17 * * MON-FRI"')
-      .describe('Cron text of the minutes in which it holds; empty: always.'),
+      .describe('Cron expression of the minutes in which the rule applies; empty: always.'),
     timezone: z
       .string()
       .default('')
       .refine(isTimezone, 'give a name like Europe/Berlin')
-      .describe('Empty: the one of this host.'),
+      .describe('Empty: that of this host.'),
   })
-  .describe('How many idle instances of a type stand ready, and when.');
+  .describe('How many idle instances of a type are kept ready, and when.');
 
 const pool = z.strictObject({
   tagKeyPrefix: z
     .string()
     .default('Arvados')
-    .describe('Begins every tag key. Change it only while there is no instance.'),
-  resourceTags: z.record(z.string(), z.string()).default({}).describe('Put on everything that is made.'),
+    .describe('Prefix of every tag key. Change it only while there are no instances.'),
+  resourceTags: z.record(z.string(), z.string()).default({}).describe('Tags on every created resource.'),
   imageId: z.string().default(''),
-  instanceInitCommand: z.string().default('').describe('Shell text, run as root at first boot.'),
+  instanceInitCommand: z.string().default('').describe('Shell text that runs as root at first boot.'),
   deployPublicKey: z.boolean().default(true),
   plainSecretTag: z
     .boolean()
     .default(false)
     .describe(
-      'Tags new instances with their secret itself, which the old dispatcher needs to take them back. Whoever reads tags can then pass as the instance: only during a transition.',
+      'Stores the plain secret in the tag of new instances, so that the old dispatcher can take them back. Whoever reads tags can then impersonate the instance: use it only during a transition.',
     ),
   sshPort: z
     .union([z.string(), z.int()], { error: () => portRemedy })
     .refine((port) => /^(ssh)?$/.test(String(port)) || isPort(String(port)), portRemedy)
     .transform(String)
     .prefault('22')
-    .describe('For addresses that name no port. Empty: ssh.'),
+    .describe('For addresses without a port. Empty: ssh.'),
   bootProbeCommand: z
     .string()
     .default('systemctl is-system-running')
-    .describe('Succeeds once booted; empty: any answer.'),
-  probeInterval: wait('10s', 'How often each instance is asked what runs.'),
+    .describe('Exit status 0: the instance has booted; empty: any response.'),
+  probeInterval: wait('10s', 'Time between two probe rounds of an instance.'),
   maxProbesPerSecond: z
     .union([z.literal('auto'), z.number()], { error: () => 'give a number, or auto' })
     .default('auto')
     .transform((rate) => (rate !== 'auto' && rate < 1 ? 10 : rate))
-    .describe('auto: enough for each instance once in a probe interval, 10 at least.'),
-  syncInterval: wait('1m', 'How often the provider is asked for its list.'),
-  timeoutIdle: wait('1m', 'An instance idle for longer is destroyed.'),
-  timeoutBooting: wait('10m', 'An instance not in service by then is destroyed.'),
+    .describe('auto: enough to probe each instance once per probe interval, at least 10.'),
+  syncInterval: wait('1m', 'Time between two lists of the provider.'),
+  timeoutIdle: wait('1m', 'An instance that idles longer is destroyed.'),
+  timeoutBooting: wait('10m', 'An instance that is not in service by then is destroyed.'),
   bootStageTimeouts: bootStages
     .default({})
-    .describe('Shorter limits for stages of the boot; default timeoutBooting.'),
-  timeoutProbe: wait('10m', 'An instance that does not answer for longer is destroyed.'),
+    .describe('Shorter limits of boot stages; default timeoutBooting.'),
+  timeoutProbe: wait('10m', 'An instance that does not respond for longer is destroyed.'),
   timeoutCollect: wait(
     '10m',
-    'How long the result of a container that ended is asked for before the container counts as lost.',
+    'How long the daemon tries to collect the result of an ended container before the container counts as lost.',
   ),
-  timeoutShutdown: wait('10s', 'After this long the order to destroy is given again.'),
-  timeoutTerm: wait('2m', 'How long a container is asked to end before its instance is given up.'),
-  timeoutSignal: wait('5s', 'Pause between two TERMs.'),
-  timeoutStaleRunLock: wait('5s', 'A lock stale for longer means a broken instance.'),
-  maxFailedStarts: count(
-    3,
-    'So many failed starts in a row drain an instance as broken; 0: any number is borne.',
-  ),
-  commandTimeout: wait('1m', 'Bound of each command on an instance.'),
-  bootProbeTimeout: duration.optional().describe('Bound of one boot probe. Default timeoutBooting.'),
-  cloudCallTimeout: wait('5m', 'Bound of each call to the provider.'),
+  timeoutShutdown: wait('10s', 'The destroy call is repeated after this time.'),
+  timeoutTerm: wait('2m', 'How long a container may take to stop before its instance drains.'),
+  timeoutSignal: wait('5s', 'Time between two TERM signals.'),
+  timeoutStaleRunLock: wait('5s', 'A run lock that is stale for longer marks the instance as broken.'),
+  maxFailedStarts: count(3, 'Consecutive failed starts that drain an instance as broken; 0: no limit.'),
+  commandTimeout: wait('1m', 'Deadline of each command on an instance.'),
+  bootProbeTimeout: duration.optional().describe('Deadline of one boot probe. Default timeoutBooting.'),
+  cloudCallTimeout: wait('5m', 'Deadline of each provider call.'),
   maxCloudOpsPerSecond: z.number().min(0).default(10).describe('0: no limit.'),
-  maxConcurrentCreates: count(1, 'Create calls at once; 0: no limit.'),
+  maxConcurrentCreates: count(1, 'Concurrent create calls; 0: no limit.'),
   maxInstances: count(64, '0: no limit.'),
-  quotaHoldOff: wait('1m', 'Pause after a quota error while there is no instance that could go.'),
-  capacityHoldOff: wait('1m', 'Pause after the provider had no capacity.'),
-  bootFailureLimit: count(
-    5,
-    'Failed boots in a row after which nothing is created for a while; 0: no limit.',
-  ),
-  bootFailureHoldOff: wait('10m', 'The first such pause; each further one is twice as long.'),
+  quotaHoldOff: wait('1m', 'Delay of the quota breaker while the fleet has no instance that can terminate.'),
+  capacityHoldOff: wait('1m', 'Delay of a capacity breaker.'),
+  bootFailureLimit: count(5, 'Consecutive failed boots that open the boot breaker; 0: no limit.'),
+  bootFailureHoldOff: wait('10m', 'First delay of the boot breaker; doubles each time.'),
   removeOrphans: z
     .boolean()
     .default(false)
-    .describe('Destroys instances of this set that nobody recorded and that never answer.'),
-  orphanGrace: wait('1h', 'How long they are only reported, from the end of timeoutBooting on.'),
-  warm: z.array(warmRule).default([]).describe('Idle instances that stand ready.'),
-  coolDown: duration.prefault(0).describe('Of a type one instance in this time is given back for idling.'),
-  maxInstanceAge: duration.prefault(0).describe('Older ones are drained; 0: any age will do.'),
-  maxContainersPerInstance: count(0, 'After so many an instance is drained; 0: no limit.'),
-  quotaRetry: wait('10m', 'At quota, one trial create is made after this long.'),
+    .describe('Destroys orphans: instances of this set without a launch record that never respond.'),
+  orphanGrace: wait('1h', 'How long orphans are only reported, after timeoutBooting.'),
+  warm: z.array(warmRule).default([]).describe('Warm instances.'),
+  coolDown: duration.prefault(0).describe('Per type, one idle instance shuts down in this time.'),
+  maxInstanceAge: duration.prefault(0).describe('Older instances drain; 0: no limit.'),
+  maxContainersPerInstance: count(0, 'An instance drains after this many containers; 0: no limit.'),
+  quotaRetry: wait('10m', 'At quota, one trial create call is made after this time.'),
 });
 
 const longestLog = 64 * 2 ** 20;
@@ -168,9 +162,9 @@ const runner = z.strictObject({
     .string()
     .default('')
     .describe(
-      'Empty: /var/lib/longshore/bin, or /tmp/arvados-crunch-run where that cannot be used; with a controller only the latter.',
+      'Empty: /var/lib/longshore/bin, or /tmp/arvados-crunch-run where that is unusable; with a controller always the latter.',
     ),
-  command: z.string().default('crunch-run').describe('Used when nothing is copied.'),
+  command: z.string().default('crunch-run').describe('The command when nothing is copied.'),
   runtimeEngine: z.enum(['docker', 'singularity', 'podman']).default('docker'),
   arguments: z.array(z.string()).default([]),
   apiHost: z.string().default(''),
@@ -178,7 +172,7 @@ const runner = z.strictObject({
   logLimit: size
     .refine((bytes) => bytes <= longestLog, 'give 64MiB at most: results are held in memory on their way')
     .prefault('1MiB')
-    .describe('Bytes kept of each output stream of a container, 64MiB at most. Default 1MiB.'),
+    .describe('Bytes kept of each output stream of a container, at most 64MiB. Default 1MiB.'),
 });
 
 const scheduler = z.strictObject({
@@ -186,12 +180,12 @@ const scheduler = z.strictObject({
   onDemandFallback: z
     .boolean()
     .default(false)
-    .describe('Whether preemptible containers that do not say may run on on-demand instances.'),
+    .describe('Default of preemptible containers that do not set it: on-demand instances are allowed.'),
   reserveExtraRam: size.prefault('550MiB'),
-  localKeepBlobBuffersPerVcpu: count(1, 'Buffers of the storage client on instances; 0: it is not there.'),
-  staleLockTimeout: wait('1m', 'How long containers locked by an earlier daemon are waited for.'),
+  localKeepBlobBuffersPerVcpu: count(1, 'Buffers of the storage client on instances; 0: no storage client.'),
+  staleLockTimeout: wait('1m', 'How long a new daemon keeps the locks of an earlier one.'),
   maxDispatchAttempts: count(10, '0: no limit.'),
-  pollInterval: wait('10s', 'How often the queue is read again.'),
+  pollInterval: wait('10s', 'Time between two reads of the queue.'),
   initialQuotaEstimate: count(0, '0: maxInstances.'),
   supervisorFraction: z.number().min(0).max(1).default(0.5),
   maxRunningContainersPerInstance: count(0, '0: no limit.'),
@@ -199,7 +193,7 @@ const scheduler = z.strictObject({
     .number()
     .min(0)
     .default(0)
-    .describe('Above 0: adds a preemptible twin of each type.'),
+    .describe('Above 0: adds a preemptible variant of each type.'),
 });
 
 const controller = z.strictObject({
@@ -208,36 +202,32 @@ const controller = z.strictObject({
     .refine(isControllerUrl, 'give https://HOST or https://HOST:PORT, without a path, user or password')
     .transform((url) => url.replace(/\/+$/, ''))
     .default('')
-    .describe('Address of a controller whose containers are run. Empty: the own store is the queue.'),
-  caFile: z.string().default('').describe('PEM file of the authorities to trust in place of the system’s.'),
-  insecure: z.boolean().default(false).describe('Takes any certificate.'),
-  requestTimeout: wait('1m', 'Bound of each call to the controller.'),
+    .describe('Address of a controller whose queue is served. Empty: the store is the queue.'),
+  caFile: z.string().default('').describe('PEM file of certificate authorities instead of the system’s.'),
+  insecure: z.boolean().default(false).describe('Accepts any certificate.'),
+  requestTimeout: wait('1m', 'Deadline of each request to the controller.'),
   lookAhead: z
     .int()
     .min(1)
     .default(1_000)
-    .describe(
-      'How many queued containers are looked for at a time, workflow runners not counted. Default 1000.',
-    ),
+    .describe('How many queued containers are fetched at a time, without workflow runners. Default 1000.'),
   clusterConfigFile: z
     .string()
     .default('')
-    .describe(
-      'The cluster’s merged configuration, YAML or JSON, for runners that have their own storage client.',
-    ),
+    .describe('The cluster’s merged configuration, YAML or JSON, for runners with their own storage client.'),
   database: z
     .string()
     .regex(/^(postgres(ql)?:\/\/|$)/, 'give postgres://USER@HOST/DATABASE')
     .refine(holdsNoPassword, 'holds a password: take it out, and give it as controllerDatabasePassword')
     .default('')
     .describe(
-      'postgres://USER@HOST/DATABASE of the cluster, for its dispatch lock. Default: of clusterConfigFile.',
+      'postgres://USER@HOST/DATABASE of the cluster, for its dispatch lock. Default: from clusterConfigFile.',
     ),
   withoutLock: z
     .boolean()
     .default(false)
     .describe(
-      'Leads without the dispatch lock: nothing keeps the old dispatcher from running at the same time.',
+      'Leads without the dispatch lock: nothing prevents the old dispatcher from running at the same time.',
     ),
 });
 
@@ -246,12 +236,16 @@ const journal = z.strictObject({
     .int()
     .min(1_000, 'give at least 1000, or nothing can be explained')
     .default(1_000_000)
-    .describe('The oldest go when there are more. An entry takes about 500 bytes. Default 1000000.'),
-  maxAge: wait('30d', 'Older entries go.'),
+    .describe('The oldest entries beyond this are deleted. An entry takes about 500 bytes. Default 1000000.'),
+  maxBytes: size
+    .refine((bytes) => bytes >= 16 * 2 ** 20, 'give at least 16MiB, or nothing can be explained')
+    .prefault('1GiB')
+    .describe('The oldest entries beyond this size are deleted. Default 1GiB.'),
+  maxAge: wait('30d', 'Older entries are deleted.'),
 });
 
 const logs = z.strictObject({
-  maxAge: wait('90d', 'What a container printed goes this long after it ended.'),
+  maxAge: wait('90d', 'Container output is deleted this long after the end of the container.'),
 });
 
 const portRange = 'give a port, 0 to 65535';
@@ -261,16 +255,16 @@ const api = z
       .string()
       .refine(isListenAddress, 'give host:port like 127.0.0.1:9006; port 0 lets the system choose')
       .default('127.0.0.1:9006')
-      .describe('host:port; port 0 lets the system choose.'),
+      .describe('host:port; port 0 is assigned by the system.'),
     tlsCertFile: z.string().default('').describe('PEM file.'),
     tlsKeyFile: z.string().default('').describe('PEM file.'),
-    maxShells: z.int().min(0).default(32).describe('Shells on instances that may be open at once.'),
+    maxShells: z.int().min(0).default(32).describe('Maximum number of concurrent shells on instances.'),
     inspectPort: z
       .int()
       .min(0, portRange)
       .max(65_535, portRange)
       .default(0)
-      .describe('Where serve --inspect listens, on loopback; 0 lets the system choose.'),
+      .describe('Port of serve --inspect on loopback; 0 is assigned by the system.'),
   })
   .refine((settings) => (settings.tlsCertFile === '') === (settings.tlsKeyFile === ''), {
     path: ['tlsCertFile'],
@@ -317,12 +311,14 @@ export const fileSchema = z.strictObject({
   clusterId: z
     .string()
     .regex(/^[a-z0-9]{5}$/, 'give five characters a-z, 0-9')
-    .describe('Five characters a-z, 0-9; begins every container id.'),
+    .describe('Five characters a-z, 0-9; the prefix of every container id.'),
   managementToken: z
     .string()
     .default('')
-    .describe('A secret, env:NAME, file:///path, or auto to have one made. Empty: the API refuses everyone.'),
-  systemRootToken: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
+    .describe(
+      'A secret, env:NAME, file:///path, or auto to generate one. Empty: the API refuses every request.',
+    ),
+  systemRootToken: z.string().default('').describe('Empty: generated and kept in the state folder.'),
   stateDir: z.string().default('').describe('Default: /var/lib/longshore, or below the home folder.'),
   store: z
     .string()
@@ -333,18 +329,18 @@ export const fileSchema = z.strictObject({
     .refine(holdsNoPassword, passwordRemedy)
     .default('')
     .describe('A path, or postgres://USER@HOST/DATABASE. Default: longshore.db in the state folder.'),
-  storePassword: z.string().default('').describe('Of the PostgreSQL user; a secret.'),
+  storePassword: z.string().default('').describe('Password of the PostgreSQL user; a secret.'),
   controllerDatabasePassword: z
     .string()
     .default('')
-    .describe('Of the user in controller.database; a secret.'),
+    .describe('Password of the user in controller.database; a secret.'),
   storeListen: z
     .string()
     .regex(/^(postgres(ql)?:\/\/|$)/, 'give postgres://USER@HOST/DATABASE')
     .refine(holdsNoPassword, passwordRemedy)
     .default('')
-    .describe('The PostgreSQL server itself, when store names a pooler in front of it.'),
-  dispatchPrivateKey: z.string().default('').describe('Empty: one is made and kept in the state folder.'),
+    .describe('Address of the PostgreSQL server itself, when store names a pooler.'),
+  dispatchPrivateKey: z.string().default('').describe('Empty: generated and kept in the state folder.'),
   driver: z.string().default('loopback'),
   driverParameters: z.record(z.string(), z.unknown()).default({}),
   instanceTypes: z

@@ -18,9 +18,9 @@ const managementTokenFile = 'management-token';
 const tokenBytes = 32;
 
 /**
- * The configuration with the secrets it leaves open: made on the first start, kept in the state folder for this user
- * only. The management token is made only for `managementToken: auto`: without one the API refuses everyone.
- * Throws {@link ConfigError} when the state folder cannot keep them.
+ * Returns the configuration with the secrets that it leaves open: generated on the first start and kept in the state
+ * folder, readable by this user only. The management token is generated only for `managementToken: auto`; without one
+ * the API refuses every request. Throws {@link ConfigError} when the state folder is not writable.
  */
 export function ensureSecrets(config: Config): Config {
   const newToken = (): string => randomBytes(tokenBytes).toString('hex');
@@ -37,7 +37,7 @@ export function ensureSecrets(config: Config): Config {
 }
 
 /**
- * The token of `managementToken: auto`, for those who talk to the daemon; `''` before its first start. Throws
+ * Returns the token of `managementToken: auto`, for clients of the daemon; `''` before its first start. Throws
  * {@link ConfigError} when this user may not read it.
  */
 export function madeManagementToken({ stateDir }: Pick<Config, 'stateDir'>): string {
@@ -73,7 +73,7 @@ function keep(stateDir: string, name: string, make: () => string): string {
   ]);
 }
 
-/** The file appears whole or not at all; whoever comes second finds the first one's. */
+/** Creates the file atomically; a concurrent second caller finds the first one's file. */
 function writeOnce(stateDir: string, path: string, secret: string): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomBytes(6).toString('hex')}`;

@@ -1,6 +1,6 @@
 import type { ConfigFile } from './schema.js';
 
-/** What is allowed, and is to be seen by the operator at each start: sentences with the remedy. */
+/** Returns warnings about allowed but risky settings, with remedies, for each start. */
 export function warningsOf({ pool, controller, driver, scheduler }: ConfigFile): string[] {
   const warnings: string[] = [];
   if (driver === 'loopback') {

@@ -4,7 +4,7 @@ import type { ConfigProblem } from './config-error.js';
 type Path = readonly PropertyKey[];
 type Place = Pick<ConfigProblem, 'line' | 'column'>;
 
-/** Own words for what the parser found: its messages quote the file, and what they quote may be a secret. */
+/** Own texts for parser errors: the parser's messages quote the file, which may contain secrets. */
 const remedies: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'a backslash inside double quotes starts an escape: use single quotes',
   BAD_INDENT: 'the indentation does not fit the lines around it',
@@ -17,7 +17,7 @@ const remedies: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'a value that begins with ! must be in quotes',
 };
 
-/** One YAML text and where everything in it stands. */
+/** A parsed YAML text with the positions of its values. */
 export class YamlFile {
   readonly #document: Document;
   readonly #lines = new LineCounter();
@@ -26,7 +26,7 @@ export class YamlFile {
     this.#document = parseDocument(text, { lineCounter: this.#lines });
   }
 
-  /** Everything that keeps the text from being read. Never shows a value. */
+  /** Returns every syntax error of the text. Never shows a value. */
   syntaxProblems(): ConfigProblem[] {
     const found = [...this.#document.errors, ...this.#document.warnings].map(({ code, pos }) => {
       const message = `this is no YAML: ${remedies[code] ?? 'put the value in quotes or check the indentation'}`;
@@ -42,7 +42,7 @@ export class YamlFile {
     return found;
   }
 
-  /** The text as plain data; an empty file is an empty map. `undefined` when its aliases would grow without end. */
+  /** Returns the text as plain data; an empty file is an empty map. `undefined` when aliases expand without end. */
   data(): unknown {
     try {
       return this.#document.toJS() ?? {};
@@ -52,25 +52,25 @@ export class YamlFile {
     }
   }
 
-  /** `undefined` where there is nothing, or a map or a list. */
+  /** Returns `undefined` for a missing value, a map or a list. */
   valueAt(path: Path): unknown {
     const value = this.#nodeAt(path);
     return isScalar(value) ? value.value : undefined;
   }
 
-  /** Something stands there, be it empty. */
+  /** Whether a value exists, even an empty one. */
   has(path: Path): boolean {
     return this.#nodeAt(path) !== undefined;
   }
 
-  /** Where the value stands; where that would be missing, the nearest thing around it. */
+  /** Returns the position of the value; if it is missing, of the nearest enclosing one. */
   placeOf(path: Path): Place {
     const node = this.#nodeAt(path);
     if (isNode(node) && node.range) return this.#at(node.range[0]);
     return path.length === 0 ? { line: 1, column: 1 } : this.placeOf(path.slice(0, -1));
   }
 
-  /** Where the key itself stands. */
+  /** Returns the position of the key itself. */
   placeOfKey(path: Path, key: string): Place {
     const parent = this.#nodeAt(path);
     const pair = isMap(parent)

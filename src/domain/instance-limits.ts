@@ -35,8 +35,8 @@ export const instanceLimits = {
   /** Characters of an error or a note that are kept. */
   textLength: 1_000,
   /** Journal entries about one instance, each minute: steps for replay go first. */
-  journalStepBytesPerMinute: 256 * KiB,
-  journalBytesPerMinute: 512 * KiB,
+  journalStepBytesPerMinute: 192 * KiB,
+  journalBytesPerMinute: 320 * KiB,
   /** So many strikes within this time are a breach. */
   strikes: 10,
   strikeWindowMs: 600_000,

@@ -46,6 +46,14 @@ export function misconductRemedy(instanceId: string): string {
   );
 }
 
+/** The same, of an instance whose host key changed while it was in service. */
+export function hostKeyRemedy(instanceId: string, fingerprint: string): string {
+  return (
+    `if the key was changed on purpose: longshore host-key accept ${instanceId} ${fingerprint}; otherwise: ` +
+    `longshore kill ${instanceId}`
+  );
+}
+
 export const workerStates = ['unknown', 'booting', 'idle', 'running', 'shutdown'] as const;
 /** The pool's view of an instance (V-10). */
 export type WorkerState = (typeof workerStates)[number];

@@ -1,8 +1,9 @@
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { ChartState } from '../actors/chart-state.js';
 import type { PendingTimer } from '../actors/pending-timers.js';
 import { knownSince, workerStateOf } from '../actors/pool-views.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
-import { quarantineRemedy, rebooted, type BootStage } from '../domain/instance.js';
+import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../domain/instance.js';
 import { dollarText, futureText, pastText } from './time-text.js';
 
 export interface WorkerFacts {
@@ -11,6 +12,8 @@ export interface WorkerFacts {
   now: number;
   /** When it came into its state and why, as far as the journal reaches. */
   entered: { at: number; because: string } | undefined;
+  /** What it did that it must not, as far as that is known. */
+  conduct?: InstanceConduct | undefined;
 }
 
 const nextStages: Readonly<Record<BootStage, string>> = {
@@ -34,8 +37,30 @@ export function describeWorker(facts: WorkerFacts): string[] {
     ...endSentences(facts),
     ...behaviorSentences(facts),
     ...troubleSentences(facts),
+    ...conductSentences(facts),
     `Its type is ${instanceType.name}, at $${instanceType.price} an hour, ${dollarText(hours * instanceType.price)} so far.`,
     `It appeared at ${pastText(appearedAt, now)}${instance.address === '' ? '' : `; its address is ${instance.address}`}.`,
+  ];
+}
+
+function conductSentences({ snapshot, conduct, now }: WorkerFacts): string[] {
+  if (!conduct) return [];
+  const { strikes, claimsRefused, bytesLeftOut, quarantine } = conduct;
+  const kinds = Object.entries(strikes).map(([kind, count]) => `${count} ${kind}`);
+  const did = [
+    ...(kinds.length > 0 ? [`strikes by kind: ${kinds.join(', ')}`] : []),
+    ...(claimsRefused > 0 ? [`claims refused: ${claimsRefused}`] : []),
+    ...(bytesLeftOut > 0 ? [`bytes left out of the journal: ${bytesLeftOut}`] : []),
+  ];
+  const { id } = snapshot.context.instance;
+  return [
+    ...(quarantine
+      ? [
+          `It is in quarantine since ${pastText(quarantine.at, now)}, because ${quarantine.because}. Nothing is given to it.`,
+          `An operator ends that: ${misconductRemedy(id)}.`,
+        ]
+      : []),
+    ...(did.length > 0 ? [`It did what an instance must not: ${did.join('; ')}.`] : []),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { ChartState } from '../actors/chart-state.js';
 import type { WorkerSnapshot } from '../actors/roster.js';
 import type { Journal, JournalEntry } from '../journal/journal.js';
@@ -17,6 +18,8 @@ export interface ExplainSources {
   snapshot(instanceId: string): WorkerSnapshot | undefined;
   chart(instanceId: string): ChartState | undefined;
   wait(uuid: string): WaitReason | undefined;
+  /** What the instance did that it must not; not given: nothing is known. */
+  conduct?(instanceId: string): InstanceConduct | undefined;
 }
 
 const longestStory = 100;
@@ -36,7 +39,13 @@ async function explainInstance(sources: ExplainSources, id: string): Promise<Exp
   if (!snapshot && entries.length === 0) return undefined;
   const now = sources.now();
   const lines = snapshot
-    ? describeWorker({ snapshot, chart: sources.chart(id), now, entered: enteredAt(entries) })
+    ? describeWorker({
+        snapshot,
+        chart: sources.chart(id),
+        now,
+        entered: enteredAt(entries),
+        conduct: sources.conduct?.(id),
+      })
     : describeGone(id, entries, now);
   return { kind: 'instance', id, lines: lines.map(oneFullStop), story: storyOf(entries, id) };
 }

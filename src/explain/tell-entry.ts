@@ -71,6 +71,10 @@ const tellers: Readonly<Record<string, Teller>> = {
   'instance.quarantined': ({ because }, { instance }) => `${instance} was quarantined, because ${because}.`,
   'instance.strike': ({ because, data }, { instance }) =>
     `A strike against ${instance} (${text(data?.['kind'])}): ${because}.`,
+  'instance.host-key-changed': ({ to, because, data }, { instance }) =>
+    `${of('host key', instance)} changed from ${text(data?.['before'])} to ${text(data?.['now'])}, and was ${to === 'refused' ? 'refused' : 'taken'}, because ${because}.`,
+  'journal.cut': ({ because }, { instance }) =>
+    `Not all that came about ${instance} was written down: ${because}.`,
   'worker.broke': ({ because }) => `A fault in the daemon interrupted its care for the instance: ${because}.`,
   'worker.replaced': () => 'The daemon looks after it again.',
   'boot.outcome': ({ to }, { instance }) => `${of('boot', instance)} ${boots[to ?? ''] ?? `ended: ${to}`}.`,

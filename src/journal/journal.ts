@@ -40,6 +40,8 @@ export interface JournalState {
   waiting: number;
   /** Lost since the daemon began: they came while too many waited, or were none. */
   dropped: number;
+  /** Bytes that were left out, since they were more about one instance than is taken. */
+  leftOutBytes: number;
   /** Why the store does not take entries now, for people; `undefined` when it does. */
   fault: string | undefined;
 }

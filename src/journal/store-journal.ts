@@ -4,6 +4,7 @@ import type { Store } from '../queue/store/database.js';
 import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
 import type { IntentTable } from '../queue/store/schema.js';
 import { guarded } from '../queue/store/store-error.js';
+import { ByteBudget } from './byte-budget.js';
 import { insertEntries, type JournalRow } from './insert-entries.js';
 import type { Journal, JournalEntry, JournalFilter, JournalState, LaunchIntent } from './journal.js';
 import { trimJournal } from './trim-journal.js';
@@ -15,6 +16,8 @@ export interface StoreJournalOptions {
   flushMs: number;
   /** The oldest go when there are more. */
   maxEntries: number;
+  /** Likewise when their texts have more bytes; not given: any number will do. */
+  maxBytes?: number;
   /** Older ones go; not given: only their number counts. */
   maxAgeMs?: number;
   /**
@@ -31,6 +34,8 @@ const batchSize = 500;
 const longestBatch = 250_000;
 /** Beyond it the oldest unwritten entries are dropped rather than filling the memory. */
 const longestBuffer = 50_000;
+/** Likewise; characters. */
+const largestBuffer = 32 * 2 ** 20;
 /** A store that does not take entries is tried again at this pace. */
 const retryMs = 1_000;
 const trimIntervalMs = 3_600_000;
@@ -40,11 +45,16 @@ const mostIntents = 100_000;
 /** The journal in the store: appended in batches, so that no event waits for the disk. */
 export class StoreJournal implements Journal {
   readonly #options: StoreJournalOptions;
+  readonly #budget = new ByteBudget();
   #buffer: JournalRow[] = [];
+  /** Characters in the buffer. */
+  #buffered = 0;
   #timer: unknown;
+  #cutTimer: unknown;
   #writing: Promise<void> = Promise.resolve();
   #inFlight = 0;
   #writtenSinceTrim = 0;
+  #bytesSinceTrim = 0;
   #trimmedAt: number;
   #dropped = 0;
   #fault: string | undefined;
@@ -55,11 +65,26 @@ export class StoreJournal implements Journal {
   }
 
   append(entry: JournalEntry): void {
+    let row: JournalRow;
     try {
-      this.#buffer.push(rowOf(entry));
+      row = rowOf(entry);
     } catch (error) {
       return this.#drop(error, 1);
     }
+    this.#sayWhatWasCut();
+    const isWithin = this.#budget.take(entry, Buffer.byteLength(row.entry), this.#options.clock.now());
+    if (isWithin) this.#push(row);
+    else this.#awaitCut();
+  }
+
+  /** Bytes about the instance that were beyond what one may cost, since the daemon began. */
+  leftOut(instance: string): number {
+    return this.#budget.leftOut(instance);
+  }
+
+  #push(row: JournalRow): void {
+    this.#buffer.push(row);
+    this.#buffered += row.entry.length;
     this.#shorten();
     if (this.#fault !== undefined) this.#flushIn(retryMs);
     else if (this.#buffer.length === batchSize) void this.flush();
@@ -67,7 +92,9 @@ export class StoreJournal implements Journal {
   }
 
   state(): JournalState {
-    return { waiting: this.#buffer.length + this.#inFlight, dropped: this.#dropped, fault: this.#fault };
+    const waiting = this.#buffer.length + this.#inFlight;
+    const { leftOutBytes } = this.#budget;
+    return { waiting, dropped: this.#dropped, leftOutBytes, fault: this.#fault };
   }
 
   /** Also resolves when the store does not take the entries: they stay in memory and are tried again. */
@@ -80,10 +107,12 @@ export class StoreJournal implements Journal {
 
   /** Writes what was appended, unless the store does not take it: then that is lost. */
   async stop(): Promise<void> {
+    this.#options.clock.clearTimeout(this.#cutTimer);
+    this.#sayWhatWasCut(true);
     await this.flush();
     this.#options.clock.clearTimeout(this.#timer);
     if (this.#buffer.length === 0) return;
-    this.#drop(new Error(this.#fault ?? 'the journal was stopped'), this.#buffer.splice(0).length);
+    this.#drop(new Error(this.#fault ?? 'the journal was stopped'), this.#take(this.#buffer.length).length);
   }
 
   async read(filter: JournalFilter): Promise<JournalEntry[]> {
@@ -155,11 +184,12 @@ export class StoreJournal implements Journal {
 
   /** Deletes what is beyond the limits; also done by itself from time to time. */
   async trim(): Promise<void> {
-    const { db, clock, maxEntries, maxAgeMs = Infinity } = this.#options;
+    const { db, clock, maxEntries, maxBytes = Infinity, maxAgeMs = Infinity } = this.#options;
     this.#writtenSinceTrim = 0;
+    this.#bytesSinceTrim = 0;
     this.#trimmedAt = clock.now();
     const before = maxAgeMs === Infinity ? 0 : clock.now() - maxAgeMs;
-    await guarded('the journal cannot be trimmed', () => trimJournal(db, { maxEntries, before }));
+    await guarded('the journal cannot be trimmed', () => trimJournal(db, { maxEntries, maxBytes, before }));
   }
 
   #select({ instance, container, kind, kinds, without, since }: JournalFilter) {
@@ -197,7 +227,7 @@ export class StoreJournal implements Journal {
   async #writeAll(): Promise<void> {
     try {
       while (this.#buffer.length > 0) {
-        await this.#writeBatch(this.#buffer.splice(0, batchOf(this.#buffer)));
+        await this.#writeBatch(this.#take(batchOf(this.#buffer)));
         await eventLoopTurn();
       }
       if (this.#isTrimDue()) await this.trim();
@@ -213,8 +243,10 @@ export class StoreJournal implements Journal {
     try {
       await guarded('the journal cannot be written', () => insertEntries(this.#options.db, batch));
       this.#writtenSinceTrim += batch.length;
+      this.#bytesSinceTrim += lengthOf(batch);
     } catch (error) {
       this.#buffer = [...batch, ...this.#buffer];
+      this.#buffered += lengthOf(batch);
       this.#shorten();
       throw error;
     } finally {
@@ -231,19 +263,54 @@ export class StoreJournal implements Journal {
   }
 
   #shorten(): void {
-    if (this.#buffer.length <= longestBuffer) return;
-    const dropped = this.#buffer.splice(0, this.#buffer.length - longestBuffer + batchSize).length;
+    if (this.#buffer.length <= longestBuffer && this.#buffered <= largestBuffer) return;
+    const most = largestBuffer - longestBatch;
+    let dropped =
+      this.#buffer.length > longestBuffer
+        ? this.#take(this.#buffer.length - longestBuffer + batchSize).length
+        : 0;
+    while (this.#buffered > most) dropped += this.#take(1).length;
     this.#drop(new Error('the journal cannot keep up'), dropped);
   }
 
+  /** The first so many of the buffer. */
+  #take(count: number): JournalRow[] {
+    const rows = this.#buffer.splice(0, count);
+    this.#buffered -= lengthOf(rows);
+    return rows;
+  }
+
+  #sayWhatWasCut(all = false): void {
+    for (const entry of this.#budget.settle(this.#options.clock.now(), all)) this.#push(rowOf(entry));
+  }
+
+  #awaitCut(): void {
+    const { clock } = this.#options;
+    const { dueAt } = this.#budget;
+    if (this.#cutTimer !== undefined || dueAt === undefined) return;
+    this.#cutTimer = clock.setTimeout(
+      () => {
+        this.#cutTimer = undefined;
+        this.#sayWhatWasCut();
+        this.#awaitCut();
+      },
+      Math.max(1, dueAt - clock.now()),
+    );
+  }
+
   #isTrimDue(): boolean {
-    const { clock, maxEntries } = this.#options;
-    return this.#writtenSinceTrim >= maxEntries / 10 || clock.now() - this.#trimmedAt >= trimIntervalMs;
+    const { clock, maxEntries, maxBytes = Infinity } = this.#options;
+    const isMuch = this.#writtenSinceTrim >= maxEntries / 10 || this.#bytesSinceTrim >= maxBytes / 10;
+    return isMuch || clock.now() - this.#trimmedAt >= trimIntervalMs;
   }
 }
 
 function intentOf(row: Selectable<IntentTable>): LaunchIntent {
   return { secretFingerprint: row.fingerprint, instanceType: row.instance_type, at: Number(row.at) };
+}
+
+function lengthOf(rows: readonly JournalRow[]): number {
+  return rows.reduce((sum, { entry }) => sum + entry.length, 0);
 }
 
 /** How many of the first rows go together. */

@@ -3,6 +3,7 @@ import type { WorkerGaugeView } from '../actors/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/role.js';
 import { invariantNames, type Invariant } from '../invariants/invariants.js';
+import { hostKeyOutcomes, type HostKeyOutcome } from '../domain/host-key.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
@@ -13,8 +14,10 @@ export interface MetricSources {
   /** Default: it leads. */
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
+  /** Instances in quarantine for what they did; default: none. */
+  misconduct?(): number;
   /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
-  journal?(): { waiting: number; dropped: number };
+  journal?(): { waiting: number; dropped: number; leftOutBytes: number };
   /** Of the store: whether it is damaged, and how many statements met that. Default: it is whole. */
   store?(): { isDamaged: boolean; errors: number };
   /** Whether the dispatcher fails at something again and again. Default: it does not. */
@@ -66,6 +69,7 @@ export class Metrics {
   readonly #attemptsEnded: Counter;
   readonly #claimsRefused: Counter;
   readonly #strikes: Counter;
+  readonly #hostKeyChanges: Counter;
   readonly #clientsRefused: Counter;
   readonly #failedPasses: Counter;
 
@@ -151,6 +155,13 @@ export class Metrics {
       registers: [this.registry],
     });
     for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
+    this.#hostKeyChanges = new Counter({
+      name: 'longshore_host_key_changes_total',
+      help: 'Changed host keys of instances: refused, or taken because it booted, by its provider or by an operator.',
+      labelNames: ['outcome'],
+      registers: [this.registry],
+    });
+    for (const outcome of hostKeyOutcomes) this.#hostKeyChanges.inc({ outcome }, 0);
     this.#clientsRefused = new Counter({
       name: 'longshore_api_refused_total',
       help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
@@ -226,6 +237,10 @@ export class Metrics {
     this.#strikes.inc({ kind });
   }
 
+  hostKeyChanged(outcome: HostKeyOutcome): void {
+    this.#hostKeyChanges.inc({ outcome });
+  }
+
   clientRefused(reason: RefusalReason): void {
     this.#clientsRefused.inc({ reason });
   }
@@ -234,7 +249,7 @@ export class Metrics {
     this.#claimsRefused.inc({ what });
   }
 
-  #addPoolGauges({ clock, workers, atQuota, typeNames }: MetricSources): void {
+  #addPoolGauges({ clock, workers, misconduct = () => 0, atQuota, typeNames }: MetricSources): void {
     this.#gauge('containers_running', 'Containers with a process on an instance.', (gauge) =>
       gauge.set(workers().reduce((sum, worker) => sum + worker.runners, 0)),
     );
@@ -273,7 +288,7 @@ export class Metrics {
       help: 'Instances that are set aside until an operator clears them.',
       registers: [this.registry],
       collect() {
-        this.set(workers().filter(({ isQuarantined }) => isQuarantined).length);
+        this.set(workers().filter(({ isQuarantined }) => isQuarantined).length + misconduct());
       },
     });
     this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));
@@ -288,7 +303,7 @@ export class Metrics {
     );
   }
 
-  #addJournalMetrics({ journal = () => ({ waiting: 0, dropped: 0 }) }: MetricSources): void {
+  #addJournalMetrics({ journal = () => ({ waiting: 0, dropped: 0, leftOutBytes: 0 }) }: MetricSources): void {
     const registers = [this.registry];
     new Gauge({
       name: 'longshore_journal_entries_waiting',
@@ -305,6 +320,15 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(journal().dropped);
+      },
+    });
+    new Counter({
+      name: 'longshore_journal_left_out_bytes_total',
+      help: 'Bytes of journal entries that were more about one instance within a minute than is taken.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journal().leftOutBytes);
       },
     });
   }

@@ -1,7 +1,7 @@
-/** The daemon refuses: the login ended, or never was. */
+/** The session ended, or never existed. */
 export class LoggedOut extends Error {}
 
-/** The daemon refuses a request, for one or more reasons. */
+/** The daemon rejected a request, for one or more reasons. */
 export class Refused extends Error {
   readonly errors: readonly string[];
   constructor(errors: readonly string[]) {
@@ -10,7 +10,7 @@ export class Refused extends Error {
   }
 }
 
-/** Asks the daemon. Throws {@link LoggedOut}, or an error with the daemon's own words. */
+/** Sends a request to the daemon. Throws {@link LoggedOut}, or an error with the daemon's message. */
 export async function ask<T>(
   path: string,
   body?: unknown,
@@ -44,5 +44,5 @@ function errorsOf(text: string): string[] | undefined {
   }
 }
 
-/** A part of the address that may hold any text. */
+/** Encodes any text as a part of the address. */
 export const part = encodeURIComponent;

@@ -11,7 +11,7 @@ import { ReplayView } from './replay-view.js';
 import { SubmitView } from './submit-view.js';
 import { html, render, useEffect, useState, type VNode } from './vendor/preact.js';
 
-/** The page: who is logged in sees the view that the address names. */
+/** The page: shows the view in the address, or the login. */
 function App(): VNode {
   const [login, setLogin] = useState<'unknown' | 'in' | 'out'>('unknown');
   const path = useHash();
@@ -59,7 +59,7 @@ function Page({ path, logOut }: { path: string[]; logOut(): void }): VNode {
 
 function Status({ fleet }: { fleet: Fleet }): VNode {
   useFleet(fleet);
-  const words = { connecting: 'connecting…', live: 'live', lost: 'connection lost, trying again' };
+  const words = { connecting: 'connecting…', live: 'live', lost: 'connection lost, reconnecting' };
   return html`<span class="status" data-status=${fleet.status} role="status">${words[fleet.status]}</span>`;
 }
 
@@ -73,7 +73,7 @@ function viewOf([view, id, part]: string[], fleet: Fleet): VNode {
   return html`<${FleetView} fleet=${fleet} />`;
 }
 
-/** The parts of the address after `#/`. */
+/** Returns the parts of the address after `#/`. */
 function useHash(): string[] {
   const read = (): string => location.hash.replace(/^#\/?/, '').split('?')[0]!;
   const [hash, setHash] = useState(read());

@@ -12,16 +12,16 @@ export interface ChartViewProps {
   machine: string;
   /** Paths of the active states. */
   active: readonly string[];
-  /** The last steps: their transitions are shown for a moment. */
+  /** The latest steps, whose transitions glow for a moment. */
   steps?: readonly ChartStep[];
-  /** Paths of states of which a timer runs. */
+  /** Paths of states with a pending timer. */
   timed?: readonly string[];
 }
 
 const glowMs = 1_600;
 const drawings = new Map<string, Promise<Document>>();
 
-/** The statechart as the machine defines it, its active states lit and its last transitions glowing. */
+/** Draws the statechart as the machine defines it, with lit active states and glowing latest transitions. */
 export function ChartView({ machine, active, steps = [], timed = [] }: ChartViewProps): VNode {
   const box = useRef<HTMLDivElement | null>(null);
   const { value: drawing, error } = useLoaded(() => drawingOf(machine), [machine]);
@@ -59,7 +59,7 @@ function drawingOf(machine: string): Promise<Document> {
   let drawing = drawings.get(machine);
   if (!drawing) {
     drawing = fetch(`charts/${machine}.svg`).then(async (response) => {
-      if (!response.ok) throw new Error(`The drawing of the ${machine} is missing from the build.`);
+      if (!response.ok) throw new Error(`The drawing of the ${machine} machine is missing from the build.`);
       return new DOMParser().parseFromString(await response.text(), 'image/svg+xml');
     });
     drawings.set(machine, drawing);
@@ -72,7 +72,7 @@ const statesIn = (box: HTMLElement | null): SVGGElement[] => [
   ...(box?.querySelectorAll<SVGGElement>('[data-state]') ?? []),
 ];
 
-/** Lights the arrow that a step took for a moment: the one of its event from where it was to where it went. */
+/** Lights the arrow of a step for a moment: the one with its event from the earlier state to the next. */
 function glow(box: HTMLElement | null, { event, changes }: ChartStep): void {
   for (const { region, from, to } of changes) {
     for (const edge of box?.querySelectorAll<SVGGElement>('.edge') ?? []) {

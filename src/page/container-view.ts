@@ -11,7 +11,7 @@ import type { ContainerBody } from './wire.js';
 
 const finalStates = ['Complete', 'Cancelled'];
 
-/** One container: what it is, where it runs or ran, what it prints. */
+/** One container: its request, its instance, its output. */
 export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): VNode {
   useFleet(fleet);
   const changes = fleet.changesOf(uuid);
@@ -28,7 +28,7 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
   return html`<div class="heading">
       <h1 class="id">${plainText(container.name) || uuid}</h1>
       <${OutcomePill} container=${container} />
-      <div class="buttons" role="group" aria-label="Orders">
+      <div class="buttons" role="group" aria-label="Commands">
         ${isFinal ? null : html`<button class="danger" onClick=${() => setCancelling(true)}>cancel</button>`}
         <a class="button" href="#/submit/${part(uuid)}">submit again</a>
       </div>
@@ -38,7 +38,7 @@ export function ContainerView({ uuid, fleet }: { uuid: string; fleet: Fleet }): 
       isCancelling
         ? html`<${OrderDialog}
             title=${`Cancel ${plainText(container.name) || uuid}`}
-            consequence=${container.state === 'Running' ? 'Its processes are stopped. What it printed is kept.' : 'It will not run.'}
+            consequence=${container.state === 'Running' ? 'Its processes are stopped. Its output is kept.' : 'It will not run.'}
             action="cancel it"
             isDangerous=${true}
             give=${(reason: string) => ask(`/v1/containers/${part(uuid)}/cancel`, { reason }).then(again)}
@@ -66,7 +66,7 @@ function ContainerFacts({ container }: { container: ContainerBody }): VNode {
         ['Command', html`<code>${commandLine(container.command)}</code>`],
         ['Image', container.image],
         [
-          'Needs',
+          'Requests',
           `${resources.vcpus} vCPU, ${bytes(resources.ramBytes)} RAM, ${bytes(resources.scratchBytes)} scratch${resources.gpus > 0 ? `, ${resources.gpus} GPU` : ''}`,
         ],
         ['Priority', container.priority],
@@ -78,7 +78,7 @@ function ContainerFacts({ container }: { container: ContainerBody }): VNode {
         ],
         ['Submitted', `${dateTime(container.createdAt)}, ${ago(container.createdAt, now)} ago`],
         ['Ran', ranMs !== undefined && `${duration(ranMs)}, from ${dateTime(startedAt)}`],
-        ['Exit status', container.exitCode],
+        ['Exit code', container.exitCode],
         ['Error', container.error],
         ['Cost', container.cost !== null && money(container.cost, 6)],
       ].filter(([, value]) => value !== false)}

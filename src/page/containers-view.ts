@@ -15,7 +15,7 @@ const groups: [string, string][] = [
 ];
 const pageSize = 100;
 
-/** Containers by state, a page at a time. */
+/** Containers by state, in pages. */
 export function ContainersView({ fleet }: { fleet: Fleet }): VNode {
   useFleet(fleet);
   const now = useNow(5_000);
@@ -47,7 +47,7 @@ export function ContainersView({ fleet }: { fleet: Fleet }): VNode {
       <table>
         <thead>
           <tr>
-            ${['Container', 'State', 'Command', 'Instance', 'Age', 'Why it waits, or how it ended'].map(
+            ${['Container', 'State', 'Command', 'Instance', 'Age', 'Wait reason or result'].map(
               (title) => html`<th key=${title} scope="col">${title}</th>`,
             )}
           </tr>
@@ -66,7 +66,7 @@ export function ContainersView({ fleet }: { fleet: Fleet }): VNode {
 
 function Row({ container, now }: { container: ContainerBody; now: number }): VNode {
   const { uuid, name, state, command, instance, createdAt, wait, error, exitCode } = container;
-  const ending = exitCode === null ? error : `exit status ${exitCode}${error ? `: ${error}` : ''}`;
+  const ending = exitCode === null ? error : `exit code ${exitCode}${error ? `: ${error}` : ''}`;
   return html`<tr>
     <th scope="row"><${ContainerLink} uuid=${uuid} name=${name} /></th>
     <td><${OutcomePill} container=${container} /></td>

@@ -13,7 +13,7 @@ const spans: [number, string][] = [
 ];
 const hues = [212, 150, 32, 280, 350, 90, 180, 60];
 
-/** What the fleet cost, hour by hour and type by type. */
+/** Cost of the fleet, by hour and type. */
 export function CostsView(): VNode {
   const [hours, setHours] = useState(24);
   const minute = Math.floor(useNow(60_000) / 60_000);
@@ -66,16 +66,16 @@ const axes = (unit: (value: number) => string): uPlot.Axis[] => {
   ];
 };
 
-/** The beginning of each hour, and the end of the last one: epoch seconds. */
+/** The start of each hour, and the end of the last one: epoch seconds. */
 const timesOf = ({ hours }: Costs): number[] =>
   closed(hours.map(({ startAt }) => startAt / 1_000)).map((at, index) =>
     index < hours.length ? at : at + 3_600,
   );
 
-/** The last hour is drawn to its end. */
+/** Draws the last hour to its end. */
 const closed = (values: number[]): number[] => [...values, values.at(-1) ?? 0];
 
-/** Types stand upon each other. */
+/** Stacks the types. */
 function costPlot(box: HTMLElement, costs: Costs): uPlot {
   const types = typesOf(costs);
   const sums = costs.hours.map(() => 0);
@@ -93,7 +93,7 @@ function costPlot(box: HTMLElement, costs: Costs): uPlot {
   }));
   return new uPlot(
     {
-      title: 'Dollars in each hour, by type',
+      title: 'Dollars per hour, by type',
       width: box.clientWidth - 24,
       height: 260,
       series: [{}, ...series.toReversed()],
@@ -107,7 +107,7 @@ function costPlot(box: HTMLElement, costs: Costs): uPlot {
 function instancePlot(box: HTMLElement, costs: Costs): uPlot {
   return new uPlot(
     {
-      title: 'Instances that were there in each hour',
+      title: 'Instances by hour',
       width: box.clientWidth - 24,
       height: 160,
       series: [
@@ -151,6 +151,6 @@ function Table({ costs }: { costs: Costs }): VNode {
         )}
       </tbody>
     </table>
-    ${rows.length === 0 ? html`<p class="quiet">No instance was there.</p>` : null}
+    ${rows.length === 0 ? html`<p class="quiet">No instances.</p>` : null}
   </section>`;
 }

@@ -10,7 +10,7 @@ import type { InstanceBody, JournalEntry, Summary } from './wire.js';
 const states = ['unknown', 'booting', 'idle', 'running', 'shutdown'] as const;
 const rowHeight = 34;
 
-/** The fleet at a glance, as it is now. */
+/** The current fleet at a glance. */
 export function FleetView({ fleet }: { fleet: Fleet }): VNode {
   useFleet(fleet);
   const { summary } = fleet;
@@ -46,8 +46,8 @@ function Tiles({ summary, fleet }: { summary: Summary; fleet: Fleet }): VNode {
     <${Tile} title="Waiting" value=${waiting} note=${endedOf(summary)} />
     <${Tile}
       title="Health"
-      value=${health === 'OK' ? 'OK' : 'Not well'}
-      note=${health === 'OK' ? (atQuota ? 'at the cloud’s quota' : '') : health}
+      value=${health === 'OK' ? 'OK' : 'Error'}
+      note=${health === 'OK' ? (atQuota ? 'instance quota reached' : '') : health}
       kind=${health === 'OK' && !atQuota ? 'running' : 'shutdown'}
     />
   </section>`;
@@ -125,18 +125,21 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
   const [text, setText] = useState('');
   const [state, setState] = useState('');
   const now = useNow(5_000);
-  const wanted = text.trim().toLowerCase();
+  const filter = text.trim().toLowerCase();
   const shown = useMemo(
     () =>
       [...fleet.launches, ...fleet.instances.values()].filter(
         (each) =>
-          (state === '' || each.state === state || each.idleBehavior === state) &&
-          (wanted === '' ||
+          (state === '' ||
+            each.state === state ||
+            each.idleBehavior === state ||
+            (state === 'quarantine' && Boolean(each.quarantine))) &&
+          (filter === '' ||
             `${each.instance} ${each.type} ${each.address} ${each.providerType}`
               .toLowerCase()
-              .includes(wanted)),
+              .includes(filter)),
       ),
-    [fleet.changes, wanted, state],
+    [fleet.changes, filter, state],
   );
   return html`<section class="card tall" aria-label="Instances">
     <div class="heading">
@@ -154,10 +157,10 @@ function Instances({ fleet }: { fleet: Fleet }): VNode {
         onChange=${(event: Event) => setState((event.target as HTMLSelectElement).value)}
       >
         <option value="">every state</option>
-        ${[...states, 'hold', 'drain'].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
+        ${[...states, 'hold', 'drain', 'quarantine'].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
       </select>
     </div>
-    ${shown.length === 0 ? html`<p class="quiet">No instance${wanted || state ? ' like that' : ': the fleet grows when containers wait'}.</p>` : null}
+    ${shown.length === 0 ? html`<p class="quiet">No instance${filter || state ? ' matches the filter' : ': the fleet grows when containers wait'}.</p>` : null}
     <${VirtualList}
       items=${shown}
       rowHeight=${rowHeight}
@@ -180,7 +183,7 @@ function InstanceRow({ instance, now }: { instance: InstanceBody; now: number })
     <span
       ><${Pill}
         state=${state}
-      />${idleBehavior === 'run' ? null : html`<${Pill} state=${idleBehavior} />`}</span
+      />${idleBehavior === 'run' ? null : html`<${Pill} state=${idleBehavior} />`}${instance.quarantine ? html`<${Pill} state="quarantine" />` : null}</span
     >
     <span class="cut">${type}${remark ? html` <span class="quiet">${remark}</span>` : null}</span>
     <span class="number">${money(price)}/h</span>
@@ -192,8 +195,8 @@ function InstanceRow({ instance, now }: { instance: InstanceBody; now: number })
 }
 
 function Ticker({ entries }: { entries: readonly (JournalEntry & { key: number })[] }): VNode {
-  return html`<section class="card" aria-label="What happens">
-    <h2>What happens</h2>
+  return html`<section class="card" aria-label="Latest events">
+    <h2>Latest events</h2>
     <ol class="ticker" tabindex="0" aria-label="Last journal entries, newest first">
       ${entries.slice(0, 60).map((entry) => html`<li key=${entry.key}><${EntryLine} entry=${entry} /></li>`)}
     </ol>

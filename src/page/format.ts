@@ -9,7 +9,7 @@ export function duration(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** How long ago an ISO time was; `–` for none. */
+/** Formats the time since an ISO time; `–` for none. */
 export function ago(time: string | null, now = Date.now()): string {
   return time === null ? '–' : duration(now - Date.parse(time));
 }
@@ -37,7 +37,7 @@ export const clockTime = (at: number | string): string =>
 export const dateTime = (at: number | string | null): string =>
   at === null ? '–' : new Date(at).toLocaleString(undefined, { hour12: false });
 
-/** Text as it looks without a terminal: no colours, no cursor movements, no other control signs. */
+/** Removes colours, cursor movements and other control characters. */
 export function plainText(text: string): string {
   return (
     text
@@ -48,7 +48,7 @@ export function plainText(text: string): string {
   );
 }
 
-/** The state as people read it: a container that ended with another exit code than 0 failed, whatever its wire state. */
+/** Returns the displayed state: a complete container with a nonzero exit code is shown as failed. */
 export function outcomeOf({ state, exitCode }: { state: string; exitCode: number | null }): {
   kind: string;
   label: string;
@@ -57,7 +57,7 @@ export function outcomeOf({ state, exitCode }: { state: string; exitCode: number
   return { kind: 'Failed', label: `Failed (${exitCode === null ? 'no exit code' : `exit ${exitCode}`})` };
 }
 
-/** Words as a shell would read them, so that where each ends can be seen. */
+/** Quotes words like a shell, so that the end of each is visible. */
 export function commandLine(words: readonly string[]): string {
   const quoted = words.map((word) =>
     /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`,

@@ -2,13 +2,13 @@ import { LoggedOut } from './api.js';
 import type { Fleet } from './live.js';
 import { useEffect, useReducer, useState } from './vendor/preact.js';
 
-/** Draws the component again whenever the fleet changed. */
+/** Redraws the component after each change of the fleet. */
 export function useFleet(fleet: Fleet): void {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useEffect(() => fleet.subscribe(() => redraw(undefined)), [fleet]);
 }
 
-/** The time, kept up to date. */
+/** Returns the current time, updated regularly. */
 export function useNow(everyMs = 1_000): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -21,15 +21,15 @@ export function useNow(everyMs = 1_000): number {
 export interface Loaded<T> {
   value?: T;
   error?: string;
-  /** Asks once more; what is shown stays until the answer is there. */
+  /** Fetches again; the old value stays until the response arrives. */
   again(): void;
 }
 
 export const retryMs = 2_000;
 
 /**
- * What the daemon answers; asked again whenever one of `inputs` changes, and after an error until there is an answer,
- * never twice at a time.
+ * Fetches a value from the daemon; fetches again when one of `inputs` changes, and retries after an error. Never has two
+ * requests in flight.
  */
 export function useLoaded<T>(load: () => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<{ value?: T; error?: string }>({});
@@ -55,11 +55,11 @@ export function useLoaded<T>(load: () => Promise<T>, inputs: readonly unknown[])
   return { ...state, again: () => nextTurn(undefined) };
 }
 
-/** An error in words; an ended login is told to whoever draws the page. */
+/** Returns an error as text; reports an ended session to the page. */
 export function messageOf(error: unknown): string {
   if (error instanceof LoggedOut) {
     dispatchEvent(new Event('longshore:logged-out'));
-    return 'The login ended.';
+    return 'The session ended.';
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -6,13 +6,14 @@ import { retryMs, useFleet, useNow } from './hooks.js';
 import type { Fleet } from './live.js';
 import { OrderDialog } from './order-dialog.js';
 import { ContainerLink, Facts, Pill } from './pieces.js';
+import { Quarantine } from './quarantine-view.js';
 import { html, useEffect, useState, type VNode } from './vendor/preact.js';
 import type { ChartEvent, InstanceBody, Timer } from './wire.js';
 
 const bootStages = ['requested', 'addressed', 'connected', 'verified', 'booted', 'copied'] as const;
 const longestSteps = 100;
 
-/** One instance: its statechart as it lives, what it waits for, what it did and why. */
+/** One instance: its live statechart, pending timers, history and explanation. */
 export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode {
   useFleet(fleet);
   const instance = fleet.instances.get(id);
@@ -21,13 +22,15 @@ export function InstanceView({ id, fleet }: { id: string; fleet: Fleet }): VNode
       <h1 class="id">${id}</h1>
       ${
         instance
-          ? html`<${Pill} state=${instance.state} /><${Pill} state=${instance.idleBehavior} />`
+          ? html`<${Pill} state=${instance.state} /><${Pill}
+                state=${instance.idleBehavior}
+              />${instance.quarantine ? html`<${Pill} state="quarantine" />` : null}`
           : html`<${Pill} state="gone" />`
       }
       ${instance ? html`<${Orders} instance=${instance} />` : null}
       <a class="button" href="#/instances/${part(id)}/replay">replay</a>
     </div>
-    ${instance ? html`<${BootStages} instance=${instance} />` : null}
+    ${instance ? html`<${BootStages} instance=${instance} /><${Quarantine} instance=${instance} />` : null}
     <section class="card" aria-label="Statechart">
       <${ChartView}
         machine="worker"
@@ -63,7 +66,7 @@ function useChart(id: string): { chart: ChartEvent | undefined; steps: ChartEven
         setSteps((before) => [...next.steps.toReversed(), ...before].slice(0, longestSteps));
         if (next.gone) source.close();
       });
-      // The browser tries again after a lost connection, but never after an answer like 502 or 503.
+      // The browser reconnects after a lost connection, but not after a response such as 502 or 503.
       source.addEventListener('error', () => {
         if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, retryMs);
       });
@@ -78,10 +81,10 @@ function useChart(id: string): { chart: ChartEvent | undefined; steps: ChartEven
 }
 
 const consequences: Record<string, string> = {
-  run: 'It gets containers, and is shut down when it idles for long.',
-  hold: 'It gets no new containers and is never shut down until it is released, not even when it idles.',
-  drain: 'It gets no new containers, and is shut down when those on it have ended.',
-  kill: 'It is destroyed now, with the containers that run on it.',
+  run: 'Containers start on it, and it shuts down when it idles too long.',
+  hold: 'No new containers start on it, and it does not shut down, not even when it idles.',
+  drain: 'No new containers start on it, and it shuts down when its containers have ended.',
+  kill: 'It is destroyed now, with its running containers.',
 };
 
 function Orders({ instance }: { instance: InstanceBody }): VNode {
@@ -89,7 +92,7 @@ function Orders({ instance }: { instance: InstanceBody }): VNode {
   const { instance: id, idleBehavior, state, containers } = instance;
   const orders = ['run', 'hold', 'drain', 'kill'].filter((each) => each !== idleBehavior);
   const isEnding = state === 'shutdown';
-  return html`<div class="buttons" role="group" aria-label="Orders">
+  return html`<div class="buttons" role="group" aria-label="Commands">
     ${orders.map(
       (each) =>
         html`<button
@@ -167,7 +170,7 @@ function Timers({ chart }: { chart: ChartEvent | undefined }): VNode | null {
   const timers = chart?.timers ?? [];
   if (timers.length === 0) return null;
   return html`<section class="card" aria-label="Pending timers">
-    <h2>What time will bring</h2>
+    <h2>Pending timers</h2>
     <ul class="plain">
       ${timers.map((timer) => html`<${TimerLine} key=${timer.name} timer=${timer} now=${now} />`)}
     </ul>
@@ -187,8 +190,8 @@ function Runners({ chart }: { chart: ChartEvent | undefined }): VNode | null {
   const [open, setOpen] = useState<string | undefined>(undefined);
   const runners = chart?.runners ?? [];
   if (runners.length === 0) return null;
-  return html`<section class="card" aria-label="Containers on it">
-    <h2>Containers on it</h2>
+  return html`<section class="card" aria-label="Containers">
+    <h2>Containers</h2>
     <ul class="plain">
       ${runners.map(
         ({ uuid, active }) =>
@@ -210,7 +213,7 @@ function Runners({ chart }: { chart: ChartEvent | undefined }): VNode | null {
 
 function Steps({ steps }: { steps: ChartEvent['steps'] }): VNode {
   return html`<section class="card" aria-label="Events">
-    <h2>Events since you look</h2>
+    <h2>Events since you opened this page</h2>
     <ol class="ticker" tabindex="0" aria-label="Events, newest first">
       ${steps.map(
         ({ at, event, changes }) =>
@@ -223,7 +226,7 @@ function Steps({ steps }: { steps: ChartEvent['steps'] }): VNode {
   </section>`;
 }
 
-/** Of the active states those that hold no other one, by their last name. */
+/** Returns the last names of the active states without active substates. */
 const leavesOf = (active: readonly string[]): string[] =>
   active
     .filter((path) => !active.some((other) => other.startsWith(`${path}.`)))

@@ -6,7 +6,7 @@ interface Changes {
   gone: string[];
   launches: InstanceBody[];
   containers: string[];
-  /** More containers changed than are told here. */
+  /** More containers changed than the event lists. */
   manyContainers: boolean;
   entries: JournalEntry[];
   skipped: number;
@@ -16,17 +16,17 @@ const longestTicker = 200;
 const mostContainers = 20_000;
 
 /**
- * The fleet as the daemon tells it, kept up to date by its event stream. After a lost connection the stream goes on
- * where it broke; when too much was missed everything is fetched anew.
+ * The fleet, updated by the daemon's event stream. After a lost connection the stream resumes; when too many events were
+ * missed, everything is fetched again.
  */
 export class Fleet {
   instances = new Map<string, InstanceBody>();
   launches: InstanceBody[] = [];
   summary: Summary | undefined;
   ticker: (JournalEntry & { key: number })[] = [];
-  /** Grows with each change of an instance. */
+  /** Increases with each change of an instance. */
   changes = 0;
-  /** Grows with each change of any container. */
+  /** Increases with each change of any container. */
   containerChanges = 0;
   status: 'connecting' | 'live' | 'lost' = 'connecting';
   readonly #listeners = new Set<() => void>();
@@ -34,7 +34,7 @@ export class Fleet {
   #source: EventSource | undefined;
   #queue: Changes[] | undefined;
   #containers = new Map<string, number>();
-  /** When all containers may have changed. */
+  /** Time at which all containers may have changed. */
   #allContainers = 0;
   #drawn = 0;
   #keys = 0;
@@ -69,12 +69,12 @@ export class Fleet {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A number that is another one whenever the container changed. */
+  /** Returns a number that differs after each change of the container. */
   changesOf(uuid: string): number {
     return Math.max(this.#allContainers, this.#containers.get(uuid) ?? 0);
   }
 
-  /** A stream tells no status code: a plain request says whether the login ended. */
+  /** An event stream has no status code, so an ordinary request checks whether the session ended. */
   async #checkLogin(): Promise<void> {
     try {
       await ask('/v1/fleet');
@@ -111,12 +111,12 @@ export class Fleet {
     const queue = this.#queue;
     this.#queue = undefined;
     for (const changes of queue) this.#take(changes);
-    this.#noteContainers([], true);
+    this.#recordContainers([], true);
     this.changes++;
     this.#changed();
   }
 
-  #noteContainers(uuids: readonly string[], many: boolean): void {
+  #recordContainers(uuids: readonly string[], many: boolean): void {
     if (uuids.length === 0 && !many) return;
     this.containerChanges++;
     for (const uuid of uuids) this.#containers.set(uuid, this.containerChanges);
@@ -134,7 +134,7 @@ export class Fleet {
     for (const id of changes.gone) this.instances.delete(id);
     this.launches = changes.launches;
     this.changes++;
-    this.#noteContainers(changes.containers, changes.manyContainers);
+    this.#recordContainers(changes.containers, changes.manyContainers);
     this.#tick(changes.entries);
     this.#changed();
   }
@@ -149,7 +149,7 @@ export class Fleet {
     this.#changed();
   }
 
-  /** However much comes, the page is drawn once for each frame of the screen. */
+  /** Redraws at most once per frame of the screen. */
   #changed(): void {
     if (this.#drawn !== 0) return;
     this.#drawn = requestAnimationFrame(() => {

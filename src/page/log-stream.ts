@@ -1,17 +1,17 @@
 import { LoggedOut, part } from './api.js';
 import { plainText } from './format.js';
 
-/** What is held of a log: more than anybody reads, and little enough for a browser. */
+/** Maximum number of lines held: more than a reader needs, and small enough for a browser. */
 const longestLines = 20_000;
 const longestLineChars = 4_000;
 
 const retryMs = 2_000;
 
 class Refused extends Error {
-  /** Asking again would change nothing. */
+  /** A retry would not help. */
   readonly isFinal: boolean;
   constructor(status: number, text: string) {
-    super(`The log cannot be had: ${status} ${text}`);
+    super(`The log is not available: ${status} ${text}`);
     this.isFinal = status < 500;
   }
 }
@@ -21,10 +21,10 @@ export interface LogLine {
   text: string;
 }
 
-/** Follows what a container prints, and keeps the last lines of it. However fast it comes, it is told once a frame. */
+/** Follows the output of a container and keeps its last lines. Redraws at most once per frame. */
 export class LogStream {
   lines: LogLine[] = [];
-  /** How many lines are not kept any more. */
+  /** Number of discarded lines. */
   skipped = 0;
   isOver = false;
   error: unknown;
@@ -38,7 +38,7 @@ export class LogStream {
     this.#changed = changed;
   }
 
-  /** Reads until the container's output ends. After a lost connection it begins anew, as the daemon does. */
+  /** Reads until the container's output ends. After a lost connection it starts again, like the daemon. */
   async follow(uuid: string, stream: string): Promise<void> {
     const { signal } = this.#abort;
     for (;;) {
@@ -50,13 +50,13 @@ export class LogStream {
         if (signal.aborted) break;
         this.error = error;
         if (error instanceof LoggedOut || (error instanceof Refused && error.isFinal)) break;
-        this.#tell();
+        this.#notify();
         await new Promise((resolve) => setTimeout(resolve, retryMs));
         if (signal.aborted) break;
       }
     }
     this.isOver = true;
-    this.#tell();
+    this.#notify();
   }
 
   async #read(uuid: string, stream: string): Promise<void> {
@@ -100,10 +100,10 @@ export class LogStream {
     }));
     this.lines = [...this.lines, ...fresh].slice(-longestLines);
     this.skipped += surplus;
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     if (this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;

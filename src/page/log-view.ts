@@ -5,7 +5,7 @@ import { Failure } from './pieces.js';
 import { html, useEffect, useReducer, useState, type VNode } from './vendor/preact.js';
 import { VirtualList } from './virtual-list.js';
 
-/** What a container printed and prints. */
+/** The output of a container, live. */
 export function LogView({ uuid }: { uuid: string }): VNode {
   const [stream, setStream] = useState('stdout');
   const [, redraw] = useReducer((count: number) => count + 1, 0);
@@ -36,7 +36,7 @@ export function LogView({ uuid }: { uuid: string }): VNode {
     ${
       log && log.skipped > 0
         ? html`<p class="quiet">
-            ${log.skipped} earlier lines are left out here; the download has all that is kept.
+            ${log.skipped} earlier lines are not shown; the download has all stored output.
           </p>`
         : null
     }
@@ -50,6 +50,6 @@ export function LogView({ uuid }: { uuid: string }): VNode {
         row=${(line: LogLine) => html`<span class="line-number">${line.number}</span><span>${line.text}</span>`}
       />
     </div>
-    ${log?.isOver && log.lines.length === 0 && !log.error ? html`<p class="quiet">Nothing was printed.</p>` : null}
+    ${log?.isOver && log.lines.length === 0 && !log.error ? html`<p class="quiet">No output.</p>` : null}
   </section>`;
 }

@@ -2,7 +2,7 @@ import { ask } from './api.js';
 import { Failure } from './pieces.js';
 import { html, useState, type VNode } from './vendor/preact.js';
 
-/** Asks for the management token; the daemon answers with a cookie that no script can read. */
+/** Asks for the management token; the daemon responds with a cookie that scripts cannot read. */
 export function LoginView({ onLogin }: { onLogin(): void }): VNode {
   const [error, setError] = useState<string | undefined>(undefined);
   const submit = async (event: Event): Promise<void> => {

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState, type VNode } from './vendor/preact.j
 
 export interface OrderDialogProps {
   title: string;
-  /** What will come of it. */
+  /** The consequence of the command. */
   consequence: string;
   action: string;
   isDangerous?: boolean;
@@ -12,7 +12,7 @@ export interface OrderDialogProps {
   close(): void;
 }
 
-/** Asks for a reason and a confirmation before an order is given. */
+/** Asks for a reason and a confirmation before an operator command. */
 export function OrderDialog({
   title,
   consequence,

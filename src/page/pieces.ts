@@ -3,11 +3,11 @@ import { dateTime, outcomeOf, plainText } from './format.js';
 import { html, type VNode } from './vendor/preact.js';
 import type { ContainerBody, JournalEntry } from './wire.js';
 
-/** A state as a coloured word. */
+/** A state as a coloured label. */
 export const Pill = ({ state }: { state: string }): VNode =>
   html`<span class="pill" data-kind=${state}>${state}</span>`;
 
-/** The state of a container, or how it ended. */
+/** The state of a container, or its result. */
 export function OutcomePill({ container }: { container: Pick<ContainerBody, 'state' | 'exitCode'> }): VNode {
   const { kind, label } = outcomeOf(container);
   return html`<span class="pill" data-kind=${kind}>${label}</span>`;
@@ -19,11 +19,11 @@ export const InstanceLink = ({ id }: { id: string }): VNode | null =>
 export const ContainerLink = ({ uuid, name = '' }: { uuid: string; name?: string }): VNode | null =>
   uuid === '' ? null : html`<a class="id" href="#/containers/${part(uuid)}">${plainText(name) || uuid}</a>`;
 
-/** Something that failed, told where it happened. */
+/** An error, shown where it occurred. */
 export const Failure = ({ text }: { text: string | undefined }): VNode | null =>
   text === undefined ? null : html`<p class="failure" role="alert">${text}</p>`;
 
-/** Facts as pairs; empty ones are left out. */
+/** Name and value pairs; empty values are left out. */
 export const Facts = ({ facts }: { facts: readonly (readonly [string, unknown])[] }): VNode =>
   html`<dl class="facts">
     ${facts
@@ -37,7 +37,7 @@ export const Facts = ({ facts }: { facts: readonly (readonly [string, unknown])[
       )}
   </dl>`;
 
-/** One journal entry in a line. */
+/** One journal entry on one line. */
 export const EntryLine = ({ entry }: { entry: JournalEntry }): VNode =>
   html`<time title=${dateTime(entry.at)}
       >${new Date(entry.at).toLocaleTimeString(undefined, { hour12: false })}</time

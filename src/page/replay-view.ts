@@ -10,7 +10,7 @@ import type { Replay, ReplayedStep } from './wire.js';
 const mostSteps = 5_000;
 const playMs = 700;
 
-/** The recorded steps of a worker, made again by the statechart of this version, one at a time. */
+/** Replays the recorded steps of a worker with this version's statechart, one at a time. */
 export function ReplayView({ id }: { id: string }): VNode {
   const { value: replay, error } = useLoaded<Replay>(
     () => ask(`/v1/replay/${part(id)}?limit=${mostSteps}`),
@@ -35,8 +35,8 @@ function Player({ steps }: { steps: readonly ReplayedStep[] }): VNode {
   const rows = useMemo<StepRow[]>(() => steps.map((each, at) => ({ step: each, index: at })), [steps]);
   const taken = useMemo(() => [{ event: step.event.type, changes: step.moves }], [step]);
   return html`<p class="verdict" data-matches=${wrong === 0}>
-      ${`${steps.length} steps made again, ${wrong === 0 ? 'all with the recorded outcome' : `${wrong} with another outcome`}. `}
-      Nothing is carried out.
+      ${`${steps.length} steps replayed, ${wrong === 0 ? 'all with the recorded result' : `${wrong} with a different result`}. `}
+      No action is executed.
     </p>
     <div class="player" role="group" aria-label="Position">
       <button onClick=${() => goTo(0)} disabled=${index === 0}>first</button>
@@ -83,7 +83,7 @@ interface Position {
   play(): void;
 }
 
-/** Where the reader is: moved by buttons, keys and time. */
+/** The selected step: moved by buttons, keys and time. */
 function usePosition(steps: readonly ReplayedStep[]): Position {
   const [index, setIndex] = useState(0);
   const [isPlaying, setPlaying] = useState(false);
@@ -143,7 +143,7 @@ function StepDetails({ step }: { step: ReplayedStep }): VNode {
   return html`<section class="card" aria-label="Step">
     <h2>
       <code>${type}</code>${' '}<span class="pill" data-kind=${step.matches ? 'running' : 'shutdown'}
-        >${step.matches ? 'same outcome' : 'another outcome'}</span
+        >${step.matches ? 'same result' : 'different result'}</span
       >
     </h2>
     <${Facts}
@@ -164,7 +164,7 @@ function StepDetails({ step }: { step: ReplayedStep }): VNode {
     ${
       Object.keys(fields).length === 0
         ? null
-        : html`<h3>What came with the event</h3>
+        : html`<h3>Event data</h3>
             <pre tabindex="0">${JSON.stringify(fields, undefined, 2)}</pre>`
     }
   </section>`;

@@ -1,6 +1,6 @@
-/** What the form for a new container holds, as text, so that nothing entered is lost or changed. */
+/** The entries of the form for a new container, as text, so that no entry is lost or changed. */
 export interface Draft {
-  /** The command is a script for `sh -c`; else `command` is a JSON list of words. */
+  /** True: `command` is a script for `sh -c`; false: a JSON list of words. */
   isScript: boolean;
   command: string;
   name: string;
@@ -14,7 +14,7 @@ export interface Draft {
   priority: string;
   attempts: string;
   maxRunTime: string;
-  /** `''`: no policy. */
+  /** `''`: no retry policy. */
   retryOn: string;
   retryDelay: string;
   preemptible: boolean;
@@ -27,7 +27,7 @@ export interface Draft {
 }
 export type Field = keyof Draft;
 
-/** A container of `POST /v1/containers`, as the daemon gives it back. */
+/** A container of `POST /v1/containers`, as the daemon returns it. */
 export interface RequestBody {
   name: string;
   command: string[];
@@ -47,7 +47,7 @@ export interface RequestBody {
   gpu?: Record<string, unknown>;
 }
 
-/** What is wrong with an entry, before the daemon is asked. */
+/** An invalid entry, found before the request. */
 export class FieldError extends Error {
   readonly field: Field;
   constructor(field: Field, message: string) {
@@ -79,7 +79,7 @@ export const emptyDraft: Draft = {
   count: '1',
 };
 
-/** The same request again; {@link requestOf} gives back what it was made of. */
+/** Fills the form with a request; {@link requestOf} returns the same request. */
 export function draftOf(request: RequestBody): Draft {
   const { command, env, retry, onDemandFallback, gpu } = request;
   const script = scriptOf(command);
@@ -107,20 +107,20 @@ export function draftOf(request: RequestBody): Draft {
   };
 }
 
-/** The script of `sh -c SCRIPT`, unless it is blank, or holds a carriage return, which would not survive a text area. */
+/** Returns the script of `sh -c SCRIPT`, unless it is blank or has a carriage return, which a text area would lose. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const [shell, option, script, ...rest] = command;
   const isScript = shell === 'sh' && option === '-c' && script !== undefined && rest.length === 0;
   return isScript && script.trim() !== '' && !script.includes('\r') ? script : undefined;
 }
 
-/** The words of the command as entered. Throws {@link FieldError}. */
+/** Parses the command. Throws {@link FieldError}. */
 export function wordsOf({ isScript, command }: Draft): unknown {
-  if (command.trim() === '') throw new FieldError('command', 'give a command');
+  if (command.trim() === '') throw new FieldError('command', 'enter a command');
   return isScript ? ['sh', '-c', command] : parsed('command', command, 'a list of words, ["like", "this"]');
 }
 
-/** One container for `POST /v1/containers`; what the daemon can judge is left to it. Throws {@link FieldError}. */
+/** Returns one container for `POST /v1/containers`; the daemon validates the rest. Throws {@link FieldError}. */
 export function requestOf(draft: Draft): Record<string, unknown> {
   const { retryOn, retryDelay, onDemandFallback, maxRunTime, gpu, priority } = draft;
   return {
@@ -146,14 +146,14 @@ export function requestOf(draft: Draft): Record<string, unknown> {
   };
 }
 
-/** How many of it. Throws {@link FieldError}. */
+/** Parses the number of containers. Throws {@link FieldError}. */
 export function countOf({ count }: Draft): number {
   if (!/^\d{1,5}$/.test(count.trim()) || Number(count) < 1 || Number(count) > 10_000)
-    throw new FieldError('count', 'give a number from 1 to 10000');
+    throw new FieldError('count', 'enter a number from 1 to 10000');
   return Number(count);
 }
 
-/** The field that one of the daemon's messages is about, and the rest of the message. */
+/** Splits a message of the daemon into its field and the text. */
 export function fieldOf(message: string): { field: Field | undefined; text: string } {
   const match = /^containers(?:\.\d+\.?([A-Za-z]*)(?:\.([^:\s]*))?)?: (.*)$/s.exec(message);
   if (!match) return { field: undefined, text: message };
@@ -169,7 +169,7 @@ function parsed(field: Field, text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FieldError(field, `give JSON, ${what}: ${(error as Error).message}`);
+    throw new FieldError(field, `enter JSON, ${what}: ${(error as Error).message}`);
   }
 }
 
@@ -201,11 +201,11 @@ function retryOf(on: string, delay: string): Record<string, unknown> {
 
 const zeroOrText = (text: string): string | 0 => (['', '0'].includes(text.trim()) ? 0 : text.trim());
 
-/** The daemon says what is wrong with a text that is no number. */
+/** Leaves text that is not a number to the daemon's validation. */
 const numberOrText = (text: string): number | string =>
   /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
 
-/** The shortest text that means exactly so many bytes. */
+/** Returns the shortest text that means exactly this many bytes. */
 function sizeText(bytes: number): string {
   for (const [unit, size] of [
     ['TiB', 2 ** 40],

@@ -25,7 +25,7 @@ interface FormParts {
   change(to: Partial<Draft>): void;
 }
 
-/** A form for a new container, empty or like an earlier one. */
+/** A form for a new container, empty or filled from an earlier one. */
 export function SubmitView({ like }: { like: string | undefined }): VNode {
   const { value, error } = useLoaded<RequestBody | undefined>(
     () => (like === undefined ? Promise.resolve(undefined) : ask(`/v1/containers/${part(like)}/request`)),
@@ -66,11 +66,11 @@ function Form({ initial }: { initial: Draft }): VNode {
     <${Input} ...${parts} name="scratch" title="Scratch" />
     <${Input} ...${parts} name="priority" title="Priority" inputmode="numeric" />
     <${Input} ...${parts} name="attempts" title="Attempts" inputmode="numeric" />
-    <${Input} ...${parts} name="maxRunTime" title="Longest run, 0 for any" placeholder="90s, 2h" />
-    <${Area} ...${parts} name="env" title="Environment, a NAME=value on each line, or JSON" rows="2" />
+    <${Input} ...${parts} name="maxRunTime" title="Time limit, 0 for none" placeholder="90s, 2h" />
+    <${Area} ...${parts} name="env" title="Environment: NAME=value lines, or JSON" rows="2" />
     <${More} ...${parts} />
-    <${Input} ...${parts} name="count" title="How many" inputmode="numeric" />
-    <${Check} ...${parts} name="preemptible" title="may run on an instance that the cloud can take back" />
+    <${Input} ...${parts} name="count" title="Number of containers" inputmode="numeric" />
+    <${Check} ...${parts} name="preemptible" title="may run on preemptible instances" />
     <${Failure} text=${errors.form} />
     <div class="buttons wide"><button class="primary" type="submit" disabled=${isBusy}>Submit</button></div>
   </form>`;
@@ -95,7 +95,7 @@ function CommandField({ draft, errors, change }: FormParts): VNode {
       ${text}</label
     >`;
   return html`<div class="wide field">
-    <fieldset aria-label="How the command is written">
+    <fieldset aria-label="Form of the command">
       ${mode(true, 'shell script', () => change({ isScript: true, command: script ?? '' }))}
       ${mode(false, 'words', asWords)}
     </fieldset>
@@ -103,7 +103,7 @@ function CommandField({ draft, errors, change }: FormParts): VNode {
   </div>`;
 }
 
-/** The script, where the words that are entered are those of one. */
+/** Returns the script if the entered words are `sh -c SCRIPT`. */
 function scriptIn(draft: Draft): string | undefined {
   try {
     const words = wordsOf(draft);
@@ -113,7 +113,7 @@ function scriptIn(draft: Draft): string | undefined {
   }
 }
 
-/** What few need; open when something of it is set or wrong. */
+/** Rarely used fields; open when one of them is set or invalid. */
 function More(parts: FormParts): VNode {
   const fields = [
     'cwd',
@@ -129,9 +129,9 @@ function More(parts: FormParts): VNode {
   return html`<details open=${isOpen}>
     <summary>More</summary>
     <div>
-      <${Input} ...${parts} name="cwd" title="Folder it runs in" />
-      <${Input} ...${parts} name="retryOn" title="Try again on exit codes" placeholder="any; 75, 111; none" />
-      <${Input} ...${parts} name="retryDelay" title="Pause before the second attempt" placeholder="10s" />
+      <${Input} ...${parts} name="cwd" title="Working directory" />
+      <${Input} ...${parts} name="retryOn" title="Retry on exit codes" placeholder="any; 75, 111; none" />
+      <${Input} ...${parts} name="retryDelay" title="Delay before the second attempt" placeholder="10s" />
       <${Input} ...${parts} name="gpu" title="GPU, in JSON" placeholder='{"stack":"cuda","deviceCount":1}' />
       <${Input} ...${parts} name="idempotencyKey" title="Idempotency key" maxlength="200" />
       <label
@@ -146,7 +146,7 @@ function More(parts: FormParts): VNode {
           <option value="no">no</option>
         </select>
       </label>
-      <${Check} ...${parts} name="supervisor" title="starts and awaits other containers" />
+      <${Check} ...${parts} name="supervisor" title="workflow runner: submits other containers" />
     </div>
   </details>`;
 }
@@ -209,7 +209,7 @@ function controlOf(
 const FieldFailure = ({ name, text }: { name: string; text: string | undefined }): VNode | null =>
   text === undefined ? null : html`<p class="failure" role="alert" id="wrong-${name}">${text}</p>`;
 
-/** Each of the daemon's messages at the field that it is about. */
+/** Assigns each message of the daemon to its field. */
 function errorsOf(failure: unknown): Errors {
   if (failure instanceof FieldError) return { [failure.field]: failure.message };
   if (!(failure instanceof Refused)) return { form: messageOf(failure) };

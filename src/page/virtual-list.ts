@@ -3,16 +3,16 @@ import { html, useEffect, useRef, useState, type VNode } from './vendor/preact.j
 export interface VirtualListProps<T> {
   items: readonly T[];
   rowHeight: number;
-  /** Rows drawn beyond what can be seen. */
+  /** Extra rows drawn outside the visible area. */
   overscan?: number;
   label: string;
   keyOf(item: T): string;
   row(item: T, index: number): VNode;
-  /** Follows the end while the reader is there. */
+  /** Stays at the end while the reader is there. */
   stickToEnd?: boolean;
 }
 
-/** A list of any length of which only the rows in sight are drawn. */
+/** A list of any length that draws only visible rows. */
 export function VirtualList<T>(props: VirtualListProps<T>): VNode {
   const { items, rowHeight, overscan = 6, label, keyOf, row, stickToEnd = false } = props;
   const box = useRef<HTMLDivElement | null>(null);

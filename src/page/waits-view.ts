@@ -5,11 +5,11 @@ import { Failure } from './pieces.js';
 import { html, useState, type VNode } from './vendor/preact.js';
 import type { Summary } from './wire.js';
 
-/** Why containers wait, the most frequent cause first. */
+/** Wait reasons, the most frequent first. */
 export function Waits({ summary }: { summary: Summary }): VNode | null {
   if (summary.waits.length === 0) return null;
-  return html`<section class="card" aria-label="Why containers wait">
-    <h2>Why containers wait</h2>
+  return html`<section class="card" aria-label="Wait reasons">
+    <h2>Wait reasons</h2>
     <ul class="plain">
       ${summary.waits.map(
         ({ code, count, example }) => html`<li key=${code}><strong>${count}</strong> ${example}</li>`,
@@ -18,7 +18,7 @@ export function Waits({ summary }: { summary: Summary }): VNode | null {
   </section>`;
 }
 
-/** What is held off after failures, and a way to let it be tried again at once. */
+/** Breakers that are not closed, each with a button to close it. */
 export function Breakers({ summary }: { summary: Summary }): VNode | null {
   const [error, setError] = useState<string | undefined>(undefined);
   if (summary.breakers.length === 0) return null;
@@ -26,8 +26,8 @@ export function Breakers({ summary }: { summary: Summary }): VNode | null {
     setError(undefined);
     ask('/v1/breakers/reset', { key }).catch((failure: unknown) => setError(messageOf(failure)));
   };
-  return html`<section class="card" aria-label="Held off">
-    <h2>Held off</h2>
+  return html`<section class="card" aria-label="Breakers">
+    <h2>Breakers</h2>
     <${Failure} text=${error} />
     <ul class="plain">
       ${summary.breakers.map(
@@ -38,7 +38,7 @@ export function Breakers({ summary }: { summary: Summary }): VNode | null {
               class="small"
               onClick=${reset(key)}
             >
-              Try again now
+              Reset
             </button>
           </li>`,
       )}

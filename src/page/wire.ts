@@ -1,4 +1,4 @@
-/** What the API sends; see `/docs` of the daemon. */
+/** Responses of the API; see `/docs` of the daemon. */
 export interface InstanceBody {
   instance: string;
   launch: string;
@@ -9,6 +9,8 @@ export interface InstanceBody {
   bootStage: string | null;
   isBeingSetUp: boolean;
   idleBehavior: string;
+  quarantine: { since: string; because: string } | null;
+  conduct: { strikes: Record<string, number>; claimsRefused: number; bytesLeftOut: number } | null;
   price: number;
   containers: string[];
   lastContainer: string;

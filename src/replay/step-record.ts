@@ -113,9 +113,48 @@ function factsUnlike(known: Partial<WorkerFacts>, now: WorkerFacts): Record<stri
   if (known === now) return facts;
   for (const key of factKeys) {
     const fact = now[key];
-    if (!isSameFact(fact, known[key])) facts[key] = plain(fact ?? null);
+    if (isSameFact(fact, known[key])) continue;
+    if (isCollection(key) && hasMembers(known[key]))
+      facts[`${key}Changed`] = membersUnlike(known[key], now[key]);
+    else facts[key] = plain(fact ?? null);
   }
   return facts;
+}
+
+/** Facts with a member for each container. What becomes of one is not a reason to write down all. */
+export const collectionKeys = ['runners', 'staleSince'] as const;
+type Members = Readonly<Record<string, unknown>>;
+
+const isCollection = (key: string): key is (typeof collectionKeys)[number] =>
+  (collectionKeys as readonly string[]).includes(key);
+
+const hasMembers = (members: Members | undefined): members is Members =>
+  members !== undefined && Object.keys(members).length > 0;
+
+/** Members that are new or another now; `null`: not any more. */
+function membersUnlike(known: Members, now: Members): Members {
+  const gone = Object.keys(known).filter((key) => !(key in now));
+  const news = Object.entries(now).filter(([key, member]) => known[key] !== member);
+  return Object.fromEntries([
+    ...gone.map((key) => [key, null] as const),
+    ...news.map(([key, member]) => [key, plain(member)] as const),
+  ]);
+}
+
+/** The facts with whole collections in place of what became of their members since `known`. */
+export function withWholeCollections(
+  facts: Readonly<Record<string, unknown>>,
+  known: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const whole = { ...facts };
+  for (const key of collectionKeys) {
+    const changed = whole[`${key}Changed`] as Members | undefined;
+    if (changed === undefined) continue;
+    delete whole[`${key}Changed`];
+    const members = { ...(known[key] as Members | undefined), ...changed };
+    whole[key] = Object.fromEntries(Object.entries(members).filter(([, member]) => member !== null));
+  }
+  return whole;
 }
 
 /** Also for one that was made anew of the same parts. */

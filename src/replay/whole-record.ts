@@ -1,4 +1,4 @@
-import type { StepRecord } from './step-record.js';
+import { withWholeCollections, type StepRecord } from './step-record.js';
 
 /** Makes the records of one worker whole again, one after the other. */
 export class WholeRecords {
@@ -12,15 +12,21 @@ export class WholeRecords {
     this.#last = undefined;
     if (follows > 0 && (!last || follows !== this.#follows + 1)) return undefined;
     this.#follows = follows;
-    this.#last = follows > 0 ? continued(last!, record) : record;
+    this.#last = withWholeFacts(follows > 0 ? continued(last!, record) : record);
     return this.#last;
   }
 }
 
 function continued(last: StepRecord, { follows: _, ...record }: StepRecord): StepRecord {
   const value = { ...states(last.before.value), ...states(last.after.value), ...states(record.before.value) };
-  const context = { ...last.before.context, ...last.after.context, ...record.before.context };
+  const known = { ...last.before.context, ...last.after.context };
+  const context = { ...known, ...withWholeCollections(record.before.context, known) };
   return { ...record, before: { value, context } };
+}
+
+function withWholeFacts(record: StepRecord): StepRecord {
+  const { before, after } = record;
+  return { ...record, after: { ...after, context: withWholeCollections(after.context, before.context) } };
 }
 
 const states = (value: unknown): Record<string, unknown> => value as Record<string, unknown>;

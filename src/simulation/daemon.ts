@@ -72,6 +72,7 @@ const unmeasured: ReportedMetrics = {
   attemptEnded: () => {},
   claimRefused: () => {},
   struck: () => {},
+  hostKeyChanged: () => {},
   passFailed: (error) => {
     throw error;
   },

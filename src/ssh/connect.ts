@@ -3,11 +3,14 @@ import ssh2, { type Client } from 'ssh2';
 import type { Clock } from '../domain/clock.js';
 import { ExecutorError } from './executor.js';
 import type { HostAndPort } from './address.js';
+import { hostKeyAlgorithms } from './host-key.js';
 import { translateConnectError } from './translate-error.js';
 
 export interface ConnectOptions extends HostAndPort {
   username: string;
   privateKey: string;
+  /** Type of the key that the host is to show if it has several; not given: any. */
+  hostKeyType?: string | undefined;
   /** For TCP, handshake and login together. */
   timeoutMs: number;
   keepaliveIntervalMs: number;
@@ -72,7 +75,10 @@ export function connect(options: ConnectOptions): Promise<Connected> {
         readyTimeout: options.timeoutMs + 5_000,
         keepaliveInterval: options.keepaliveIntervalMs,
         keepaliveCountMax: 3,
-        algorithms: { cipher: ciphers as never },
+        algorithms: {
+          cipher: ciphers as never,
+          serverHostKey: hostKeyAlgorithms(options.hostKeyType ?? '') as never,
+        },
         hostVerifier: (key: Buffer, verify: (isValid: boolean) => void) => {
           hostKey ??= Buffer.from(key);
           verify(hostKey.equals(key));

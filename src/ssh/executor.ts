@@ -6,6 +6,8 @@ export interface ExecutorTarget {
   /** Host or IP, with `:port` where it is not the default; `''` while unknown (X-4). */
   address: string;
   remoteUser: string;
+  /** Type of the pinned host key, which the host is asked for first; not given: none is pinned. */
+  hostKeyType?: string;
 }
 
 export interface CommandResult {

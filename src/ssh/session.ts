@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
 import { heed, type OpenCommand } from './command.js';
 import type { RemoteSession, SessionOptions } from './executor.js';
+import { fingerprintOf } from './host-key.js';
 import { translateChannelError } from './translate-error.js';
 
 /** Opens a channel with a shell or a command, on a terminal if one is given. Rejects as `openChannel` does. */
@@ -42,9 +42,4 @@ export function sessionOf({ channel, ending, closed }: OpenCommand, hostKey: Buf
       channel.stderr.resume();
     },
   };
-}
-
-/** As OpenSSH shows a key. */
-function fingerprintOf(key: Buffer): string {
-  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }

@@ -1,5 +1,15 @@
+/** Something that is done by no more than so many at once. */
+export interface Turns {
+  /** Resolves with a slot; rejects with the signal's reason. */
+  take(signal: AbortSignal): Promise<Turn>;
+}
+
+export interface Turn {
+  release(): void;
+}
+
 /** A bound on how many may do something at once; those that wait get their turn in order. */
-export class Slots {
+export class Slots implements Turns, Turn {
   #count: number;
   /** Below 0 while more are taken than there should be. */
   #free: number;
@@ -27,15 +37,14 @@ export class Slots {
     return true;
   }
 
-  /** Resolves with a slot; rejects with the signal's reason. */
-  take(signal: AbortSignal): Promise<void> {
+  take(signal: AbortSignal): Promise<Turn> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
-    if (this.tryTake()) return Promise.resolve();
+    if (this.tryTake()) return Promise.resolve(this);
     return new Promise((resolve, reject) => {
       const entry = {
         admit: () => {
           signal.removeEventListener('abort', giveUp);
-          resolve();
+          resolve(this);
         },
       };
       const giveUp = (): void => {

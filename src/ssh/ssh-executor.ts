@@ -15,6 +15,7 @@ import {
   type RunOptions,
   type SessionOptions,
 } from './executor.js';
+import { FairSlots } from './fair-slots.js';
 import { frameCommand } from './frame.js';
 import { streamLines } from './line-stream.js';
 import { openSessionChannel, sessionOf } from './session.js';
@@ -33,10 +34,13 @@ export interface SshExecutorOptions extends LinkOptions {
 
 const defaultMaxOutputBytes = 16 * 1024 * 1024;
 const defaultUserSessions = 8;
+/** An instance has two connections. A server that does not shake hands holds up no other. */
+const handshakeShare = { share: 2, patienceMs: 2_000, mostOverdue: 64 };
 
 /** Executors over SSH that share the key and a bound on handshakes. */
 export function createExecutorFactory(options: SshExecutorOptions): ExecutorFactory {
-  const handshakes = new Slots(options.maxHandshakes);
+  const { clock, maxHandshakes } = options;
+  const handshakes = new FairSlots({ clock, count: maxHandshakes, ...handshakeShare });
   return (target, verifyHost, observer) =>
     new SshExecutor(target, { verifyHost, observer, options, handshakes });
 }
@@ -45,7 +49,7 @@ interface SshExecutorParts {
   verifyHost: HostVerifier;
   observer: ExecutorObserver;
   options: SshExecutorOptions;
-  handshakes: Slots;
+  handshakes: FairSlots;
 }
 
 /**
@@ -66,7 +70,13 @@ class SshExecutor implements Executor {
     this.#target = target;
     this.#options = options;
     this.#channels = new Slots(options.maxChannels);
-    const shared = { options, handshakes, verifyHost, target: () => this.#target, trust: this.#trust };
+    const shared = {
+      options,
+      handshakes: handshakes.of(this),
+      verifyHost,
+      target: () => this.#target,
+      trust: this.#trust,
+    };
     this.#link = new SshLink(shared, {
       connected: () => {
         this.#channels.resize(options.maxChannels);

@@ -10,7 +10,7 @@ import { deadlineOf } from './deadline.js';
 import { ExecutorError, type CommandResult, type ExecutorTarget, type HostVerifier } from './executor.js';
 import { frameCommand } from './frame.js';
 import { SessionBudget } from './session-budget.js';
-import type { Slots } from './slots.js';
+import type { Turns } from './slots.js';
 
 export interface LinkOptions {
   privateKey: string;
@@ -26,7 +26,7 @@ export interface LinkOptions {
 export interface LinkShared {
   options: LinkOptions;
   target(): ExecutorTarget;
-  handshakes: Slots;
+  handshakes: Turns;
   verifyHost: HostVerifier;
   /** The key that was verified last: the same key is not verified again. */
   trust: { key: Buffer | undefined };
@@ -114,12 +114,13 @@ export class SshLink implements ConnectionPort {
     const { clock, connectTimeoutMs, defaultPort, keepaliveIntervalMs, privateKey } = options;
     const target = this.#shared.target();
     const address = parseAddress(target.address, defaultPort);
-    await handshakes.take(signal);
+    const turn = await handshakes.take(signal);
     try {
       const { client, hostKey } = await connect({
         ...address,
         username: target.remoteUser,
         privateKey,
+        hostKeyType: target.hostKeyType,
         timeoutMs: connectTimeoutMs,
         keepaliveIntervalMs,
         clock,
@@ -130,7 +131,7 @@ export class SshLink implements ConnectionPort {
       this.#hostKey = hostKey;
       this.#budget = new SessionBudget();
     } finally {
-      handshakes.release();
+      turn.release();
     }
     this.#observer.connected();
   }

@@ -3,7 +3,6 @@ import { collectResultWith } from '../../src/actors/collect-result.js';
 import { StartFailures } from '../../src/actors/start-failures.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
-import { Slots } from '../../src/ssh/slots.js';
 import { EffectsWorld, runEffect } from '../support/effects-world.js';
 import { uuid1, uuid2 } from '../support/worker-world.js';
 
@@ -19,7 +18,7 @@ function collectResult(world: EffectsWorld, deploy = 'built-in', logLimitBytes =
     queue,
     logLimitBytes,
     timeoutMs,
-    collects: new Slots(1),
+    collects: world.slots(1),
     clock,
   });
 }

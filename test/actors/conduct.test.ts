@@ -111,7 +111,7 @@ describe('strikes', () => {
     conduct.breach({ instanceId: id, kind: 'rate', because: 'too fast' });
     expect(quarantines).toHaveLength(1);
     expect([conduct.clear(id), conduct.clear(id)]).toEqual([true, false]);
-    expect(conduct.view(id)).toEqual({ strikes: {}, quarantine: undefined });
+    expect(conduct.view(id)).toEqual({ strikes: {}, claimsRefused: 0, quarantine: undefined });
     expect(conduct.refusedIds(id, smallType, madeUp(most)).size).toBe(0);
   });
 });

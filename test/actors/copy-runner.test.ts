@@ -7,7 +7,6 @@ import { copyRunnerWith, installCommand } from '../../src/actors/copy-runner.js'
 import type { RunnerProgram } from '../../src/actors/runner-program.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
-import { Slots } from '../../src/ssh/slots.js';
 import { EffectsWorld, makeRunnerFile, runEffect, startEffect } from '../support/effects-world.js';
 
 const onInstance = { instanceId: 'i-1' };
@@ -21,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => made.remove());
 
-function copyRunner(world: EffectsWorld, runner?: RunnerProgram, uploads = new Slots(4)) {
+function copyRunner(world: EffectsWorld, runner?: RunnerProgram, uploads = world.slots(4)) {
   const program = runner ?? world.runner({ deploy: made.file });
   return copyRunnerWith({ executors: world.executors, runner: program, timeoutMs, uploads });
 }
@@ -153,14 +152,14 @@ describe('the copy of the runner program', () => {
   it('ends at its deadline when the upload hangs, and makes room for the next (K-3)', async () => {
     const world = new EffectsWorld();
     world.add();
-    const uploads = new Slots(1);
+    const uploads = world.slots(1);
     world.host.on(/^md5sum/, { exitCode: 1 });
     world.host.hold(install);
     const first = runEffect(copyRunner(world, undefined, uploads), onInstance);
     await expect.poll(() => world.host.sent(install).length).toBe(1);
     await world.clock.advance(timeoutMs);
     expect(await first).toMatchObject({ ok: false, code: 'timeout' });
-    expect(uploads.tryTake()).toBe(true);
+    expect(uploads.underWay).toBe(0);
   });
 
   it('keeps to the bound of uploads, and an instance that leaves the queue holds nobody up (K-38)', async () => {
@@ -170,7 +169,7 @@ describe('the copy of the runner program', () => {
     await runner.load();
     world.host.on(/^md5sum/, { exitCode: 1 });
     const hold = world.host.hold(install);
-    const logic = copyRunner(world, runner, new Slots(2));
+    const logic = copyRunner(world, runner, world.slots(2));
     const outcomes = ['i-1', 'i-2'].map((instanceId) => runEffect(logic, { instanceId }));
     await settle();
     const leaver = await startEffect(logic, { instanceId: 'i-3' });

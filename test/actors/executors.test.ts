@@ -136,6 +136,98 @@ describe('host verification', () => {
   });
 });
 
+/** An instance in service whose host comes back with another key. */
+async function rekeyed(verdict?: boolean): Promise<EffectsWorld> {
+  const world = undecided();
+  world.driver.verdict = verdict;
+  world.add();
+  world.host.on(cat, { stdout: secret });
+  expect(await connect(world)).toBeUndefined();
+  world.executors.hostKeys.finalise('i-1');
+  world.host.hostKey = 'another host key';
+  world.network.executors[0]!.loseConnection();
+  return world;
+}
+
+describe('a host with another key than the pinned one', () => {
+  it('gets nothing but the question for the secret once the instance is in service, and quarantines it (X-5)', async () => {
+    const world = await rekeyed();
+    const asked = world.host.commands.length;
+    const error = await connect(world);
+    expect([error?.code, error?.message]).toEqual([
+      'host-key',
+      expect.stringMatching(/host key changed: SHA256:\S+ is pinned, and it shows SHA256:/),
+    ]);
+    expect(world.host.commands.slice(asked)).toEqual(['cat /var/run/arvados-instance-secret']);
+    expect(world.executors.conduct.quarantineOf('i-1')?.because).toMatch(/^its host key changed/);
+    expect(world.executors.conduct.view('i-1')?.strikes).toEqual({ 'host-key': 1 });
+  });
+
+  it('does not quarantine the instance when it lacks the secret: a stranger who answers there harms nobody', async () => {
+    const world = await rekeyed();
+    world.host.on(cat, { stdout: 'b1'.repeat(20) });
+    const error = await connect(world);
+    expect(error?.message).toContain('bad instance secret');
+    expect([world.executors.conduct.view('i-1'), world.executors.hostKeys.of('i-1')?.refused]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('is taken while the instance boots once it is proven anew, and asked for by its type from then on', async () => {
+    const world = undecided();
+    world.add();
+    world.host.on(cat, { stdout: secret });
+    await connect(world);
+    const rsa = Buffer.concat([Buffer.from([0, 0, 0, 7]), Buffer.from('ssh-rsa'), Buffer.from('…')]);
+    world.host.hostKey = rsa.toString();
+    world.network.executors[0]!.loseConnection();
+    expect(await connect(world)).toBeUndefined();
+    expect(world.host.sent(cat)).toHaveLength(2);
+    expect(world.executors.conduct.view('i-1')).toBeUndefined();
+    expect(world.network.executors[0]!.target.hostKeyType).toBe('ssh-rsa');
+    world.executors.update({ ...world.executors.of('i-1').instance, address: '10.0.0.9:22' });
+    expect(world.network.executors[0]!.target).toMatchObject({
+      address: '10.0.0.9:22',
+      hostKeyType: 'ssh-rsa',
+    });
+  });
+
+  it('is accepted when the provider vouches for the key (DI-12)', async () => {
+    const world = await rekeyed(true);
+    expect(await connect(world)).toBeUndefined();
+    expect(world.executors.conduct.view('i-1')).toBeUndefined();
+  });
+
+  it('is accepted by an operator’s word, over a new connection', async () => {
+    const world = await rekeyed();
+    await connect(world);
+    world.executors.placed('i-1', '/opt/runner');
+    const { fingerprint } = world.executors.hostKeys.of('i-1')!.refused!;
+    expect(world.executors.acceptHostKey('i-1', undefined)?.fingerprint).toBe(fingerprint);
+    expect(world.network.executors.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+    expect(await connect(world)).toBeUndefined();
+    expect(world.executors.of('i-1').runnerPath).toBe('/opt/runner');
+  });
+
+  it('is refused when its proof was under way while an operator accepted yet another key', async () => {
+    const world = await rekeyed();
+    await connect(world);
+    let answer: (() => void) | undefined;
+    const verify = world.driver.verifyHostKey.bind(world.driver);
+    world.driver.verifyHostKey = async (...args) => {
+      await new Promise<void>((resolve) => (answer = resolve));
+      return verify(...args);
+    };
+    const connecting = connect(world);
+    await expect.poll(() => answer).toBeDefined();
+    world.executors.acceptHostKey('i-1', `SHA256:${'x'.repeat(43)}`);
+    answer!();
+    expect((await connecting)?.code).toBe('closed');
+    expect(world.executors.hostKeys.of('i-1')?.fingerprint).toBe(`SHA256:${'x'.repeat(43)}`);
+  });
+});
+
 describe('the executors', () => {
   it('tell how each connection fares (M-15)', async () => {
     const world = new EffectsWorld();

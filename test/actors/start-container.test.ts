@@ -11,7 +11,6 @@ import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { soleMandate } from '../../src/domain/mandate.js';
 import { settle } from '../../src/simulation/heap-clock.js';
-import { Slots } from '../../src/ssh/slots.js';
 import {
   EffectsWorld,
   runEffect,
@@ -48,7 +47,7 @@ function startContainer(world: EffectsWorld, change: Partial<StartContainerDeps>
     clusterConfig: { ClusterSecret: 'x' },
     spotNotices: undefined,
     timeoutMs,
-    starts: new Slots(4),
+    starts: world.slots(4),
     failures: new StartFailures(world.clock),
     mandate: soleMandate,
     clock: world.clock,
@@ -271,10 +270,10 @@ describe('the start of a container', () => {
     async (step) => {
       const world = ready();
       world.queue[step] = () => new Promise(() => {});
-      const starts = new Slots(1);
+      const starts = world.slots(1);
       const outcome = await runEffectFor(world.clock, timeoutMs, startContainer(world, { starts }), input);
       expect(outcome).toMatchObject({ ok: false, code: 'timeout' });
-      expect([world.host.commands, starts.tryTake(), world.clock.pending]).toEqual([[], true, 0]);
+      expect([world.host.commands, starts.underWay, world.clock.pending]).toEqual([[], 0, 0]);
     },
   );
 
@@ -282,10 +281,10 @@ describe('the start of a container', () => {
     const world = ready();
     let answer = (): void => {};
     world.queue.onWork = () => new Promise((resolve) => (answer = resolve));
-    const starts = new Slots(1);
+    const starts = world.slots(1);
     const effect = await startEffect(startContainer(world, { starts }), input);
     await effect.stop();
-    expect([starts.tryTake(), world.clock.pending]).toEqual([true, 0]);
+    expect([starts.underWay, world.clock.pending]).toEqual([0, 0]);
     answer();
     await settle();
     expect([world.host.commands, world.queue.startedContainers]).toEqual([[], []]);
@@ -309,7 +308,7 @@ describe('the start of a container', () => {
   it('waits its turn, unrecorded, while enough others start (K-38)', async () => {
     const world = ready();
     const hold = world.host.hold(start);
-    const logic = startContainer(world, { starts: new Slots(1) });
+    const logic = startContainer(world, { starts: world.slots(1) });
     const first = runEffect(logic, input);
     const second = runEffect(logic, { ...input, uuid: uuid2 });
     await settle();

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DaemonProcess } from '../support/daemon.js';
@@ -98,6 +98,7 @@ describe('the OpenAPI document', { timeout: 900_000 }, () => {
     await writeFile(path, JSON.stringify(withIds(document, known)));
     const run = await fuzz(program, { url, token: daemon.token, document: path, seed });
     expect([run.exitCode, run.exitCode === 0 ? '' : run.report]).toEqual([0, '']);
+    expect(readdirSync('.').filter((name) => /^\.?(schemathesis|hypothesis)/.test(name))).toEqual([]);
     expect(run.operations).toBe(operations().length - 2);
     expect(run.cases).toBeGreaterThan(500);
     expect(daemon.log).not.toContain('request failed');

@@ -48,7 +48,7 @@ describe('the health of the dispatcher', () => {
     const { reporter, deps } = begin();
     for (let time = 0; time < 3; time++) reporter.fetchFailed(away);
     expect(healthOf(deps)).toMatch(/^reading the queue failed 3 times in a row/);
-    expect(() => assertAccepting(deps)).toThrow(/^no container is accepted now: reading the queue failed/);
+    expect(() => assertAccepting(deps)).toThrow(/^submission refused: reading the queue failed/);
     reporter.fetched();
     expect(() => assertAccepting(deps)).not.toThrow();
   });
@@ -57,8 +57,38 @@ describe('the health of the dispatcher', () => {
     const { reporter, deps } = begin();
     for (let time = 0; time < 3; time++) reporter.passed({ error: new TypeError('x is undefined') });
     expect(healthOf(deps)).toMatch(/^a scheduling pass failed 3 times in a row .*: x is undefined$/);
-    expect(() => assertAccepting(deps)).toThrow('no container is accepted now');
+    expect(() => assertAccepting(deps)).toThrow('submission refused');
     reporter.passed();
+    expect(healthOf(deps)).toBeUndefined();
+  });
+
+  it('names the reason of starts that fail alike, until a container runs', () => {
+    const { reporter, deps } = begin();
+    const outcome = {
+      ok: false,
+      code: 'exit',
+      exitCode: 127,
+      message: 'exit status 127',
+      expected: true,
+    } as const;
+    const reason = 'the command exited with status 127: setsid: not found';
+    const streams = { stdout: '', stderr: 'setsid: not found' };
+    for (let n = 1; n <= 5; n++) {
+      expect(healthOf(deps)).toBeUndefined();
+      const container = `zzzzz-dz642-00000000000000${n}`;
+      reporter.decided({ kind: 'start', container, instance: 'i-1', because: 'it fits' });
+      const failure = { ...outcome, ...streams, reason, fault: 'instance' } as const;
+      reporter.fact('i-1', {
+        type: 'container.startReturned',
+        uuid: container,
+        queuedMs: 0,
+        outcome: failure,
+      });
+      // The end of the same attempt, as the queue is reconciled, is no further failure.
+      reporter.attemptFailed(container, 'its runner ended before it ran');
+    }
+    expect(healthOf(deps)).toBe(`the last 5 attempts failed alike: ${reason}`);
+    reporter.attemptSucceeded(uuid);
     expect(healthOf(deps)).toBeUndefined();
   });
 
@@ -69,6 +99,6 @@ describe('the health of the dispatcher', () => {
     expect(() => assertAccepting(deps)).not.toThrow();
     const damaged = begin('standing by', 'the store is damaged since …').deps;
     expect(healthOf(damaged)).toBe('the store is damaged since …');
-    expect(() => assertAccepting(damaged)).toThrow('no container is accepted now: the store is damaged');
+    expect(() => assertAccepting(damaged)).toThrow('submission refused: the store is damaged');
   });
 });

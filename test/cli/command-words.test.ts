@@ -66,7 +66,10 @@ describe('a command of another program on the command line', () => {
 
   it('refuses a variable in place of the command', async () => {
     const { exitCode, output } = runCommand(stub, ['submit', '--env', 'A=1', 'B=2', 'env']);
-    expect([await exitCode, output.err]).toEqual([2, expect.stringContaining('--env of its own')]);
+    expect([await exitCode, output.err]).toEqual([
+      2,
+      expect.stringContaining('separate --env for each variable'),
+    ]);
   });
 
   it('of ssh begins after the instance and the options that follow it', () => {

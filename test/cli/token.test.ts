@@ -45,7 +45,7 @@ api: { listen: '127.0.0.1:9' }
       /state\/management-token: .*may not read it \(ELOOP\).*LONGSHORE_TOKEN/,
     );
     expect(() => findDaemon({ config, tokenFile: join(folder, 'none') }, {})).toThrow(
-      /--token-file .*none cannot be read \(ENOENT\)/,
+      /cannot read --token-file .*none \(ENOENT\)/,
     );
   });
 

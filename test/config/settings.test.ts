@@ -104,7 +104,7 @@ instanceTypes:
     for (const name of ['timeoutIdle', 'preemptiblePriceFactor', 'bootStageTimeouts', 'tlsKeyFile']) {
       expect(schema).toContain(`"${name}":`);
     }
-    expect(schema).toContain('An instance idle for longer is destroyed. Default 1m.');
+    expect(schema).toContain('An instance that idles longer is destroyed. Default 1m.');
   });
 
   it('of time read any duration they can write', () => {

@@ -72,6 +72,31 @@ driverParameters:
     expect(text).toContain(`--proxy=http://u:${censor}@proxy:1/`);
   });
 
+  it('hides what query parameters, options and assignments in commands are named as secrets', async () => {
+    const { text, json } = await show(`driver: exec
+driverParameters: { command: [./driver, --region, eu, --auth-token, hush-1, --client-secret=hush-2, --verbose] }
+store: postgres://longshore@db/queue?sslmode=require&sslpassword=hush-3
+runner: { arguments: ["--api_token=hush-4", --password, hush-5, --monkeys=3] }
+pool:
+  instanceInitCommand: "export DB_PASSWORD='hush-6 hush-7' KEYBOARD=us; login --credential hush-8 --user me"
+  bootProbeCommand: "curl -u me:hush-9 'https://h/x?X-Amz-Signature=hush-10&part=2'"
+`);
+    expect(text).not.toContain('hush');
+    expect(json['driverParameters']).toEqual({
+      command: [
+        './driver',
+        ...['--region', 'eu', '--auth-token', censor, `--client-secret=${censor}`, '--verbose'],
+      ],
+    });
+    expect(json['store']).toBe(`postgres://longshore@db/queue?sslmode=require&sslpassword=${censor}`);
+    const { arguments: words } = json['runner'] as { arguments: string[] };
+    expect(words).toEqual([`--api_token=${censor}`, '--password', censor, '--monkeys=3']);
+    expect(json['pool']).toMatchObject({
+      instanceInitCommand: `export DB_PASSWORD=${censor} KEYBOARD=us; login --credential ${censor} --user me`,
+      bootProbeCommand: `curl -u me:${censor} 'https://h/x?X-Amz-Signature=${censor}&part=2'`,
+    });
+  });
+
   it('names to redaction what the schema marks, whatever it is called', () => {
     const secrets = driverSecretsOf({
       driver: 'exec',

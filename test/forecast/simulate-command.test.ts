@@ -81,7 +81,7 @@ describe('longshore simulate', { timeout: 240_000 }, () => {
       ...['--workload', path('work.yaml'), '--compare', path('<b>patient.yaml'), '--by-hour'],
       ...['--report', path('out.html'), '--journal', path('run.jsonl')],
     );
-    expect([code, err]).toEqual([0, `the report is in ${path('out.html')}\n`]);
+    expect([code, err]).toEqual([0, `wrote ${path('out.html')}\n`]);
     const rows = new Map(out.split('\n').map((line) => [line.split('\t')[0]!, line.split('\t').slice(1)]));
     const idle = rows.get('  while none did')!.map((text) => Number(/\$([\d.]+)/.exec(text)![1]));
     // Who waits longer before giving instances back pays for it.
@@ -125,7 +125,7 @@ describe('longshore simulate', { timeout: 240_000 }, () => {
     expect(await refused()).toContain("required option '--workload <file>'");
     expect(await refused('--workload', path('none.yaml'))).toContain('cannot be read (ENOENT)');
     expect(await refused('--workload', path('work.yaml'), '--hours', 'many')).toContain(
-      '"many" is no number',
+      '"many" is not a number',
     );
     expect(await refused('--workload', path('work.yaml'), '--compare', path('none.yaml'))).toContain(
       'none.yaml',

@@ -32,6 +32,13 @@ export interface InstanceBody {
   quarantine: { since: string; because: string } | null;
 }
 
+/** Of the journal. */
+export interface QuarantineEntry {
+  at: number;
+  instance: string;
+  because: string;
+}
+
 export interface ContainerWish {
   name: string;
   command: readonly string[];
@@ -107,15 +114,19 @@ export class AttackedDaemon {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** Bytes of the journal that were written since the last call. */
-  journalBytes(): number {
+  /** What was written to the journal since the last call: how much, and who was quarantined. */
+  readJournal(): { bytes: number; quarantined: QuarantineEntry[] } {
     const database = new Database(this.#database, { readonly: true });
     try {
       const row = database
         .prepare('select max(id) as last, sum(length(entry)) as bytes from journal where id > ?')
         .get(this.#lastRow) as { last: number | null; bytes: number | null };
+      const entries = database
+        .prepare(`select entry from journal where id > ? and kind = 'instance.quarantined'`)
+        .all(this.#lastRow) as { entry: string }[];
       this.#lastRow = row.last ?? this.#lastRow;
-      return row.bytes ?? 0;
+      const quarantined = entries.map(({ entry }) => JSON.parse(entry) as QuarantineEntry);
+      return { bytes: row.bytes ?? 0, quarantined };
     } finally {
       database.close();
     }

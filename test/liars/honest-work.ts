@@ -8,6 +8,8 @@ import type { HonestRun, MixedHost } from './mixed-host.js';
 const submitMs = 600;
 const pollMs = 200;
 const mostInFlight = 6;
+/** Output that does not end is read for so long. */
+const outputMs = 2_000;
 /** A result that is not there by then is as late as this. */
 const longestMs = 30_000;
 
@@ -22,6 +24,8 @@ export class HonestWork {
   readonly #random: SeededRandom;
   readonly #submitted = new Set<string>();
   readonly #open = new Set<string>();
+  /** Containers for liars that were started somewhere. */
+  readonly #placed = new Set<string>();
   /** Less the time in which nobody here had a processor. */
   readonly #late = new Map<string, number>();
   readonly #faults: string[] = [];
@@ -42,6 +46,37 @@ export class HonestWork {
       new Set(this.#host.runs.filter(({ endedAt }) => endedAt !== undefined).map((run) => run.instanceId))
         .size;
     await until('the honest instances to work', 90_000, () => signal.aborted || ran() >= instances);
+  }
+
+  /** Submits containers of a size that only the liars' type holds, and follows the output of those that there are. */
+  async feedLiars(count: number): Promise<void> {
+    const first = this.toLiars.size;
+    const wishes = Array.from({ length: count }, (_, index) => ({
+      name: `for-liars-${first + index}`,
+      command: ['true'],
+      vcpus: 6,
+    }));
+    for (const uuid of await this.#daemon.submit(wishes)) this.toLiars.add(uuid);
+    if (first === 0) this.#loops.push(this.#loop(pollMs, () => this.#readOutput()));
+  }
+
+  /** More of them, unless some wait for a place: more instances than there may be would take the place of honest ones. */
+  async feedLiarsAgain(count: number): Promise<void> {
+    for (const uuid of this.toLiars) {
+      if (this.#placed.has(uuid)) continue;
+      const { state } = await this.#daemon.call<ContainerBody>(`/v1/containers/${uuid}`);
+      if (state === 'Queued' || state === 'Locked') return;
+      this.#placed.add(uuid);
+    }
+    await this.feedLiars(count);
+  }
+
+  /** As a user does who looks at a container that runs: what its instance says goes through the daemon. */
+  async #readOutput(): Promise<void> {
+    const uuid = this.#random.pick([...this.toLiars].slice(-8));
+    const response = await this.#daemon.ask(`/v1/containers/${uuid}/logs?stream=stdout`, undefined, outputMs);
+    if (response.status >= 500) this.#faults.push(`output of ${uuid}: ${response.status}`);
+    await response.text();
   }
 
   /** Submits nothing more, and waits until what runs has ended, or is late. */

@@ -5,9 +5,9 @@ export interface SeedFigures {
   plan: string;
   /** Above what the daemon held before there was a liar, after garbage is collected. */
   memoryMiB: number;
-  /** The longest turn of the daemon's loop, less the time in which other programs had the processor. */
+  /** The longest turn of the daemon's loop, in processor time: what other programs take does not count. */
   turnMs: number;
-  /** With that time. */
+  /** On the wall. */
   turnOnTheWallMs: number;
   /** From the end of a container on an honest instance to its result in the API; the worst, without waiting likewise. */
   lateMs: number;

@@ -21,7 +21,10 @@ export interface LiarOptions {
   onLie(name: string, isBreach: boolean): void;
 }
 
-const kinds: readonly CommandKind[] = ['list', 'watch', 'collect', 'start', 'discard', 'kill', 'tail'];
+const kinds: readonly CommandKind[] = [
+  ...(['secret', 'other', 'checksum', 'install', 'list', 'watch'] as const),
+  ...(['start', 'collect', 'discard', 'kill', 'tail'] as const),
+];
 
 /** A machine that proves who it is, and then says what its plan says. */
 export class Liar {
@@ -122,10 +125,13 @@ export class Liar {
     const { plan, random, onLie } = this.#options;
     const { changesHostKey, hangUpMs, honestMs } = plan;
     if (changesHostKey) {
-      this.#later(honestMs + random.between(3_000, 6_000), async () => {
+      const change = async (): Promise<void> => {
+        // While it boots, another key that it proves is no lie.
+        if (this.#given.size === 0) return this.#later(500, change);
         await this.#server!.changeHostKey();
         onLie(whileConnected.newHostKey, true);
-      });
+      };
+      this.#later(honestMs + random.between(3_000, 6_000), change);
     }
     const hangUp = async (): Promise<void> => {
       onLie(whileConnected.hangsUp, false);

@@ -51,6 +51,7 @@ const onList: readonly Lie[] = [
   ),
   breach('a list whose line never ends', 'list', () => said.endlessLine),
   breach('a list that never ends', 'list', (view) => said.repeats(`${madeUp(view)} ended`)),
+  breach('a list of any size', 'list', (view) => said.adds(listOfAnySize(view, 200))),
   ofOthers(
     breach('ended containers of others', 'list', (view) =>
       said.adds(lines(view.others, (uuid) => `${uuid} ended`)),
@@ -68,6 +69,11 @@ const onList: readonly Lie[] = [
   ),
   { ...lie('a list without a frame', 'list', () => said.says(escapes.repeat(50))), isUnframed: true },
   { ...lie('an endless list without a frame', 'list', () => said.endlessLine), isUnframed: true },
+  {
+    ...lie('an unframed list of any size', 'list', (view) => said.says(listOfAnySize(view, 1))),
+    isUnframed: true,
+  },
+  lie('a broken note with escapes', 'list', () => said.adds(`broken ${escapes}\n`)),
   lie('a list that hangs', 'list', () => said.hangs),
   lie('a list without a status', 'list', () => withoutStatus),
   lie('bytes that are no text', 'list', ({ random }) => saysBytes(random.bytes(100_000))),
@@ -95,6 +101,14 @@ const onWatch: readonly Lie[] = [
   breach('an interruption notice of megabytes', 'watch', () =>
     said.saysAndWaits(`attached\ninterruption ${escapes.repeat(200_000)}\n`),
   ),
+  lie('wrong attempts of its own containers', 'watch', ({ given, random }) =>
+    said.saysAndWaits(
+      `attached\n${lines([...given], (uuid) => `ended ${uuid} ${random.whole(2, 999_999_999)}\nstarted ${uuid} 0`)}`,
+    ),
+  ),
+  lie('an interruption notice with escapes', 'watch', () =>
+    said.saysAndWaits(`attached\ninterruption ${escapes}\n`),
+  ),
   lie('a watch that ends at once', 'watch', () => said.says('attached\n')),
   lie('a watch without a status', 'watch', () => withoutStatus),
   lie('a watch that says nothing', 'watch', () => said.hangs),
@@ -121,17 +135,31 @@ const onCollect: readonly Lie[] = [
 
 const onTheRest: readonly Lie[] = [
   breach('errors of a start that never end', 'start', () => said.endlessErrors),
+  breach('output of a start that never ends', 'start', () => said.endlessLine),
   lie('a start that hangs', 'start', () => said.hangs),
   lie('a start without a status', 'start', () => withoutStatus),
   lie('a refused start with escapes', 'start', () => said.says(escapes, 71)),
   lie('a discard that hangs', 'discard', () => said.hangs),
   lie('a kill that hangs', 'kill', () => said.hangs),
+  lie('a kill without a status', 'kill', () => withoutStatus),
   lie('output that never ends', 'tail', () => said.endlessLine),
   lie('output of others', 'tail', () => said.says('forged\n'.repeat(1_000))),
 ];
 
+/** Before it is in service: after it proved itself, but for the secret. */
+const onBoot: readonly Lie[] = [
+  breach('a checksum that never ends', 'checksum', () => said.endlessLine),
+  breach('errors of a checksum that never end', 'checksum', () => said.endlessErrors),
+  lie('a wrong checksum with escapes', 'checksum', () => said.says(`${'0'.repeat(32)}  ${escapes}\n`)),
+  lie('a checksum that hangs', 'checksum', () => said.hangs),
+  lie('an installation without a status', 'install', () => withoutStatus),
+  lie('a boot probe that never ends', 'other', () => said.endlessLine),
+  lie('a boot probe without a status', 'other', () => withoutStatus),
+  lie('a secret that never ends', 'secret', () => said.endlessLine),
+];
+
 /** All there are, but for those that take the whole server: see {@link whileConnected}. */
-export const allLies: readonly Lie[] = [...onList, ...onWatch, ...onCollect, ...onTheRest];
+export const allLies: readonly Lie[] = [...onList, ...onWatch, ...onCollect, ...onTheRest, ...onBoot];
 
 /** What is done to connections, whatever was asked. */
 export const whileConnected = {
@@ -208,6 +236,12 @@ function floodOfEvents({ clusterId, random }: LiarView): Behaviour {
 
 function lines(uuids: readonly string[], line: (uuid: string) => string): string {
   return uuids.map((uuid) => `${line(uuid)}\n`).join('');
+}
+
+/** From `least` to 100,000 lines, each number of digits as likely as the others. */
+function listOfAnySize({ random, clusterId }: LiarView, least: number): string {
+  const count = Math.floor(10 ** random.between(Math.log10(least), 5));
+  return said.madeUpIds(count, random.pick(['', 'ended', 'stale']), clusterId);
 }
 
 const madeUp = ({ clusterId, random }: LiarView): string => `${clusterId}-dz642-${random.hex(15)}`;

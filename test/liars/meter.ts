@@ -10,7 +10,7 @@ export interface Measured {
   residentBytes: number;
   /** The longest turn of the event loop, of the clock on the wall. */
   longestTurnMs: number;
-  /** The same less the time in which this thread was ready and other programs had the processor. */
+  /** The most processor time that one turn took: what it needs whatever other programs do. */
   longestOwnTurnMs: number;
   /** What perf_hooks says of the longest. */
   longestDelayMs: number;
@@ -28,19 +28,19 @@ export function startMeter(report: (measured: Measured) => void): () => void {
   const delay = monitorEventLoopDelay({ resolution: tickMs });
   delay.enable();
   let turnAt = performance.now();
-  let waitedAt = waitedForProcessorMs();
+  let ranAt = scheduled().ranMs;
   let longestTurnMs = 0;
   let longestOwnTurnMs = 0;
   const begin = (): void => {
     turnAt = performance.now();
-    waitedAt = waitedForProcessorMs();
+    ranAt = scheduled().ranMs;
   };
   const tick = (): void => {
-    const [before, waited] = [turnAt, waitedAt];
+    const [before, ran] = [turnAt, ranAt];
     begin();
     const turnMs = Math.max(0, turnAt - before - tickMs);
     longestTurnMs = Math.max(longestTurnMs, turnMs);
-    longestOwnTurnMs = Math.max(longestOwnTurnMs, turnMs - (waitedAt - waited));
+    longestOwnTurnMs = Math.max(longestOwnTurnMs, ranAt - ran);
   };
   let reports = 0;
   let heldBytes = 0;
@@ -50,7 +50,7 @@ export function startMeter(report: (measured: Measured) => void): () => void {
     if (reports++ % collectEvery === 0) heldBytes = heldAfterCollection();
     const { rss } = process.memoryUsage();
     const turns = { longestTurnMs, longestOwnTurnMs, longestDelayMs };
-    report({ at: Date.now(), heldBytes, residentBytes: rss, ...turns, waitedMs: waitedAt });
+    report({ at: Date.now(), heldBytes, residentBytes: rss, ...turns, waitedMs: waitedForProcessorMs() });
     [longestTurnMs, longestOwnTurnMs] = [0, 0];
     delay.reset();
     begin();
@@ -68,11 +68,18 @@ function heldAfterCollection(): number {
   return heapUsed + external;
 }
 
-/** See proc(5), `schedstat`; 0 where the system does not say. */
+/** How long this thread stood ready and had no processor. */
 export function waitedForProcessorMs(): number {
+  return scheduled().waitedMs;
+}
+
+/** See proc(5), `schedstat`. Where the system does not say: the processor time of the process, and no waiting. */
+function scheduled(): { ranMs: number; waitedMs: number } {
   try {
-    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+    const [ran, waited] = readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ').map(Number);
+    return { ranMs: ran! / 1e6, waitedMs: waited! / 1e6 };
   } catch {
-    return 0;
+    const { user, system } = process.cpuUsage();
+    return { ranMs: (user + system) / 1e3, waitedMs: 0 };
   }
 }

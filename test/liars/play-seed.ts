@@ -28,6 +28,8 @@ const honestInstances = 2;
 /** For each liar: its work goes to others when it is out of service, and no honest instance makes room for it. */
 const spareInstances = 4;
 const containersForLiar = 4;
+const feedMs = 2_000;
+const mostForLiars = 60;
 const quietMs = 5_000;
 /** Of an attack that was seen through, and after the last quarantine. */
 const leastAttackMs = 10_000;
@@ -94,15 +96,10 @@ async function play(
   await work.begin(honestInstances, signal);
   await pauseUnless(signal, quietMs);
   watchman.begin();
-  const wishes = Array.from({ length: containersForLiar * liarCount }, (_, index) => ({
-    name: `for-liars-${index}`,
-    command: ['true'],
-    vcpus: 6,
-  }));
-  for (const uuid of await daemon.submit(wishes)) work.toLiars.add(uuid);
+  await work.feedLiars(containersForLiar * liarCount);
   await until('a liar to appear', 60_000, () => signal.aborted || host.liars.size > 0);
   host.attack(daemon.url);
-  await seeThrough(daemon, watchman, { signal, longestMs });
+  await seeThrough(daemon, watchman, work, { signal, longestMs });
   const { attacks, faults } = await host.endAttack();
   await work.stop();
   const honest = await work.judge();
@@ -124,13 +121,20 @@ function openCloud(host: MixedHost): Promise<RemoteCloud> {
 async function seeThrough(
   daemon: AttackedDaemon,
   watchman: Watchman,
+  work: HonestWork,
   { signal, longestMs }: { signal: AbortSignal; longestMs: number },
 ): Promise<void> {
   const beganAt = Date.now();
+  let fedAt = beganAt;
   while (!signal.aborted) {
     if (daemon.hasEnded) throw new Error(`the daemon ended: ${daemon.log.slice(-500)}`);
     await watchman.look();
     const now = Date.now();
+    // Others may have had the work: a liar gets some until it lied about it.
+    if (watchman.hasSilentLiars() && now - fedAt >= feedMs && work.toLiars.size < mostForLiars) {
+      fedAt = now;
+      await work.feedLiarsAgain(2).catch(() => {});
+    }
     const isOver = watchman.isSettled(afterMs) && now - beganAt >= leastAttackMs;
     if (isOver || now - beganAt >= longestMs + afterMs) return;
     await pauseUnless(signal, pauseMs);

@@ -38,12 +38,15 @@ export class Watchman {
     this.#beganAt = Date.now();
     this.#quietBytes = Math.min(...measured.slice(-quietReports).map(({ heldBytes }) => heldBytes));
     this.#firstReport = measured.length + 1;
-    this.#daemon.journalBytes();
+    this.#daemon.readJournal();
   }
 
   async look(): Promise<void> {
     const now = Date.now();
-    this.#journal.push({ at: now, bytes: this.#daemon.journalBytes() });
+    const { bytes, quarantined } = this.#daemon.readJournal();
+    this.#journal.push({ at: now, bytes });
+    // One that has no work is destroyed at once, and is in no list any more.
+    for (const { instance, at, because } of quarantined) this.#found(instance, at, because);
     // One that is busy is asked again: how late its results are is judged elsewhere.
     const instances = await this.#daemon.instances().catch(() => undefined);
     if (instances) this.#see(instances);
@@ -56,6 +59,11 @@ export class Watchman {
       const found = this.#quarantined.get(id);
       return found !== undefined && Date.now() - found.at >= sinceMs;
     });
+  }
+
+  /** There are liars that had no occasion yet. */
+  hasSilentLiars(): boolean {
+    return [...this.#host.liars.values()].some(({ breach }) => breach === undefined);
   }
 
   figures(): Watched {
@@ -79,13 +87,17 @@ export class Watchman {
     for (const { instance, type, quarantine } of instances) {
       // One without an id is still being asked for.
       if (type !== liarType && instance !== '') this.#honest.add(instance);
-      if (quarantine && this.#host.liars.has(instance) && !this.#quarantined.has(instance))
-        this.#quarantined.set(instance, { at: Date.now(), because: quarantine.because });
+      if (quarantine) this.#found(instance, Date.now(), quarantine.because);
     }
     for (const id of this.#honest) {
       const why = sufferingOf(listed.get(id));
       if (why !== undefined && !this.#drained.has(id)) this.#drained.set(id, why);
     }
+  }
+
+  #found(instance: string, at: number, because: string): void {
+    if (this.#host.liars.has(instance) && !this.#quarantined.has(instance))
+      this.#quarantined.set(instance, { at, because });
   }
 
   #figuresOf({ id, breach }: { id: string; breach?: { name: string; at: number } }): LiarFigures {

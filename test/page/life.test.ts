@@ -51,7 +51,7 @@ describe('an instance on the page', { timeout: 120_000 }, () => {
     const next = page.getByRole('button', { name: 'next', exact: true });
     while (await next.isEnabled()) await page.keyboard.press('ArrowRight');
     expect((await lit()).filter((each) => life.includes(each))).toEqual(life);
-    await page.getByText('all with the recorded outcome').waitFor();
+    await page.getByText('all with the recorded result').waitFor();
     await keepScreenshot(page, 'replay');
     expect(problems).toEqual([]);
   });

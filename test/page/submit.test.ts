@@ -118,19 +118,19 @@ describe('submitting on the page', { timeout: 180_000 }, () => {
       RAM: '1 gigabyte',
       vCPUs: 'many',
       Priority: '0',
-      'Environment, a NAME=value on each line, or JSON': 'A=1\nB=two words ',
+      'Environment: NAME=value lines, or JSON': 'A=1\nB=two words ',
     };
     for (const [label, value] of Object.entries(entered))
       await page.getByLabel(label, { exact: true }).fill(value);
-    await page.getByRole('checkbox', { name: /cloud can take back/ }).check();
+    await page.getByRole('checkbox', { name: /preemptible/ }).check();
     await page.getByText('More', { exact: true }).click();
-    await page.getByLabel('Try again on exit codes').fill('75, 1000');
+    await page.getByLabel('Retry on exit codes').fill('75, 1000');
     await page.getByRole('button', { name: 'Submit' }).click();
     await page.getByText('"1 gigabyte" is no size: write it like 4GiB, 500MB or 1048576').waitFor();
     await keepScreenshot(page, 'submit-refused');
     for (const [label, value] of Object.entries(entered))
       expect(await page.getByLabel(label, { exact: true }).inputValue()).toBe(value);
-    expect(await page.getByRole('checkbox', { name: /cloud can take back/ }).isChecked()).toBe(true);
+    expect(await page.getByRole('checkbox', { name: /preemptible/ }).isChecked()).toBe(true);
     const marked = await page.locator('[aria-invalid=true]').all();
     const names = await Promise.all(marked.map((each) => each.getAttribute('name')));
     expect(names.sort()).toEqual(['ram', 'retryOn', 'vcpus']);
@@ -138,7 +138,7 @@ describe('submitting on the page', { timeout: 180_000 }, () => {
     expect(await page.locator(`#${described!}`).textContent()).toContain('is no size');
     await page.getByLabel('RAM').fill('1GiB');
     await page.getByLabel('vCPUs').fill('2');
-    await page.getByLabel('Try again on exit codes').fill('75');
+    await page.getByLabel('Retry on exit codes').fill('75');
     expect(await requestOf(await send(page))).toMatchObject({
       command: ['sh', '-c', 'echo one\necho two'],
       name: 'kept',
@@ -157,7 +157,7 @@ describe('submitting on the page', { timeout: 180_000 }, () => {
     await page.getByRole('radio', { name: 'words' }).check();
     await page.getByLabel(/^Command/).fill('sh -c x');
     await page.getByRole('button', { name: 'Submit' }).click();
-    await page.getByText(/^give JSON, a list of words/).waitFor();
+    await page.getByText(/^enter JSON, a list of words/).waitFor();
     expect(await page.locator('[aria-invalid=true]').getAttribute('name')).toBe('command');
     expect(await page.getByLabel(/^Command/).inputValue()).toBe('sh -c x');
   });

@@ -67,7 +67,7 @@ describe('longshore replay', () => {
     const { code, out, err } = await run('replay', path);
     expect([code, err]).toEqual([
       0,
-      expect.stringMatching(/^i-1: \d+ steps made again, all with the recorded outcome\n$/),
+      expect.stringMatching(/^i-1: \d+ steps replayed, all with the recorded result\n$/),
     ]);
     expect(out).toMatch(/container\.assigned: .*lifecycle idle → running/);
     expect(out).toMatch(/operator\.hold: .*idleBehavior run → hold/);
@@ -85,7 +85,7 @@ describe('longshore replay', () => {
         : line,
     );
     const { code, out, err } = await run('replay', write('changed.jsonl', lines), '--all');
-    expect([code, err]).toEqual([1, expect.stringContaining('1 with another outcome')]);
+    expect([code, err]).toEqual([1, expect.stringContaining('1 with a different result')]);
     expect(out).toContain('state.idleBehavior: recorded "drain", now "hold"');
   });
 
@@ -117,14 +117,14 @@ describe('longshore replay', () => {
     await expect.poll(() => viewer.stateOf('i-1', 'idleBehavior')).toBe('hold');
     expect(viewer.eventsOf('i-1')).toEqual(expect.arrayContaining(['container.assigned', 'operator.hold']));
     viewer.leave();
-    expect([await code, said.err]).toEqual([0, expect.stringContaining('all with the recorded outcome')]);
+    expect([await code, said.err]).toEqual([0, expect.stringContaining('all with the recorded result')]);
     const { steps } = JSON.parse((await run('replay', path, '--json')).out) as Replay;
     expect(said.out.trim().split('\n')).toHaveLength(steps.length);
     const wrong = await run('replay', path, '--inspect', '--inspect-port', '70000');
-    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('Give a port, 0 to 65535.')]);
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('use a port from 0 to 65535')]);
     expect(await run('replay')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('give an instance') as string,
+      err: expect.stringContaining('no instance and no journal given') as string,
     });
   });
 

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
 import { StartFailures } from '../../src/actors/start-failures.js';
+import { FairSlots } from '../../src/ssh/fair-slots.js';
+import { Conduct } from '../../src/actors/conduct.js';
 import type { Executors } from '../../src/actors/executors.js';
 import { RunnerProgram } from '../../src/actors/runner-program.js';
 import { systemClock } from '../../src/domain/clock.js';
@@ -9,7 +11,6 @@ import type { SqlContainerStore } from '../../src/queue/store/sql-container-stor
 import { recordedQueue } from '../../src/queue/recorded-queue.js';
 import type { RefusedClaim } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
-import { Slots } from '../../src/ssh/slots.js';
 import { request, storeOn } from '../store/contract.js';
 import { runEffect, runnerSettings } from '../support/effects-world.js';
 import { RunnerHost } from '../support/runner-host.js';
@@ -43,6 +44,12 @@ const executor = {
   },
 };
 const executors = {
+  conduct: new Conduct({
+    clock: systemClock,
+    isGiven: () => true,
+    onStrike: () => {},
+    onQuarantine: () => {},
+  }),
   of: (instanceId: string) => ({
     executor,
     instance: { id: instanceId, remoteUser: 'root' },
@@ -66,7 +73,7 @@ function collect(uuid: string, instanceId: string) {
     queue: recordedQueue(store, observer),
     logLimitBytes: 100_000,
     timeoutMs: 20_000,
-    collects: new Slots(1),
+    collects: new FairSlots({ clock: systemClock, count: 1, share: 1, patienceMs: Infinity, mostOverdue: 0 }),
     clock: systemClock,
   });
   return runEffect(logic, { instanceId, uuid });

@@ -1,7 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Executor } from '../../src/ssh/executor.js';
+import { hostKeyOf } from '../../src/ssh/host-key.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { createExecutorFactory } from '../../src/ssh/ssh-executor.js';
 import { startSshd, type Sshd } from '../support/sshd.js';
@@ -10,6 +14,17 @@ import { requireTool } from '../support/tools.js';
 const login = generateKeyPair();
 const signal = new AbortController().signal;
 const timeoutMs = 30_000;
+
+const factory = createExecutorFactory({
+  privateKey: login.privateKey,
+  defaultPort: '22',
+  connectTimeoutMs: timeoutMs,
+  keepaliveIntervalMs: 0,
+  clock: systemClock,
+  maxHandshakes: 4,
+  maxChannels: 4,
+});
+const observer = { connected: () => {}, verified: () => {}, lost: () => {} };
 
 describe('the executor against OpenSSH', () => {
   let sshd: Sshd;
@@ -21,20 +36,10 @@ describe('the executor against OpenSSH', () => {
     await mkdir('/run/sshd', { recursive: true }).catch(() => {});
     sshd = await startSshd(program, login.publicKey);
     keys = [];
-    const factory = createExecutorFactory({
-      privateKey: login.privateKey,
-      defaultPort: '22',
-      connectTimeoutMs: timeoutMs,
-      keepaliveIntervalMs: 0,
-      clock: systemClock,
-      maxHandshakes: 4,
-      maxChannels: 4,
-    });
     const verify = (key: Uint8Array): Promise<void> => {
       keys.push(key);
       return Promise.resolve();
     };
-    const observer = { connected: () => {}, verified: () => {}, lost: () => {} };
     executor = factory({ address: `127.0.0.1:${sshd.port}`, remoteUser: sshd.user }, verify, observer);
   });
   afterEach(async () => {
@@ -63,6 +68,29 @@ describe('the executor against OpenSSH', () => {
     await executor.run('true', { timeoutMs, signal });
     await executor.run('true', { timeoutMs, signal });
     expect(keys.map((key) => sshd.hostKey.equals(key))).toEqual([true]);
+  });
+
+  it('shows the pinned one of its several host keys, whatever the order of preference (X-5)', async (context) => {
+    const keygen = requireTool(context, 'ssh-keygen');
+    const rsa = join(await mkdtemp(join(tmpdir(), 'longshore-rsa-')), 'key');
+    execFileSync(keygen, ['-q', '-t', 'rsa', '-b', '2048', '-N', '', '-f', rsa]);
+    const several = await startSshd(requireTool(context, 'sshd'), login.publicKey, {
+      settings: [`HostKey ${rsa}`],
+    });
+    const shown: string[] = [];
+    const verify = (key: Uint8Array): Promise<void> => {
+      shown.push(hostKeyOf(key).type);
+      return Promise.resolve();
+    };
+    const target = { address: `127.0.0.1:${several.port}`, remoteUser: several.user };
+    for (const hostKeyType of [undefined, 'ssh-rsa', 'ssh-ed25519', 'unknown']) {
+      const one = factory({ ...target, ...(hostKeyType && { hostKeyType }) }, verify, observer);
+      await one.run('true', { timeoutMs, signal });
+      await one.close();
+    }
+    await several.stop();
+    await rm(dirname(rsa), { recursive: true });
+    expect(shown).toEqual(['ssh-ed25519', 'ssh-rsa', 'ssh-ed25519', 'ssh-ed25519']);
   });
 
   it('stays within the session limit of the server with many commands at once (K-21)', async () => {

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
-import { systemClock } from '../../src/domain/clock.js';
+import { systemClock, type Clock } from '../../src/domain/clock.js';
 import { noConstraints } from '../../src/domain/container.js';
 import { StoreJournal } from '../../src/journal/store-journal.js';
 import type { ContainerRecord, ContainerRequest } from '../../src/queue/container-store.js';
 import type { ContainerResult } from '../../src/queue/queue.js';
+import type { PinnedHostKey } from '../../src/domain/host-key.js';
 import { openDatabase, type Store } from '../../src/queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../../src/queue/store/driver-records.js';
 import { OutputKeeper } from '../../src/queue/store/output-keeper.js';
 import { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
+import { StoredHostKeys } from '../../src/queue/store/stored-host-keys.js';
 import type { StoreTarget } from '../../src/queue/store/store-url.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
 import { smallType } from '../support/worker-world.js';
@@ -661,6 +663,95 @@ export function storeContract(name: string, source: StoreSource): void {
       await expect.poll(() => store.output(young)).toBeUndefined();
       await keeper.stop();
       expect([faults, clock.pending]).toEqual([[], 0]);
+    });
+
+    const pinOf = (instanceId: string, change: Partial<PinnedHostKey> = {}): PinnedHostKey => ({
+      instanceId,
+      type: 'ssh-ed25519',
+      fingerprint: 'SHA256:a',
+      pinnedAt: 1_700_000_000_000,
+      isFinal: false,
+      refused: undefined,
+      ...change,
+    });
+    const hostKeys = (clock: Clock = systemClock, onFault: (error: unknown) => void = failTest) =>
+      new StoredHostKeys({ db, clock, onFault });
+    const failTest = (error: unknown): void => {
+      throw error;
+    };
+
+    it('keeps host keys of instances for the next daemon, until the instance is gone', async () => {
+      const first = hostKeys();
+      for (let n = 0; n < 450; n++) first.keep(pinOf(`i-${n}`));
+      first.keep(pinOf('i-3', { isFinal: true, refused: { type: 'ssh-rsa', fingerprint: 'SHA256:b' } }));
+      first.gone('i-4');
+      await first.stop();
+      const next = hostKeys();
+      const known = await next.load();
+      await next.stop();
+      expect([known.size, known.get('i-3'), known.get('i-4'), known.get('i-5')]).toEqual([
+        449,
+        pinOf('i-3', { isFinal: true, refused: { type: 'ssh-rsa', fingerprint: 'SHA256:b' } }),
+        undefined,
+        pinOf('i-5'),
+      ]);
+    });
+
+    it('takes no host key of a daemon that leads no more, and those of the one that does', async () => {
+      const [old, leader] = [hostKeys(), hostKeys()];
+      old.lead(1);
+      leader.lead(2);
+      await db.updateTable('leadership').set({ epoch: 2 }).where('id', '=', 1).execute();
+      leader.keep(pinOf('i-1', { fingerprint: 'SHA256:accepted' }));
+      await leader.stop();
+      old.keep(pinOf('i-1', { fingerprint: 'SHA256:late' }));
+      old.gone('i-1');
+      await old.stop();
+      const next = hostKeys();
+      expect((await next.load()).get('i-1')?.fingerprint).toBe('SHA256:accepted');
+      await next.stop();
+    });
+
+    it('takes host keys later when it does not at first, with one report of the fault', async () => {
+      const faults: unknown[] = [];
+      const clock = new HeapClock(1_700_000_000_000);
+      const keys = hostKeys(clock, (error) => faults.push(error));
+      await db.schema.alterTable('host_keys').renameTo('aside').execute();
+      keys.keep(pinOf('i-1', { fingerprint: 'SHA256:first' }));
+      await expect.poll(() => clock.pending).toBe(1);
+      keys.keep(pinOf('i-1', { fingerprint: 'SHA256:second' }));
+      keys.keep(pinOf('i-2'));
+      await clock.advance(1_000);
+      await expect.poll(() => clock.pending).toBe(1);
+      expect(faults).toHaveLength(1);
+      await db.schema.alterTable('aside').renameTo('host_keys').execute();
+      await clock.advance(1_000);
+      await keys.stop();
+      const known = await hostKeys(clock).load();
+      expect(
+        [...known.values()].map(({ instanceId, fingerprint }) => [instanceId, fingerprint]).sort(),
+      ).toEqual([
+        ['i-1', 'SHA256:second'],
+        ['i-2', 'SHA256:a'],
+      ]);
+      expect(faults).toHaveLength(1);
+    });
+
+    it('drops host keys that no daemon looked after for a month, an hour after the next one began', async () => {
+      const day = 86_400_000;
+      const first = hostKeys(new HeapClock(1_700_000_000_000));
+      for (const id of ['left', 'there']) first.keep(pinOf(id));
+      await first.stop();
+      const clock = new HeapClock(1_700_000_000_000 + 31 * day);
+      const next = hostKeys(clock);
+      expect([...(await next.load()).keys()].sort()).toEqual(['left', 'there']);
+      next.keep(pinOf('there'));
+      await clock.advance(3_600_000);
+      const rows = async () =>
+        (await db.selectFrom('host_keys').select('instance_id').execute()).map((row) => row.instance_id);
+      await expect.poll(rows).toEqual(['there']);
+      await next.stop();
+      expect(clock.pending).toBe(0);
     });
 
     it('passes over a damaged row, and names it', async () => {

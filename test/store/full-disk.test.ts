@@ -111,6 +111,7 @@ describe('a journal whose disk is full', () => {
         expect(journal.state()).toEqual({
           waiting: 1_000,
           dropped: 0,
+          leftOutBytes: 0,
           fault: 'the journal cannot be written: its disk is full: make room',
         });
         for (let at = 1_001; at <= 60_000; at++) append(at);
@@ -121,7 +122,7 @@ describe('a journal whose disk is full', () => {
         await limit(1_000_000);
         await clock.advance(1_000);
         const written = expect.poll(() => journal.state(), { timeout: 60_000 });
-        await written.toEqual({ waiting: 0, dropped, fault: undefined });
+        await written.toEqual({ waiting: 0, dropped, leftOutBytes: 0, fault: undefined });
         expect(recoveries).toBe(1);
         const kept = await journal.read({ limit: 100_000 });
         expect(kept.map(({ at }) => at)).toEqual([

@@ -1,9 +1,10 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
+import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { connectStore, migrateStore, openDatabase, type Store } from '../../src/queue/store/database.js';
 import { FileKeeper } from '../../src/queue/store/file-keeper.js';
 import { checkIntegrity } from '../../src/queue/store/integrity.js';
 import { expectStore } from '../../src/queue/store/store-presence.js';
@@ -111,8 +112,35 @@ describe('an embedded store that existed before', () => {
     await refused('is without its write-ahead file');
   });
 
+  it('is refused as a file that was copied alone while it was in use, and opens with its write-ahead file', async () => {
+    await crashed();
+    const copy = join(folder, 'copy.db');
+    await copyFile(path, copy);
+    const original = path;
+    path = copy;
+    await refused('was copied while it was in use, without its write-ahead file');
+    await copyFile(`${original}-wal`, `${copy}-wal`);
+    expect(await countIn()).toBe(51);
+    // Closed in good order it is whole by itself again.
+    await copyFile(copy, join(folder, 'second.db'));
+    expect(await countIn(join(folder, 'second.db'))).toBe(51);
+  });
+
+  it('opens as a file that was copied alone once its user says that nothing is missing', async () => {
+    await crashed();
+    path = join(folder, 'copy.db');
+    await copyFile(join(folder, 'store.db'), path);
+    const said = await countIn().catch((error: unknown) => (error as Error).message);
+    const statement = /sqlite3 \S+ "(pragma application_id = 0)"/.exec(String(said))![1]!;
+    const beside = new Database(path);
+    beside.exec(statement);
+    beside.close();
+    expect(await countIn()).toBe(1);
+  });
+
   it('is refused when all that an earlier version wrote was in a write-ahead file that is gone', async () => {
-    const db = await openDatabase({ url: path });
+    const db = await connectStore({ url: path });
+    await migrateStore(db, { url: path });
     await copyFile(path, join(folder, 'main.db'));
     await db.destroy();
     path = join(folder, 'main.db');
@@ -159,14 +187,15 @@ describe('an embedded store that never existed', () => {
   });
 });
 
-describe('the check of an embedded store', () => {
-  const damage = async (): Promise<void> => {
-    const { size } = await stat(path);
-    const bytes = await readFile(path);
-    bytes.fill(0x5a, Math.floor(size / 8_192) * 4_096, Math.floor(size / 8_192) * 4_096 + 4_096);
-    await writeFile(path, bytes);
-  };
+/** 4 KB in the middle of the file, in place. */
+const damage = async (): Promise<void> => {
+  const { size } = await stat(path);
+  const file = await open(path, 'r+');
+  await file.write(Buffer.alloc(4_096, 0x5a), 0, 4_096, Math.floor(size / 8_192) * 4_096);
+  await file.close();
+};
 
+describe('the check of an embedded store', () => {
   it('refuses a database with 4 KB damaged in its middle, with cause and remedy', async () => {
     await stopped(500);
     await damage();
@@ -226,6 +255,25 @@ describe('the files of an open store', () => {
     await writeFile(path, 'x');
     await keeper.look();
     expect(damages[1]).toContain('was replaced while in use');
+  });
+
+  it('are checked again and again, so that damage is found where nothing reads', async () => {
+    await submitted(db, 500);
+    await sql`pragma wal_checkpoint(TRUNCATE)`.execute(db);
+    await clock.advance(60_000);
+    await keeper.look();
+    await clock.advance(60_000);
+    await keeper.look();
+    await damage();
+    const countAll = sql<{ n: number }>`select count(*) as n from containers`;
+    expect((await countAll.execute(db)).rows[0]!.n).toBe(500);
+    expect(damages).toEqual([]);
+    const look = async (): Promise<string | undefined> => {
+      await clock.advance(60_000);
+      await keeper.look();
+      return damages[0];
+    };
+    await expect.poll(look).toMatch(/is damaged \(.*\): restore it from a backup/);
   });
 
   it('stay bounded though the journal writes nothing', async () => {

@@ -78,7 +78,7 @@ describe('a backup of an embedded store', () => {
     const writing = (async () => {
       for (let round = 0; round < 20; round++) await submit(db, 5);
     })();
-    expect([await run('backup', copy), said]).toEqual([0, expect.stringContaining(`was copied to ${copy}`)]);
+    expect([await run('backup', copy), said]).toEqual([0, expect.stringContaining(` to ${copy} (`)]);
     await writing;
     await db.destroy();
     expect((await stat(copy)).mode & 0o777).toBe(0o600);
@@ -86,7 +86,7 @@ describe('a backup of an embedded store', () => {
     expect([copied >= 300, copied <= 400]).toEqual([true, true]);
     expect([await count(), await run('restore', copy), await count()]).toEqual([400, 0, copied]);
     // What was there is a store still.
-    const aside = /what was there is (.*)\n/.exec(said)![1]!;
+    const aside = /the earlier store is now (.*)\n/.exec(said)![1]!;
     expect(await count(aside)).toBe(400);
   });
 
@@ -153,7 +153,7 @@ describe('the check of an embedded store by command', () => {
   it('says that it is whole, and what is wrong and what to do when it is not', async () => {
     await fill(500);
     const live = await openDatabase({ url: path });
-    expect([await run('check'), said]).toEqual([0, expect.stringContaining(`${path} is whole`)]);
+    expect([await run('check'), said]).toEqual([0, expect.stringContaining(`${path} is undamaged`)]);
     await live.destroy();
     await damage(path);
     expect([await run('check'), said]).toEqual([

@@ -13,6 +13,8 @@ export interface CommandProcess {
   type(text: string): void;
   /** As an operator's `kill` does. */
   signal(signal: NodeJS.Signals): void;
+  /** Sends the signal as soon as the text is in the output, before this process polls for it. */
+  signalOn(text: string, signal: NodeJS.Signals): void;
   /** Ends it at once, if it still runs. */
   end(): Promise<void>;
 }
@@ -44,6 +46,15 @@ export function startCommand(argv: readonly string[], terminal?: Terminal): Comm
   };
   child.stdout!.on('data', hear('out'));
   child.stderr!.on('data', hear('err'));
+  const signalOn = (text: string, signal: NodeJS.Signals): void => {
+    const look = (): void => {
+      if (!said.shown.includes(text)) return;
+      for (const stream of [child.stdout!, child.stderr!]) stream.off('data', look);
+      child.kill(signal);
+    };
+    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', look);
+    look();
+  };
   const exitCode = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
   return {
     get out() {
@@ -58,6 +69,7 @@ export function startCommand(argv: readonly string[], terminal?: Terminal): Comm
     exitCode,
     type: (text) => void child.stdin!.write(text),
     signal: (signal) => void child.kill(signal),
+    signalOn,
     end: async () => {
       child.kill('SIGKILL');
       await exitCode;

@@ -11,6 +11,7 @@ import { tagKeys, type Instance } from '../../src/domain/instance.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
 import type { ExecutorError } from '../../src/ssh/executor.js';
+import { FairSlots } from '../../src/ssh/fair-slots.js';
 import { ScriptedDriver, instanceOf } from './scripted-driver.js';
 import { ScriptedNetwork } from './scripted-executor.js';
 import type { ScriptedHost } from './scripted-host.js';
@@ -65,6 +66,11 @@ export class EffectsWorld {
     const instance = instanceOf({ address, tags, ...change });
     this.executors.add(instance, type);
     return instance;
+  }
+
+  /** So many at once, whoever they are for, and whatever time they take. */
+  slots(count: number): FairSlots {
+    return new FairSlots({ clock: this.clock, count, share: count, patienceMs: Infinity, mostOverdue: 0 });
   }
 
   runner(change: Partial<RunnerSettings> = {}): RunnerProgram {

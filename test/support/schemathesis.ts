@@ -43,15 +43,19 @@ const checks = [
   'allow_header_conformance',
 ];
 
-/** A refused body may as well be too large. */
-const configuration = `[checks.negative_data_rejection]
+/** A refused body may as well be too large. What is kept of a run, as records of what failed, goes to `folder`. */
+const configurationFor = (folder: string): string => `
+[checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 429]
+[cache]
+directory = ${JSON.stringify(folder)}
 `;
 
 /** Makes requests from the document, valid and invalid ones, and compares the answers with it; streams are left out. */
 export async function fuzz(program: string, { url, token, document, seed }: FuzzOptions): Promise<FuzzRun> {
-  const config = join(dirname(document), 'schemathesis.toml');
-  await writeFile(config, configuration);
+  const folder = dirname(document);
+  const config = join(folder, 'schemathesis.toml');
+  await writeFile(config, configurationFor(join(folder, 'schemathesis')));
   const args = [
     ...['--config-file', config, 'run', document, '--url', url, '--header', `Authorization: Bearer ${token}`],
     ...['--exclude-path-regex', 'events$', '--phases', 'coverage,fuzzing'],
@@ -61,7 +65,7 @@ export async function fuzz(program: string, { url, token, document, seed }: Fuzz
     ...['--generation-database', 'none'],
   ];
   const child = spawn(program, args, {
-    cwd: dirname(document),
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', NO_COLOR: '1' },
   });

@@ -39,6 +39,8 @@ export async function startStubDaemon(
       response.end(JSON.stringify(body));
     });
   });
+  // A client that was busy for a while would otherwise send its next request on a connection that is being closed.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     daemon: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },

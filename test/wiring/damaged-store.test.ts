@@ -60,7 +60,7 @@ describe('a daemon whose embedded store is damaged while it runs', { timeout: 12
     const refused = await submit(1);
     expect([refused.status, refused.text]).toEqual([
       503,
-      expect.stringContaining('no container is accepted now: the store is damaged since'),
+      expect.stringContaining('submission refused: the store is damaged since'),
     ]);
     expect((await app.ask('/_health/ping')).json).toMatchObject({
       health: 'ERROR',

@@ -83,7 +83,7 @@ describe('longshore serve', () => {
     expect(await wish('--inspect=type=small')).toEqual([{ inspect: 'type=small', inspectPort: undefined }]);
     expect(await served('--inspect-port', 'http')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('Give a port, 0 to 65535.') as string,
+      err: expect.stringContaining('use a port from 0 to 65535') as string,
       wishes: [],
     });
   });

@@ -144,7 +144,7 @@ describe('longshore ssh', () => {
     const late = runCommand(world, ['ssh', instance, '--', 'true']);
     expect([await late.exitCode, late.output.err + late.terminal.told]).toEqual([
       1,
-      expect.stringContaining('3 shells are open already: end one, or raise api.maxShells') as string,
+      expect.stringContaining('3 shells are open: close one, or raise api.maxShells') as string,
     ]);
     others[0]!.terminal.stdin.end();
     expect(await others[0]!.exitCode).toBe(0);
@@ -198,12 +198,12 @@ describe('the way to a shell', () => {
   });
 
   it.each([
-    [Buffer.from('nonsense'), /order/],
-    [jsonFrame('resize', {}), /order/],
+    [Buffer.from('nonsense'), /request/],
+    [jsonFrame('resize', {}), /request/],
     [jsonFrame('begin', { command: '' }), /command/],
     [jsonFrame('begin', { terminal: { name: 'a b', columns: 1, rows: 1 } }), /terminal.name/],
     [jsonFrame('begin', { terminal: { name: 'a', columns: -1, rows: 1 } }), /terminal.columns/],
-  ])('refuses an order that makes no sense %#', async (first, message) => {
+  ])('refuses an invalid session request %#', async (first, message) => {
     const reply = await open(bearer, first);
     expect(reply).toMatchObject({ kind: 'refused', text: expect.stringMatching(message) as string });
   });

@@ -56,7 +56,7 @@ runner: { deploy: ${join(folder, 'gone')}, deployDirectory: ${join(folder, 'depl
       const told = runCommand(stub, ['status']);
       expect(await told.exitCode).toBe(1);
       expect(told.output.out).toBe(
-        `health      ${health}\nversion     0\ninstances   not known\ncontainers  not known\n`,
+        `health      ${health}\nversion     0\ninstances   unknown\ncontainers  unknown\n`,
       );
     } finally {
       stub.close();

@@ -4,7 +4,8 @@ import type { Store } from './database.js';
 import { guarded } from './store-error.js';
 import type { StoreSchema } from './schema.js';
 
-type CopiedTable = 'containers' | 'outputs' | 'journal' | 'intents' | 'driver_records' | 'sightings';
+type CopiedTable =
+  'containers' | 'outputs' | 'journal' | 'intents' | 'driver_records' | 'sightings' | 'host_keys';
 
 /** Each with the column that orders it, and how many of its rows go at a time: outputs may be large. */
 const tables = [
@@ -13,6 +14,7 @@ const tables = [
   { name: 'intents', key: 'fingerprint', pageSize: 500 },
   { name: 'driver_records', key: 'name', pageSize: 10 },
   { name: 'sightings', key: 'instance_id', pageSize: 500 },
+  { name: 'host_keys', key: 'instance_id', pageSize: 500 },
   { name: 'journal', key: 'id', pageSize: 1_000 },
 ] as const satisfies { name: CopiedTable; key: string; pageSize: number }[];
 

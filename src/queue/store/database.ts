@@ -8,7 +8,7 @@ import { postgresDialect } from './postgres.js';
 import type { StoreSchema } from './schema.js';
 import { storeError } from './store-error.js';
 import { noteProgress, type StoreProgress } from './store-marker.js';
-import { expectSame, expectStore, markStore, progressQuery } from './store-presence.js';
+import { endUse, expectSame, expectStore, markStore, progressQuery } from './store-presence.js';
 import { isPostgresUrl, storeName, storePath, type StoreTarget } from './store-url.js';
 
 export type Store = Kysely<StoreSchema>;
@@ -76,7 +76,10 @@ async function openFile(target: StoreTarget, path: string, events: StoreEvents):
   try {
     const marker = expectStore(path);
     // A check under way would keep the write-ahead file from being emptied.
-    const onClosing = (): void => check?.stop();
+    const onClosing: EmbeddedEvents['onClosing'] = (execute) => {
+      check?.stop();
+      if (isMarked) endUse(execute);
+    };
     db = await connectStore(target, { ...events, onClosing, onClose });
     check = await expectWhole(path, events);
     await expectSame(db, path, marker);

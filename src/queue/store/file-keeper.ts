@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Clock } from '../../domain/clock.js';
 import type { Store } from './database.js';
+import { checkIntegrity, damagedStore, type IntegrityCheck } from './integrity.js';
 import { executeAside } from './libsql.js';
 import { fileSize, noteProgress } from './store-marker.js';
 import { progressOf } from './store-presence.js';
@@ -20,10 +21,14 @@ const intervalMs = 5_000;
 /** Beyond it what was written is moved into the main file, though the journal has not asked for it. */
 const longestWriteAheadBytes = 16 * 2 ** 20;
 const progressIntervalMs = 60_000;
+/** From the end of one check of the file to the next: longer when a check takes long. */
+const leastCheckPauseMs = 60_000;
+const checkPauseFactor = 50;
 
 /**
  * Looks after the files of an embedded store while it is open: keeps the write-ahead file short, notes beside it how far
- * the store has got, and sees when the file is taken away or replaced, which the database itself never does.
+ * the store has got, and sees when the file is taken away or replaced, which the database itself never does. Checks the
+ * file again and again: the database meets damage only where it reads, and what it has read it does not read again.
  */
 export class FileKeeper {
   readonly #options: FileKeeperOptions;
@@ -32,11 +37,15 @@ export class FileKeeper {
   #looking: Promise<void> = Promise.resolve();
   #isStopped = false;
   #notedAt: number;
+  #checkAt: number;
+  #check: IntegrityCheck | undefined;
+  #checking: Promise<void> | undefined;
 
   constructor(options: FileKeeperOptions) {
     this.#options = options;
     this.#file = fileId(options.path);
     this.#notedAt = options.clock.now();
+    this.#checkAt = this.#notedAt + leastCheckPauseMs;
   }
 
   start(): void {
@@ -51,6 +60,8 @@ export class FileKeeper {
     this.#isStopped = true;
     this.#options.clock.clearTimeout(this.#timer);
     await this.#looking;
+    this.#check?.stop();
+    await this.#checking;
   }
 
   /** One look; also done by itself every few seconds. */
@@ -58,6 +69,7 @@ export class FileKeeper {
     const { db, path, clock, onFault } = this.#options;
     try {
       if (!this.#isPresent()) return;
+      if (clock.now() >= this.#checkAt) this.#checking ??= this.#checkFile();
       if ((fileSize(`${path}-wal`) ?? 0) > longestWriteAheadBytes) {
         await executeAside(db, 'pragma wal_checkpoint(PASSIVE)');
       }
@@ -66,6 +78,25 @@ export class FileKeeper {
       noteProgress(path, await progressOf(db), true);
     } catch (error) {
       onFault(error);
+    }
+  }
+
+  /** Never rejects. */
+  async #checkFile(): Promise<void> {
+    const { path, clock, onDamage, onFault } = this.#options;
+    const beganAt = clock.now();
+    try {
+      this.#check = await checkIntegrity(path, 'quick');
+      if (this.#isStopped) this.#check.stop();
+      const findings = await this.#check.findings;
+      if (findings.length > 0 && !this.#isStopped) onDamage(damagedStore(path, findings).message);
+    } catch (error) {
+      if (!this.#isStopped) onFault(error);
+    } finally {
+      const tookMs = Math.max(0, clock.now() - beganAt);
+      this.#checkAt = clock.now() + Math.max(leastCheckPauseMs, tookMs * checkPauseFactor);
+      this.#check = undefined;
+      this.#checking = undefined;
     }
   }
 

@@ -45,8 +45,8 @@ const settings = [
 export interface EmbeddedEvents {
   /** A statement failed. */
   onError?(error: unknown): void;
-  /** Before anything of its closing. Must not throw. */
-  onClosing?(): void;
+  /** Before anything of its closing, with a way to change it for the last time. Must not throw. */
+  onClosing?(execute: (statement: string) => void): void;
   /** It is about to be closed. `isWhole`: all of it is in the main file. Must not throw. */
   onClose?(isWhole: boolean, read: (query: string) => unknown): void;
 }
@@ -67,7 +67,7 @@ export async function libsqlDialect(path: string, events: EmbeddedEvents = {}): 
         ? { execute: (statement: string) => Promise.resolve(void database.exec(statement)), close: () => {} }
         : await secondConnection(path);
     const close = (): void => {
-      events.onClosing?.();
+      events.onClosing?.((statement) => void database.exec(statement));
       second.close();
       const isWhole = path === ':memory:' || emptyWriteAhead(database);
       events.onClose?.(isWhole, (query) => database.prepare(query).get([]));

@@ -192,6 +192,23 @@ const pageSessions: Migration = {
   },
 };
 
+/** Host keys that instances proved themselves with, so that a later daemon knows a changed one. */
+const hostKeys: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('host_keys')
+      .addColumn('instance_id', plainText(db, 512), (column) => column.primaryKey())
+      .addColumn('type', 'text', (column) => column.notNull())
+      .addColumn('fingerprint', 'text', (column) => column.notNull())
+      .addColumn('pinned_at', 'bigint', (column) => column.notNull())
+      .addColumn('seen_at', 'bigint', (column) => column.notNull())
+      .addColumn('is_final', 'integer', (column) => column.notNull())
+      .addColumn('refused_type', 'text', (column) => column.notNull())
+      .addColumn('refused_fingerprint', 'text', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -204,6 +221,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-sightings': sightings,
   '0009-store-identity': storeIdentity,
   '0010-page-sessions': pageSessions,
+  '0011-host-keys': hostKeys,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

@@ -103,6 +103,21 @@ export interface SightingTable {
   price_per_hour: number;
 }
 
+/** The host key that an instance is bound to, and the one that was refused last. */
+export interface HostKeyTable {
+  instance_id: string;
+  type: string;
+  fingerprint: string;
+  pinned_at: number;
+  /** When a daemon last wrote it. */
+  seen_at: number;
+  /** 0 while the instance boots, then 1. */
+  is_final: number;
+  /** `''`: none was. */
+  refused_type: string;
+  refused_fingerprint: string;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
@@ -127,4 +142,5 @@ export interface StoreSchema {
   page_sessions: PageSessionTable;
   store_identity: StoreIdentityTable;
   sightings: SightingTable;
+  host_keys: HostKeyTable;
 }

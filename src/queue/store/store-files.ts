@@ -7,7 +7,7 @@ import { checkIntegrity, damagedStore } from './integrity.js';
 import { libsqlFault } from './libsql.js';
 import { fileSize, noteProgress, readMarker, type StoreMarker } from './store-marker.js';
 import { lockStore } from './store-lock.js';
-import { expectStore } from './store-presence.js';
+import { endUse, expectStore, inUseStatement } from './store-presence.js';
 
 /** All files of an embedded store, by what they have after its path; its lock is no part of it. */
 const ends = ['', '-wal', '-shm', '.id'];
@@ -130,7 +130,7 @@ async function closeCrashed(path: string, { progress }: StoreMarker): Promise<vo
   const onClose = (isWhole: boolean): void => {
     if (isWhole) noteProgress(path, progress, false);
   };
-  const db = await connectStore({ url: path }, { onClose });
+  const db = await connectStore({ url: path }, { onClosing: endUse, onClose });
   try {
     await sql`select count(*) from sqlite_master`.execute(db);
   } finally {
@@ -150,6 +150,12 @@ async function vacuumInto(path: string, to: string): Promise<void> {
     await database.exec(`pragma busy_timeout = 5000; vacuum into '${to.replaceAll("'", "''")}'`);
   } finally {
     database.close();
+  }
+  const copy = new Database(to, {});
+  try {
+    await copy.exec(inUseStatement(false));
+  } finally {
+    copy.close();
   }
 }
 

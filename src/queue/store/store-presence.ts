@@ -26,7 +26,7 @@ export function expectStore(path: string): StoreMarker | undefined {
     if (size === 0) throw gone(path, 'is empty (0 bytes), though a store was made here');
     if (marker.isOpen && log === undefined) {
       const what = `is without its write-ahead file ${path}-wal, which holds what was written last`;
-      const unless = `if another program, such as sqlite3, opened it since, remove ${markerPath(path)}; else `;
+      const unless = `${otherwiseUsed(path)} and remove ${markerPath(path)}; else `;
       throw gone(path, what, unless);
     }
     return marker;
@@ -35,14 +35,39 @@ export function expectStore(path: string): StoreMarker | undefined {
     throw gone(path, `is missing, though its write-ahead file ${path}-wal is there`);
   }
   if (size === 0 && log !== undefined) throw gone(path, 'is empty (0 bytes), though a store was made here');
-  if (size !== undefined && size > 0 && log === undefined && isBlank(path)) {
+  if (size !== undefined && size > 0 && log === undefined) expectWhole(path, readHead(path));
+  return undefined;
+}
+
+/** Says in the database itself whether its write-ahead file is part of it: copied alone it is known for what it is. */
+export function inUseStatement(isInUse: boolean): string {
+  return `pragma application_id = ${isInUse ? inUseId : 0}`;
+}
+
+/** The last change before the closing. What cannot be written leaves a file that is not taken for whole when copied alone. */
+export function endUse(execute: (statement: string) => void): void {
+  try {
+    execute(inUseStatement(false));
+  } catch {
+    // In its place beside the marker it opens all the same.
+  }
+}
+
+function expectWhole(path: string, head: Buffer | undefined): void {
+  if (!head) return;
+  if (isBlank(head)) {
     throw gone(
       path,
       `has nothing in it: all of it was in its write-ahead file ${path}-wal, which is missing`,
     );
   }
-  return undefined;
+  if (head.readUInt32BE(applicationIdAt) !== inUseId) return;
+  const what = `was copied while it was in use, without its write-ahead file ${path}-wal, which holds what was written last`;
+  throw gone(path, what, `copy that as well; ${otherwiseUsed(path)}; else `);
 }
+
+const otherwiseUsed = (path: string): string =>
+  `if another program, such as sqlite3, opened it since, run sqlite3 ${path} "${inUseStatement(false)}"`;
 
 /**
  * Refuses a database that is not the one of the marker, or an older state of it. Call it before the schema is changed.
@@ -66,13 +91,15 @@ export async function expectSame(db: Store, path: string, marker: StoreMarker | 
   }
 }
 
-/** Gives the store an id if it has none, and says beside it that it is there. Rejects with what the database or the file system does. */
+/** Gives the store an id if it has none, and says in it and beside it that it is there and in use. Rejects with what the database or the file system does. */
 export async function markStore(db: Store, path: string): Promise<void> {
   let store = await readIdentity(db);
   if (store === undefined) {
     store = randomUUID();
     await db.insertInto('store_identity').values({ id: 1, store }).execute();
   }
+  await sql.raw(inUseStatement(true)).execute(db);
+  await sql`pragma wal_checkpoint(PASSIVE)`.execute(db);
   const { revision, journal } = await progressOf(db);
   writeMarker(path, { store, isOpen: true, progress: { revision, journal } });
 }
@@ -93,24 +120,30 @@ async function readIdentity(db: Store): Promise<string | undefined> {
   return (await db.selectFrom('store_identity').select('store').executeTakeFirst())?.store;
 }
 
-/** A database of one page that has no table: its first commit is in the write-ahead file still. */
-function isBlank(path: string): boolean {
+/** The beginning of the file; `undefined`: it is no database. */
+function readHead(path: string): Buffer | undefined {
   const head = Buffer.alloc(headBytes);
   const descriptor = openSync(path, 'r');
   try {
-    if (readSync(descriptor, head, 0, headBytes, 0) < headBytes) return false;
+    if (readSync(descriptor, head, 0, headBytes, 0) < headBytes) return undefined;
   } finally {
     closeSync(descriptor);
   }
-  const isDatabase = head.toString('latin1', 0, 15) === 'SQLite format 3';
+  return head.toString('latin1', 0, 15) === 'SQLite format 3' ? head : undefined;
+}
+
+/** A database of one page that has no table: its first commit is in the write-ahead file still. */
+function isBlank(head: Buffer): boolean {
   const hasTables = head.readUInt8(pageTypeAt) !== leafPage || head.readUInt16BE(tablesAt) > 0;
-  return isDatabase && head.readUInt8(writeFormatAt) === writeAhead && !hasTables;
+  return head.readUInt8(writeFormatAt) === writeAhead && !hasTables;
 }
 
 // Of the file format: the header, then the tree of tables, whose root is a leaf while there are few of them.
 const headBytes = 108;
 const writeFormatAt = 18;
 const writeAhead = 2;
+const applicationIdAt = 68;
+const inUseId = 0x4c6e6773;
 const pageTypeAt = 100;
 const leafPage = 0x0d;
 const tablesAt = 103;

@@ -44,6 +44,7 @@ export function recordingReporter(clock: Clock, note: (record: string) => void):
       attemptEnded: metric('attemptEnded'),
       claimRefused: metric('claimRefused'),
       struck: metric('struck'),
+      hostKeyChanged: metric('hostKeyChanged'),
       passFailed: (error) => note(`metric passFailed ${String(error)}`),
     },
   });
