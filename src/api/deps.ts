@@ -1,16 +1,17 @@
+import type { BreakerView } from '../domain/breaker-view.js';
 import type { Logger } from 'pino';
-import type { ChartState } from '../actors/chart-state.js';
-import type { InstanceView, Pool } from '../actors/pool.js';
+import type { ChartState } from '../machines/inspection/active-states.js';
+import type { InstanceView, Pool } from '../fleet/pool.js';
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { PageSessionStore } from '../domain/page-session.js';
-import type { Role } from '../domain/role.js';
-import type { Explanation } from '../explain/explanation.js';
+import type { Role } from '../domain/leadership-role.js';
+import type { Explanation } from '../journal/explain/explanation.js';
 import type { Journal } from '../journal/journal.js';
-import type { Metrics } from '../metrics/metrics.js';
+import type { Metrics } from '../observability/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Replay } from '../replay/replay.js';
+import type { Replay } from '../journal/replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';
 import type { QueueEntry } from '../queue/queue.js';
 import type { RemoteSession, SessionOptions } from '../ssh/executor.js';
@@ -57,8 +58,8 @@ export interface ApiDeps {
     containers(): DispatchView[];
     wait(uuid: string): WaitReason | undefined;
   };
-  holdOffs: {
-    list(): { key: string; state: string; because: string; until: number | undefined }[];
+  breakers: {
+    list(): BreakerView[];
     reset(key: string): boolean;
   };
   /** Ends the quarantine of an instance; without `force` only when nothing runs there for certain. */

@@ -1,4 +1,4 @@
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';
@@ -30,7 +30,7 @@ export async function fleetSummary(deps: ApiDeps): Promise<Record<string, unknow
     failed: (await deps.store.failed().catch(() => undefined)) ?? null,
     waits: waitsOf(deps),
     atQuota: deps.pool.atQuota(),
-    breakers: deps.holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+    breakers: deps.breakers.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     health: healthOf(deps) ?? heldGrowthOf(deps) ?? 'OK',
   };
 }

@@ -11,10 +11,10 @@ export function heldGrowthOf({
   role,
   pool,
   dispatcher,
-  holdOffs,
-}: Pick<ApiDeps, 'role' | 'pool' | 'dispatcher' | 'holdOffs'>): string | undefined {
+  breakers,
+}: Pick<ApiDeps, 'role' | 'pool' | 'dispatcher' | 'breakers'>): string | undefined {
   if (role().state !== 'leading' || pool.creatable() > 0) return undefined;
-  const held = holdOffs.list().find(({ key, state }) => holdsAll.has(key) && state !== 'halfOpen');
+  const held = breakers.list().find(({ key, state }) => holdsAll.has(key) && state !== 'halfOpen');
   if (!held) return undefined;
   const waiting = dispatcher
     .containers()
@@ -22,7 +22,7 @@ export function heldGrowthOf({
   if (waiting === 0) return undefined;
   const trial =
     held.until === undefined ? 'a trial is under way' : `next trial at ${new Date(held.until).toISOString()}`;
-  return `no instance can be created, and ${waiting} containers wait (breaker "${held.key}": ${held.because}; ${trial})`;
+  return `no instance can be created, and ${waiting} containers wait (breaker "${held.key}": ${held.reason}; ${trial})`;
 }
 
 /** Breakers that concern the whole provider. */

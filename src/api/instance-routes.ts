@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { PoolError } from '../actors/pool.js';
+import { PoolError } from '../fleet/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
-import { replayKinds } from '../replay/step-recorder.js';
+import { replayKinds } from '../journal/replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
-import { orderedBy } from './who.js';
-import type { InstanceView } from '../actors/pool.js';
+import { orderedBy } from './requester.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });
@@ -42,7 +42,7 @@ async function* linesOf(pages: AsyncIterable<readonly JournalEntry[]>): AsyncGen
 export const instanceRoutes =
   (deps: ApiDeps): FastifyPluginCallbackZod =>
   (app, _options, done) => {
-    const { pool, store, journal, holdOffs } = deps;
+    const { pool, store, journal, breakers } = deps;
     const bodyOf = (view: InstanceView) => instanceBody(view, deps.conduct?.(view.instanceId));
     app.get('/instances', () => ({ items: pool.instances().map(bodyOf) }));
     app.get('/instances/:id', { schema: { params: idParams } }, (request, reply) => {
@@ -107,11 +107,11 @@ export const instanceRoutes =
       return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(linesOf(pages)));
     });
     app.get('/breakers', () => ({
-      items: holdOffs.list().map((each) => ({ ...each, until: timeOf(each.until) })),
+      items: breakers.list().map((each) => ({ ...each, until: timeOf(each.until) })),
     }));
     app.post('/breakers/reset', { schema: { body: resetBody } }, (request, reply) => {
       const { key, reason } = request.body;
-      if (!holdOffs.reset(key)) return fail(reply, 404, `breaker "${key}" does not exist`);
+      if (!breakers.reset(key)) return fail(reply, 404, `breaker "${key}" does not exist`);
       deps.orders.breakerReset(key, orderedBy(request, reason));
       return reply.send({});
     });

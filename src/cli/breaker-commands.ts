@@ -9,13 +9,13 @@ const breakerColumns = [
   { head: 'breaker', priority: 4, least: 20 },
   { head: 'state', priority: 3 },
   { head: 'until', priority: 1, least: 24 },
-  { head: 'because', priority: 2 },
+  { head: 'reason', priority: 2 },
 ];
 
 interface BreakerBody {
   key: string;
   state: string;
-  because: string;
+  reason: string;
   until: string | null;
 }
 
@@ -31,7 +31,7 @@ export function addBreakerCommands(program: Command, context: CommandContext): v
     .action(async (options: { json?: boolean }, command: Command) => {
       const items = await list(command);
       if (options.json) return printJson(output, items);
-      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.because]);
+      const rows = items.map((each) => [each.key, each.state, each.until ?? '-', each.reason]);
       printTable(output, breakerColumns, rows);
     });
   breakers

@@ -20,7 +20,7 @@ import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSessionCommands } from './session-commands.js';
 import { addSshCommand } from './ssh-command.js';
 import { addTopCommand } from './top-command.js';
-import { addSubmit } from './submit.js';
+import { addSubmit } from './submit-command.js';
 import { addTypes, type OfferedTypes } from './types-command.js';
 
 /** Options of `serve`. */
@@ -121,7 +121,7 @@ export async function runProgram(argv: readonly string[], deps: ProgramDeps): Pr
   program
     .command('machine')
     .description('print a statechart')
-    .argument('<name>', 'worker, runner, supervisor, launch, connection, dispatcher or hold-off')
+    .argument('<name>', 'worker, runner, supervisor, launch, connection, dispatcher or circuit-breaker')
     .addOption(new Option('--format <format>').choices(['mermaid', 'json']).default('mermaid'))
     .action((name: string, options: { format: 'mermaid' | 'json' }) => {
       output.write(`${deps.machineChart(name, options.format)}\n`);

@@ -45,7 +45,7 @@ export interface FleetBody {
   failed?: number | null;
   waits: { code: string; count: number; example: string }[];
   atQuota: boolean;
-  breakers: { key: string; state: string; because: string; until: string | null }[];
+  breakers: { key: string; state: string; reason: string; until: string | null }[];
   health: string;
 }
 

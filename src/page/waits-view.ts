@@ -31,9 +31,9 @@ export function Breakers({ summary }: { summary: Summary }): VNode | null {
     <${Failure} text=${error} />
     <ul class="plain">
       ${summary.breakers.map(
-        ({ key, state, because, until }) =>
+        ({ key, state, reason, until }) =>
           html`<li key=${key}>
-            <strong>${key}</strong> ${state}: ${because}
+            <strong>${key}</strong> ${state}: ${reason}
             ${until ? html` <span class="quiet">until ${dateTime(until)}</span>` : null} ${' '}<button
               class="small"
               onClick=${reset(key)}

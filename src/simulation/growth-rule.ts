@@ -1,5 +1,5 @@
-import type { HoldOffView } from '../actors/hold-offs.js';
-import type { Core } from '../compose/core.js';
+import type { BreakerView } from '../domain/breaker-view.js';
+import type { Core } from '../daemon/core.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { Report } from './rules.js';
@@ -82,7 +82,7 @@ export class GrowthRule {
   }
 
   #lookAtQuota(core: Core): void {
-    const keys = core.pool.holdOffs().map(({ key }) => key);
+    const keys = core.pool.breakers().map(({ key }) => key);
     if (!keys.includes('quota')) this.#refusals.quota = 0;
     if (!keys.some((key) => key.startsWith('capacity'))) this.#refusals.capacity = 0;
     if (!isHeld(core, 'quota')) this.#countAtRefusal = undefined;
@@ -114,8 +114,8 @@ export class GrowthRule {
     const holds = [{ ms: 0, what: 'no hold is on' }];
     if (core.pool.launches().length > 0)
       holds.push({ ms: pool.cloudCallTimeoutMs, what: 'create calls are under way' });
-    for (const view of core.pool.holdOffs()) {
-      const text = `${view.key} is ${view.state}: ${view.because}`;
+    for (const view of core.pool.breakers()) {
+      const text = `${view.key} is ${view.state}: ${view.reason}`;
       const ms = this.#holdMs(view, core, types, now);
       if (ms !== undefined) holds.push({ ms, what: text });
     }
@@ -124,13 +124,13 @@ export class GrowthRule {
 
   /** `undefined`: it does not hold these types. */
   #holdMs(
-    { key, state, until }: HoldOffView,
+    { key, state, until }: BreakerView,
     core: Core,
     types: readonly InstanceType[],
     now: number,
   ): number | undefined {
     const { pool } = this.#world.config;
-    const trialMs = state === 'trying' ? pool.cloudCallTimeoutMs : 0;
+    const trialMs = state === 'probing' ? pool.cloudCallTimeoutMs : 0;
     if (key === 'quota') {
       if (this.#countsFewer(core)) return trialMs + pool.quotaHoldOffMs + 2 * pool.syncIntervalMs;
       return trialMs + doubled(Math.max(pool.quotaRetryMs, pool.quotaHoldOffMs), this.#refusals.quota);
@@ -138,7 +138,7 @@ export class GrowthRule {
     // Only what says until when, as the provider or failed boots made it so.
     if (key === 'create pace' || key.startsWith('boot: ') || key.startsWith('failing: ')) {
       if (/^(boot|failing): type /.test(key) && !types.some((type) => isAbout(key, type))) return undefined;
-      if (state === 'held') return until !== undefined && until > now - graceMs ? Infinity : 0;
+      if (state === 'open') return until !== undefined && until > now - graceMs ? Infinity : 0;
       return trialMs + (key.startsWith('boot: ') ? 2 * pool.timeoutBootingMs : 0);
     }
     if (!key.startsWith('capacity')) return undefined;
@@ -161,5 +161,5 @@ function countOf({ pool }: Core): number {
 }
 
 function isHeld({ pool }: Core, key: string): boolean {
-  return pool.holdOffs().some((view) => view.key === key && view.state !== 'halfOpen');
+  return pool.breakers().some((view) => view.key === key && view.state !== 'halfOpen');
 }

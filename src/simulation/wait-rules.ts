@@ -1,5 +1,5 @@
-import type { PlannedContainer } from '../actors/dispatch.js';
-import type { Core } from '../compose/core.js';
+import type { PlannedContainer } from '../fleet/dispatcher.js';
+import type { Core } from '../daemon/core.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';
@@ -112,7 +112,7 @@ export class WaitRules {
       case 'new-instance':
         return isComing() || pool.launches().length > 0;
       case 'types-at-capacity':
-        return isComing() || pool.launches().length > 0 || pool.holdOffs().length > 0;
+        return isComing() || pool.launches().length > 0 || pool.breakers().length > 0;
       case 'paced':
         return (
           pool.launches().length > 0 ||
@@ -124,7 +124,7 @@ export class WaitRules {
       case 'cloud-limit':
         return (
           isComing() ||
-          pool.holdOffs().some(({ key }) => key === 'quota') ||
+          pool.breakers().some(({ key }) => key === 'quota') ||
           pool.instances().some(({ idleBehavior, isOrphan }) => idleBehavior === 'hold' || isOrphan)
         );
     }

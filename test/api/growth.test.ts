@@ -14,8 +14,8 @@ it('says which breaker keeps the fleet from growing while containers wait, and u
   await world.start();
   const dispatcher = world.queue(container(1), container(2)).dispatch();
   const role = () => ({ state: 'leading' }) as ReturnType<Deps['role']>;
-  const list = (): ReturnType<ApiDeps['holdOffs']['list']> => world.pool.holdOffs();
-  const deps: Deps = { role, pool: world.pool, dispatcher, holdOffs: { list, reset: () => false } };
+  const list = (): ReturnType<ApiDeps['breakers']['list']> => world.pool.breakers();
+  const deps: Deps = { role, pool: world.pool, dispatcher, breakers: { list, reset: () => false } };
   await world.pass(5_000);
   expect(heldGrowthOf(deps)).toBe(
     'no instance can be created, and 2 containers wait (breaker "quota": quota exceeded; next trial at 1970-01-01T00:17:40.000Z)',

@@ -56,8 +56,8 @@ const rebooted = {
 };
 const breaker = {
   key: 'capacity: type a-type-with-a-long-name.24xlarge.spot',
-  state: 'held',
-  because:
+  state: 'open',
+  reason:
     'InsufficientInstanceCapacity: We currently do not have sufficient capacity in the Availability Zone',
   until: '2026-01-01T12:00:00.000Z',
 };

@@ -1,11 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import { cloudFailure } from '../../src/actors/cloud-failure.js';
 import { instanceSetIdOf } from '../../src/domain/ids.js';
 import type { Instance } from '../../src/domain/instance.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../../src/drivers/driver.js';
-import { Breakers } from '../../src/drivers/wrappers/breaker.js';
+import { ProviderBreakers } from '../../src/actors/provider-breakers.js';
 import type { DriverCall } from '../../src/drivers/wrappers/observe.js';
 import { wrapDriver } from '../../src/drivers/wrappers/wrap.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
@@ -81,7 +81,7 @@ function world(
   const clock = new HeapClock(1_000_000);
   const recorder = new Recorder();
   const observed: DriverCall[] = [];
-  const breakers = new Breakers({ clock, trialTimeoutMs: 60_000 });
+  const breakers = new ProviderBreakers({ clock, trialTimeoutMs: 60_000 });
   const driver = wrapDriver(recorder, {
     clock,
     resourceTags: {},
@@ -372,8 +372,8 @@ describe('the breakers', () => {
       expect((await errorOf(calls(driver)[failures % 4]!())).code).toBe('unavailable');
     }
     const until = clock.now() + 1_000;
-    expect(breakers.views()).toMatchObject([{ key: 'provider', state: 'held', until }]);
-    expect(breakers.views()[0]?.because).toContain('connection refused');
+    expect(breakers.views()).toMatchObject([{ key: 'provider', state: 'open', until }]);
+    expect(breakers.views()[0]?.reason).toContain('connection refused');
     for (const call of calls(driver)) {
       expect(await errorOf(call())).toMatchObject({ code: 'rate-limited', retryAt: until });
     }
@@ -475,7 +475,7 @@ describe('what the pool makes of a rate-limit error', () => {
       quotaRetryMs: 1,
       capacityHoldOffMs: 1,
       trialTimeoutMs: 1_000,
-      onOpened: () => opened++,
+      onClosed: () => opened++,
     });
     const counts = { workers: 0, pending: 0, inFlight: 0 };
     const until = clock.now() + 5_000;
@@ -505,7 +505,7 @@ describe('what the pool makes of a rate-limit error', () => {
       quotaRetryMs: 1,
       capacityHoldOffMs: 1,
       trialTimeoutMs: 1_000,
-      onOpened: () => {},
+      onClosed: () => {},
     });
     const counts = { workers: 0, pending: 0, inFlight: 0 };
     const fail = (): void =>
@@ -521,7 +521,7 @@ describe('what the pool makes of a rate-limit error', () => {
       fail();
       expect([limits.atCapacity(type('small')), limits.atCapacity(type('large'))]).toEqual([true, false]);
       expect(limits.views()).toMatchObject([
-        { key: 'failing: type provider.small', because: 'no such image' },
+        { key: 'failing: type provider.small', reason: 'no such image' },
       ]);
       await clock.advance(holdMs - 1);
       expect(limits.atCapacity(type('small'))).toBe(true);

@@ -4,7 +4,7 @@ import { randomFrom } from './exploring/walk.js';
 import { subjects } from './subjects.js';
 
 /** The large machines take minutes: `scripts/explore` does them. */
-const quick = ['launch', 'connection', 'dispatcher', 'hold-off'];
+const quick = ['launch', 'connection', 'dispatcher', 'circuit-breaker'];
 const effort = { statesPerScenario: 150, walksPerScenario: 5, walkLength: 60, tail: 4 };
 
 describe.each(subjects.filter(({ name }) => quick.includes(name)).map((each) => [each.name, each] as const))(

@@ -1,7 +1,7 @@
 import { connectionSubject } from './connection/subject.js';
 import { dispatcherSubject } from './dispatcher/subject.js';
 import type { Subject } from './exploring/world.js';
-import { holdOffSubject } from './hold-off/subject.js';
+import { circuitBreakerSubject } from './circuit-breaker/subject.js';
 import { launchSubject } from './launch/subject.js';
 import { runnerSubject } from './runner/subject.js';
 import { supervisorSubject } from './supervisor/subject.js';
@@ -15,5 +15,5 @@ export const subjects = [
   launchSubject,
   connectionSubject,
   dispatcherSubject,
-  holdOffSubject,
+  circuitBreakerSubject,
 ] as unknown as readonly Subject[];

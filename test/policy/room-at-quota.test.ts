@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import { describeWait } from '../../src/policy/wait-reason.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
@@ -24,7 +24,7 @@ class Provider extends SchedulingWorld {
     bootFailureLimit: 0,
     bootFailureHoldOffMs: 1,
     bootTrialTimeoutMs: 1,
-    onOpened: () => {},
+    onClosed: () => {},
   });
   /** Instances of others in the same account. */
   others = 0;
@@ -90,7 +90,7 @@ describe('room at quota', () => {
     for (const name of ['t9', 't10', 't11', 't12', 't13', 't14', 't15', 't16']) world.lacking.add(name);
     // Others take the room again once the trial was made.
     await world.hours(4, () => {
-      if (world.limits.views().some(({ key, state }) => key === 'quota' && state === 'held')) return;
+      if (world.limits.views().some(({ key, state }) => key === 'quota' && state === 'open')) return;
       while (world.instances.length < world.quota) world.instance('t1');
     });
     const rounds = world.destroyedFor.length / 8;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import type { CloudFailure } from '../../src/machines/cloud-effects.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';
@@ -89,7 +89,7 @@ class World {
     bootFailureLimit: 3,
     bootFailureHoldOffMs: holds.boot,
     bootTrialTimeoutMs: bootTrialMs,
-    onOpened: () => {},
+    onClosed: () => {},
   });
   readonly inFlight: Call[] = [];
   readonly booting: Call[] = [];
@@ -105,7 +105,7 @@ class World {
   }
 
   state(key: string): string {
-    return this.limits.views().find((view) => view.key === key)?.state ?? 'open';
+    return this.limits.views().find((view) => view.key === key)?.state ?? 'closed';
   }
 
   mayCreate(type: InstanceType): boolean {
@@ -122,7 +122,7 @@ class World {
     };
     const halfOpen = this.limits.views().filter(({ state }) => state === 'halfOpen');
     this.limits.tried(call);
-    for (const { key } of halfOpen) if (this.state(key) === 'trying') this.trials.set(key, call);
+    for (const { key } of halfOpen) if (this.state(key) === 'probing') this.trials.set(key, call);
     this.inFlight.push(call);
     return true;
   }
@@ -144,14 +144,14 @@ class World {
       this.limits.succeeded(call);
     }
     for (const [key, { state, until }] of before) {
-      const isTrial = state === 'trying' && this.trials.get(key) === call;
+      const isTrial = state === 'probing' && this.trials.get(key) === call;
       if (isTrial || key.startsWith('boot')) continue;
       const after = this.limits.views().find((view) => view.key === key);
       expect(after, `${key} was closed by a call that is not its trial`).toBeDefined();
-      if (state === 'held') expect(after).toMatchObject({ state: 'held' });
+      if (state === 'open') expect(after).toMatchObject({ state: 'open' });
       // Without an instance there is nothing to wait for but time, and that is short.
-      if (state === 'held' && key !== 'quota') expect(after!.until).toBeGreaterThanOrEqual(until!);
-      if (state === 'trying') expect(after!.state).toBe('trying');
+      if (state === 'open' && key !== 'quota') expect(after!.until).toBeGreaterThanOrEqual(until!);
+      if (state === 'probing') expect(after!.state).toBe('probing');
     }
   }
 
@@ -159,14 +159,14 @@ class World {
     const { workers, inFlight } = this;
     this.limits.synced(this.counts());
     if (workers + inFlight.length < this.#bound) {
-      expect(this.state('quota'), 'there are fewer instances than at the quota error').not.toBe('held');
+      expect(this.state('quota'), 'there are fewer instances than at the quota error').not.toBe('open');
     }
-    if (this.state('quota') !== 'held') this.#bound = Infinity;
+    if (this.state('quota') !== 'open') this.#bound = Infinity;
   }
 
   async pass(ms: number): Promise<void> {
     await this.clock.advance(ms);
-    if (this.state('quota') !== 'held') this.#bound = Infinity;
+    if (this.state('quota') !== 'open') this.#bound = Infinity;
   }
 
   async apply(step: Step): Promise<void> {
@@ -198,8 +198,8 @@ class World {
     const now = this.clock.now();
     for (const { key, state, until } of this.limits.views()) {
       const longest = key.startsWith('boot') ? day : longestHoldMs;
-      if (state === 'held') expect(until! - now, key).toBeLessThanOrEqual(longest);
-      if (state !== 'trying') continue;
+      if (state === 'open') expect(until! - now, key).toBeLessThanOrEqual(longest);
+      if (state !== 'probing') continue;
       const trial = this.trials.get(key)!;
       const isUnderWay = key.startsWith('boot')
         ? this.booting.includes(trial) || this.inFlight.includes(trial)

@@ -44,13 +44,13 @@ instanceTypes: { small: { vcpus: 2, ram: 1GiB, price: 0.1 } }`,
   });
 
   it('list what holds creations off, and reset it', async () => {
-    expect(await run('breakers')).toContain('capacity: type small\theld');
+    expect(await run('breakers')).toContain('capacity: type small\topen');
     const asked = driver.calls.filter(({ method }) => method === 'create').length;
     expect(await run('breakers', 'reset', 'capacity: type small')).toContain('reset');
     await expect
       .poll(() => driver.calls.filter(({ method }) => method === 'create').length, patient)
       .toBeGreaterThan(asked);
-    await expect.poll(() => run('breakers', '--json'), patient).toContain('"state": "held"');
+    await expect.poll(() => run('breakers', '--json'), patient).toContain('"state": "open"');
     expect(await run('breakers', 'reset', '--all')).toContain('capacity: type small');
   });
 });

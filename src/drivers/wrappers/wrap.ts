@@ -1,7 +1,8 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Tags } from '../../domain/instance.js';
 import type { Driver } from '../driver.js';
-import { withBreakers, type Breakers } from './breaker.js';
+import type { CallGate } from '../call-gate.js';
+import { withBreakers } from './breaker.js';
 import { withDeadline } from './deadline.js';
 import { withObserver, type DriverCall } from './observe.js';
 import { withRateLimit } from './rate-limit.js';
@@ -15,7 +16,7 @@ export interface WrapOptions {
   timeoutMs: number;
   /** Of the driver's configuration: no error shows them. */
   secrets: readonly string[];
-  breakers: Breakers;
+  breakers: CallGate;
   observe(call: DriverCall): void;
 }
 

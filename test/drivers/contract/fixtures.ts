@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/domain/clock.js';
 import type { Instance } from '../../../src/domain/instance.js';
 import { noGpu, type InstanceType } from '../../../src/domain/instance-type.js';
 import { DriverError, driverErrorCodes, type CreateSpec, type Driver } from '../../../src/drivers/driver.js';
-import { Breakers } from '../../../src/drivers/wrappers/breaker.js';
+import { ProviderBreakers } from '../../../src/actors/provider-breakers.js';
 import { wrapDriver } from '../../../src/drivers/wrappers/wrap.js';
 import { generateKeyPair } from '../../../src/ssh/keys.js';
 
@@ -61,7 +61,7 @@ export const wrapped = (driver: Driver, timeoutMs = 20_000, secrets: readonly st
     opsPerSecond: 0,
     timeoutMs,
     secrets,
-    breakers: new Breakers({ clock: systemClock, trialTimeoutMs: timeoutMs }),
+    breakers: new ProviderBreakers({ clock: systemClock, trialTimeoutMs: timeoutMs }),
     observe: () => {},
   });
 
