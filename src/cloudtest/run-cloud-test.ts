@@ -13,7 +13,7 @@ import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError, type DriverWarning } from '../drivers/driver.js';
 import type { DriverRecord } from '../drivers/driver-record.js';
 import { openDriver } from '../drivers/registry.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import { openDatabase } from '../queue/store/database.js';
 import { lockStore } from '../queue/store/store-lock.js';

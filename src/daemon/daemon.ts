@@ -25,7 +25,7 @@ import type { Role } from '../domain/leadership-role.js';
 import type { Driver } from '../drivers/driver.js';
 import type { DriverRecord } from '../drivers/driver-record.js';
 import { openDriver } from '../drivers/registry.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { Journal } from '../journal/journal.js';

@@ -4,7 +4,7 @@ import { type RunnerProgram } from '../runner/program.js';
 import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
