@@ -14,7 +14,8 @@ const mayImport = {
   machines: ['domain/', 'policy/'],
   ssh: ['domain/', 'async/', 'machines/connection.js'],
   drivers: ['domain/', 'async/', 'ssh/', 'policy/'],
-  queue: ['domain/', 'async/'],
+  // The lease fences what the store writes.
+  queue: ['domain/', 'async/', 'leadership/lease-table.js'],
   runner: ['domain/'],
   // What each driver takes, without the driver; what policy and runner are configured with.
   config: [
@@ -32,6 +33,7 @@ const mayImport = {
     'drivers/driver.js',
     'drivers/call-gate.js',
     'ssh/executor.js',
+    'ssh/host-key.js',
     'queue/queue.js',
     'runner/',
   ],

@@ -9,7 +9,6 @@ import { noHostKeyStore } from '../domain/host-key.js';
 import { tagKeys, type Quarantine } from '../domain/instance.js';
 import { soleMandate } from '../domain/leader-guard.js';
 import { noSightings } from '../domain/sighting.js';
-import type { Driver } from '../drivers/driver.js';
 import type { Queue } from '../queue/queue.js';
 import { recordedQueue } from '../queue/observed-queue.js';
 import { assembleFleet } from './assemble-fleet.js';
@@ -23,7 +22,7 @@ export interface Core {
   dispatch: Dispatch;
   executors: Executors;
   quarantine: {
-    /** As {@link Driver.clearQuarantine}; one that is drained for what it did is put back into use. */
+    /** As `clearQuarantine` of a driver. one that is drained for what it did is put back into use. */
     clear(instanceId: string, force: boolean): Promise<boolean>;
     /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
     conduct(instanceId: string): ConductView | undefined;

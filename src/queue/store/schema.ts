@@ -1,4 +1,4 @@
-import { type Generated, Kysely } from 'kysely';
+import { type Generated, type Kysely } from 'kysely';
 
 /** A container; times are epoch ms, sizes bytes. Later versions only add columns. */
 export interface ContainerTable {
