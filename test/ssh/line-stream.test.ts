@@ -95,16 +95,15 @@ describe('a stream that the daemon follows', () => {
     const { executor } = await watching(lies.saysAndWaits('alive\n'.repeat(4_000)));
     const { lines } = await executor.open('runner --watch', { signal, limits });
     let count = 0;
-    let countedAt = 0;
     let most = 0;
     let isOver = false;
     const reading = (async () => {
       for await (const _line of lines) if (++count === 4_000) break;
     })().finally(() => (isOver = true));
     while (!isOver) {
-      countedAt = count;
+      const before = count;
       await turn();
-      most = Math.max(most, count - countedAt);
+      most = Math.max(most, count - before);
     }
     await reading;
     expect(count).toBe(4_000);
