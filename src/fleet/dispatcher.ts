@@ -1,7 +1,6 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
-import type { SchedulerSettings, WarmRule } from '../config/config.js';
 import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
@@ -9,12 +8,14 @@ import { QueueLine } from '../policy/incremental-queue-order.js';
 import { placeOf, resolveDoubles, type Stray } from '../policy/claims.js';
 import { disown, staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, UnlockOptions } from '../queue/queue.js';
+import type { Queue, RefusedClaim, UnlockOptions } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/maintenance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
 import type { StartFailures } from './start-failures.js';
 import { Upkeep } from './maintenance.js';
+import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
+import type { SchedulerSettings, WarmRule } from '../policy/scheduler-settings.js';
 
 export interface Decision {
   kind: string;

@@ -1,15 +1,14 @@
 import type { EventObject } from 'xstate';
 import type { QuotaBound } from '../fleet/quota-bound.js';
 import { type RunnerProgram } from '../runner/program.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
+import { startCore, type Core } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { createLog } from '../observability/log.js';
-import type { workerMachine } from '../machines/worker.js';
+import type { workerMachine, WorkerSnapshot } from '../machines/worker.js';
 import { sizeContainer } from '../policy/choose-types.js';
 import { Reporter, type ReportedMetrics } from '../observability/reporter.js';
 import type { completeRow } from '../queue/store/container-transitions.js';
@@ -21,6 +20,7 @@ import { createSimulatedExecutorFactory, type SimulatedExecutor } from './simula
 import { LeaseHold } from './simulated-lease.js';
 import { troubledDriver, type CallObserver } from './faulty-driver.js';
 import type { World } from './world.js';
+import type { CoreOptions } from '../daemon/core-options.js';
 
 /** Told of all that one daemon process does. */
 export interface DaemonObserver extends CallObserver {

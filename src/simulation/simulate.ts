@@ -7,11 +7,12 @@ import type { completeRow } from '../queue/store/container-transitions.js';
 import type { Fault } from './faults.js';
 import { settle } from './heap-clock.js';
 import type { ContainerLife, InstanceLife } from './ground-truth.js';
-import { Rules, type Violation } from './rules.js';
+import { Rules } from './rules.js';
 import { Story } from './simulated-run.js';
 import type { Workload } from './workload.js';
 import { World, epochMs, type CallCount } from './world.js';
 import { usualWorld, type WorldSettings } from './world-settings.js';
+import type { Violation } from './violation.js';
 
 export interface SimulateOptions {
   /** The operator's own; driver, secrets, store and state folder in it are not used. */

@@ -1,8 +1,8 @@
 import type { VisitShortcut } from '../fleet/probe-scheduler.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Core } from '../daemon/core.js';
 import type { Lifeline } from './simulated-process.js';
 import type { World } from './world.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
 
 export interface QuietVisitsOptions {
   world: World;

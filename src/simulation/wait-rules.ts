@@ -1,8 +1,8 @@
 import type { PlannedContainer } from '../fleet/dispatcher.js';
 import type { Core } from '../daemon/core.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 const graceMs = 180_000;
 /** Waits of containers that were chosen to run: the limit of containers counts them. */
