@@ -1,10 +1,10 @@
 import type { InstanceConduct } from '../../domain/conduct-view.js';
 import type { ChartState } from '../../machines/inspection/active-states.js';
 import type { PendingTimer } from '../../machines/inspection/pending-timers.js';
-import { knownSince, workerStateOf } from '../../fleet/worker-views.js';
-import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../../domain/instance.js';
 import { dollarText, futureText, pastText } from './format-time.js';
+import type { WorkerSnapshot } from '../../machines/worker.js';
+import { knownSince, workerStateOf } from '../../machines/worker-state.js';
 
 export interface WorkerFacts {
   snapshot: WorkerSnapshot;

@@ -1,6 +1,5 @@
 import type { InstanceConduct } from '../../domain/conduct-view.js';
 import type { ChartState } from '../../machines/inspection/active-states.js';
-import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { Journal, JournalEntry } from '../journal.js';
 import type { WaitReason } from '../../policy/wait-reason.js';
 import type { ContainerStore } from '../../queue/container-store.js';
@@ -10,6 +9,7 @@ import { describeWorker } from './describe-worker.js';
 import type { Explanation, Narration } from './explanation.js';
 import { asClause, describeEntry } from './describe-entry.js';
 import { dollarText, pastText, spanText } from './format-time.js';
+import type { WorkerSnapshot } from '../../machines/worker.js';
 
 export interface ExplainSources {
   now(): number;

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import { type Generated, type Kysely } from 'kysely';
 
 /** A container; times are epoch ms, sizes bytes. Later versions only add columns. */
 export interface ContainerTable {
@@ -144,3 +144,5 @@ export interface StoreSchema {
   sightings: SightingTable;
   host_keys: HostKeyTable;
 }
+
+export type Store = Kysely<StoreSchema>;

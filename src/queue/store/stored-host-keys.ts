@@ -1,8 +1,7 @@
 import type { Clock } from '../../domain/clock.js';
 import type { HostKeyStore, PinnedHostKey } from '../../domain/host-key.js';
-import type { Store } from './database.js';
 import { isLatestEpoch } from '../../leadership/lease-table.js';
-import type { HostKeyTable } from './schema.js';
+import type { HostKeyTable, Store } from './schema.js';
 import { guarded } from './store-error.js';
 
 export interface StoredHostKeysOptions {
