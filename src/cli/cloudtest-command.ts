@@ -7,7 +7,7 @@ import { printJson, printTable, startProgress, type Output } from './output.js';
 
 export interface CloudTestDeps {
   /** Runs the test. Rejects when it cannot begin. */
-  run(configPath: string, wishes: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
+  run(configPath: string, request: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
   /** Aborts on Ctrl-C; a second Ctrl-C ends the process. */
   interrupted(): AbortSignal;
 }

@@ -91,6 +91,8 @@ export class Dispatch implements DispatchPort {
   #lastFetchMs = 0;
   /** How many there were in the last pass. */
   #instances = 0;
+  /** Some instance was idle in the last pass: one that becomes idle later wakes the dispatcher. */
+  #hasIdle = false;
   #isStopped = false;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
@@ -116,7 +118,6 @@ export class Dispatch implements DispatchPort {
         port: this,
         pollIntervalMs: settings.pollIntervalMs,
         staleLockTimeoutMs: settings.staleLockTimeoutMs,
-        idlePassIntervalMs: Math.min(idlePassIntervalMs, this.#upkeep.intervalMs),
       },
     });
   }
@@ -195,6 +196,7 @@ export class Dispatch implements DispatchPort {
     const { running, strays } = resolveDoubles(pool.running(), pool.doubles(), (uuid) => queue.get(uuid));
     const instances = pool.instances();
     this.#instances = instances.length;
+    this.#hasIdle = instances.some(({ workerState }) => workerState === 'idle');
     this.#plan = plan({
       now: clock.now(),
       entries: snapshot.entries,
@@ -251,6 +253,10 @@ export class Dispatch implements DispatchPort {
 
   passPauseMs(): number {
     return Math.max(passPauseMs.least, passPauseMs.perInstance * this.#instances);
+  }
+
+  idlePassIntervalMs(): number {
+    return this.#hasIdle ? Math.min(idlePassIntervalMs, this.#upkeep.intervalMs) : idlePassIntervalMs;
   }
 
   noteFetchFailure(error: unknown): void {

@@ -16,7 +16,7 @@ import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './simulated-process.js';
 import { MemoryQueue } from './memory-queue.js';
 import { QuietVisits } from './skip-unchanged-probes.js';
-import { createSimulatedExecutorFactory } from './simulated-executor.js';
+import { createSimulatedExecutorFactory, type SimulatedExecutor } from './simulated-executor.js';
 import { LeaseHold } from './simulated-lease.js';
 import { troubledDriver, type CallObserver } from './faulty-driver.js';
 import type { World } from './world.js';
@@ -84,6 +84,7 @@ export class SimulatedDaemon {
   readonly queue: MemoryQueue;
   readonly #hold: LeaseHold;
   readonly #options: DaemonOptions;
+  readonly #connected = new Map<string, SimulatedExecutor>();
   #core: Core | undefined;
 
   constructor(options: DaemonOptions) {
@@ -192,6 +193,7 @@ export class SimulatedDaemon {
         lifeline,
         onCommand: (instanceId, command) => observer.command(instanceId, command),
         onAnswer: (instanceId, command) => observer.answered(instanceId, command),
+        connected: this.#connected,
       }),
       queue,
       journal: {
@@ -221,6 +223,7 @@ export class SimulatedDaemon {
       world,
       lifeline: this.lifeline,
       core: () => this.core,
+      isConnected: (instanceId) => this.#connected.get(instanceId)?.isConnectedTo(instanceId) === true,
       passed: (instanceId, at) => {
         reporter.passedOver(instanceId, at);
         observer.visited(instanceId);

@@ -63,6 +63,8 @@ export interface SimulationResult {
   instances: readonly InstanceLife[];
   /** Calls to the provider, by minute; minutes without any are missing. */
   calls: ReadonlyMap<number, CallCount>;
+  /** Probe rounds that were not made, as they would have changed nothing. */
+  passedOver: number;
   /** Daemon processes there were. */
   daemons: number;
 }
@@ -114,6 +116,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     containers: [...world.ledger.containers.values()],
     instances: [...world.ledger.instances.values()],
     calls: world.calls,
+    passedOver: world.passedOver,
     daemons: story.daemons,
   };
 }
@@ -139,7 +142,9 @@ async function advance(
     await clock.settled();
     signal?.throwIfAborted();
   }
-  if (!isOver()) await clock.advance(Math.max(0, toAt - clock.now()));
+  if (isOver()) return;
+  await clock.advance(Math.max(0, toAt - clock.now()));
+  if (toAt >= lookAt) story.look();
 }
 
 /** Longshore's own runner program, no secret, nothing on disk. */

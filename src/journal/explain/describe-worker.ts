@@ -140,13 +140,13 @@ function shutdownSentences(
       `To end the quarantine: ${quarantineRemedy(id)} (with --force if login to the host is impossible and nothing runs there).`,
       ...on,
     ];
-  const told = context.destroyConfirmed
+  const destroyCall = context.destroyConfirmed
     ? 'The provider accepted the destroy call. The instance has terminated when the provider no longer lists it.'
     : 'The provider has not accepted the destroy call yet.';
   const again = timer
     ? [`The destroy call is repeated at ${futureText(timer.firesAt, now)} if the instance is still listed.`]
     : [];
-  return [told, ...again, ...on];
+  return [destroyCall, ...again, ...on];
 }
 
 function runnersOf({ context }: WorkerSnapshot, chart: ChartState | undefined, now: number): string[] {

@@ -22,20 +22,20 @@ export interface ExplainSources {
   conduct?(instanceId: string): InstanceConduct | undefined;
 }
 
-const longestStory = 100;
+const maxEntries = 100;
 
 /** Explains the state of an instance or a container; `undefined` for an unknown id. */
 export async function explain(sources: ExplainSources, id: string): Promise<Explanation | undefined> {
   const record = await sources.store.find(id);
   if (!record) return explainInstance(sources, id);
-  const entries = await sources.journal.read({ container: id, without: replayKinds, limit: longestStory });
+  const entries = await sources.journal.read({ container: id, without: replayKinds, limit: maxEntries });
   const lines = describeContainer({ record, wait: sources.wait(id), now: sources.now() });
   return { kind: 'container', id, lines: lines.map(oneFullStop), history: historyOf(entries, id) };
 }
 
 async function explainInstance(sources: ExplainSources, id: string): Promise<Explanation | undefined> {
   const snapshot = sources.snapshot(id);
-  const entries = await sources.journal.read({ instance: id, without: replayKinds, limit: longestStory });
+  const entries = await sources.journal.read({ instance: id, without: replayKinds, limit: maxEntries });
   if (!snapshot && entries.length === 0) return undefined;
   const now = sources.now();
   const lines = snapshot
