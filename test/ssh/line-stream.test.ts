@@ -99,7 +99,7 @@ describe('a stream that the daemon follows', () => {
     let isOver = false;
     const reading = (async () => {
       for await (const _line of lines) {
-        for (const until = performance.now() + 1; performance.now() < until; );
+        for (const until = performance.now() + 1; performance.now() < until;);
         if (++count === 200) break;
       }
     })().finally(() => (isOver = true));
