@@ -11,8 +11,8 @@ import { LineSplitter, type SplitLine } from './line-splitter.js';
 const longestStderrBytes = 4_096;
 /** A longer line is cut, unless the stream has limits of its own. */
 const longestLine = 65_536;
-/** Whatever a line causes is done before the next one is given: so many that came at once share a turn of the event loop. */
-const linesPerTurn = 16;
+/** Whatever a line causes is done before the next one is given: lines that came at once share a turn for so long. */
+const turnMs = 10;
 
 export interface FramedStream extends CommandStream {
   readonly text: AsyncIterable<string>;
@@ -119,11 +119,14 @@ async function* linesOf(
     return line.toString('utf8');
   };
   let failure: Error | undefined;
-  let given = 0;
   try {
     for await (const piece of content) {
+      let beganAt = performance.now();
       for (const line of splitter.push(piece)) {
-        if (++given % linesPerTurn === 0) await eventLoopTurn();
+        if (performance.now() - beganAt > turnMs) {
+          await eventLoopTurn();
+          beganAt = performance.now();
+        }
         yield checked(line);
       }
       if (bounds && splitter.isTooLong) throw lineError(limit);
