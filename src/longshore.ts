@@ -12,7 +12,7 @@ import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './observability/log.js';
 import { machineChart } from './machines/inspection/machine-chart.js';
-import { tellServiceManager } from './daemon/systemd-notify.js';
+import { notifyServiceManager } from './daemon/systemd-notify.js';
 import { version } from './daemon/version.js';
 
 const stopGraceMs = 20_000;
@@ -39,17 +39,17 @@ async function serve(configPath: string, { inspect, inspectPort }: ServeOptions)
   let stop = (): void => process.exit(1);
   answerHangUp(log, () => stop());
   const daemon = await compose({ config, clock: systemClock, log, ...choice });
-  const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
-    const fault = await tellServiceManager(word, status, process.env);
+  const notify = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
+    const fault = await notifyServiceManager(word, status, process.env);
     if (fault !== undefined) log.warn({ word, fault }, 'systemd notification failed');
   };
-  await tell('ready', `in service at ${daemon.url}`);
+  await notify('ready', `in service at ${daemon.url}`);
   return new Promise((resolve) => {
     const options = { delay: stopGraceMs, logger: false as const, skip: ['SIGHUP' as const] };
     const { close } = closeWithGrace(options, async ({ err, signal }) => {
       if (err) log.fatal({ err }, 'uncaught exception');
       log.info({ signal }, 'stopping; containers and instances continue');
-      await Promise.all([tell('stopping', 'stopping'), daemon.stop()]);
+      await Promise.all([notify('stopping', 'stopping'), daemon.stop()]);
       log.info('stopped');
       resolve(err ? 1 : 0);
     });
@@ -89,10 +89,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     init: (configPath, isForced) => storeFiles.init(loadConfig(configPath, process.env, []), isForced),
   },
   cloudTest: {
-    run: async (configPath, wishes, signal) => {
+    run: async (configPath, request, signal) => {
       const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
       const { runCloudTest } = await import('./cloudtest/run-cloud-test.js');
-      return runCloudTest(config, systemClock, wishes, signal);
+      return runCloudTest(config, systemClock, request, signal);
     },
     interrupted,
   },

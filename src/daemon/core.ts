@@ -16,7 +16,7 @@ import { hostKeyOrders, type HostKeyOrders } from './host-key-orders.js';
 import { queueSight } from './queue-sight.js';
 import type { CoreOptions } from './core-options.js';
 
-/** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */
+/** Pool and dispatcher: the daemon without store, provider and API. */
 export interface Core {
   pool: WorkerPool;
   dispatch: Dispatch;
@@ -24,17 +24,17 @@ export interface Core {
   quarantine: {
     /** As `clearQuarantine` of a driver. one that is drained for what it did is put back into use. */
     clear(instanceId: string, force: boolean): Promise<boolean>;
-    /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
+    /** Returns counts of the instance's violations; `undefined`: none known. */
     conduct(instanceId: string): ConductView | undefined;
-    /** How many instances are in quarantine for what they did. */
+    /** Returns the number of instances quarantined for their behaviour. */
     count(): number;
   };
   hostKeys: HostKeyOrders;
-  /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
+  /** Stops probing, listing, scheduling and connections; containers and instances continue. */
   stop(): void;
 }
 
-/** What instances do that they must not, judged by where the queue places containers. */
+/** Judges violations of instances by the places of containers in the queue. */
 function conductOf(
   { clock, reporter }: CoreOptions,
   queue: Queue,
@@ -58,7 +58,7 @@ function conductOf(
   return conduct;
 }
 
-/** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
+/** Starts the core. Rejects without having started anything when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, clock, driver, reporter, runner, worker, mandate = soleMandate, watchSilenceMs } = options;
   const { clusterConfig = null } = options;
