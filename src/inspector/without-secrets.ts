@@ -1,6 +1,6 @@
 const secretName = /secret|password|passphrase|token|private_?key|authorization|cookie/i;
 const censor = '[redacted]';
-/** Shorter ones would make holes in every text. */
+/** Shorter texts would occur by chance. */
 const shortestSecret = 6;
 
 /**

@@ -184,7 +184,7 @@ describe('the server of the inspector', () => {
       server.tell(text);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(warnings).toEqual(['a viewer of the inspector read too slowly and was sent away']);
+    expect(warnings).toEqual(['a viewer of the inspector read too slowly and was disconnected']);
     expect(other.socket.readyState).toBe(other.socket.OPEN);
     other.leave();
     dead.destroy();
