@@ -115,10 +115,12 @@ export interface Pool {
 
 /** One worker as the metrics see it (section 9). */
 export interface WorkerGaugeView {
+  instanceId: string;
   instanceType: InstanceType;
   workerState: WorkerState;
   idleBehavior: IdleBehavior;
   runners: number;
+  /** By its driver. */
   isQuarantined?: boolean;
   /** Last successful probe, epoch ms. */
   probedAt: number;

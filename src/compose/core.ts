@@ -1,5 +1,4 @@
 import type { EventObject } from 'xstate';
-import { Conduct } from '../actors/conduct.js';
 import { Dispatch } from '../actors/dispatch.js';
 import { Executors } from '../actors/executors.js';
 import { HostKeys } from '../actors/host-keys.js';
@@ -11,9 +10,9 @@ import { StartFailures } from '../actors/start-failures.js';
 import type { WorkerPool } from '../actors/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
-import type { ConductView } from '../domain/conduct-view.js';
+import { noConductStore, type ConductStore } from '../domain/conduct-view.js';
 import { noHostKeyStore, type HostKeyStore } from '../domain/host-key.js';
-import { tagKeys, type Quarantine } from '../domain/instance.js';
+import { tagKeys } from '../domain/instance.js';
 import { soleMandate, type Mandate } from '../domain/mandate.js';
 import { noSightings, type Sightings } from '../domain/sighting.js';
 import type { Driver } from '../drivers/driver.js';
@@ -25,6 +24,7 @@ import type { Reporter } from '../reporter.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { assembleFleet } from './fleet.js';
 import { hostKeyOrders, type HostKeyOrders } from './host-key-orders.js';
+import { conductOf, quarantinedEvent, quarantineOrders, type QuarantineOrders } from './quarantine-orders.js';
 import { queueSight } from './queue-sight.js';
 
 /** The edges that the core works between. The daemon gives real ones, a simulation its own. */
@@ -44,6 +44,8 @@ export interface CoreOptions {
   sightings?: Sightings;
   /** Default: likewise. */
   hostKeys?: HostKeyStore;
+  /** Default: likewise. */
+  conduct?: ConductStore;
   reporter: Reporter;
   runner: RunnerProgram;
   /** Default: this daemon shares its store with no other. */
@@ -72,41 +74,10 @@ export interface Core {
   pool: WorkerPool;
   dispatch: Dispatch;
   executors: Executors;
-  quarantine: {
-    /** As {@link Driver.clearQuarantine}; one that is drained for what it did is put back into use. */
-    clear(instanceId: string, force: boolean): Promise<boolean>;
-    /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
-    conduct(instanceId: string): ConductView | undefined;
-    /** How many instances are in quarantine for what they did. */
-    count(): number;
-  };
+  quarantine: QuarantineOrders;
   hostKeys: HostKeyOrders;
   /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
   stop(): void;
-}
-
-/** What instances do that they must not, judged by where the queue places containers. */
-function conductOf(
-  { clock, reporter }: CoreOptions,
-  queue: Queue,
-  onQuarantine: (instanceId: string, quarantine: Quarantine) => void,
-): Conduct {
-  const conduct = new Conduct({
-    clock,
-    isGiven: (uuid, instanceId) => {
-      const { state, instanceId: place } = queue.get(uuid) ?? {};
-      const isOut = state === 'Locked' || state === 'Running';
-      return isOut && (place === undefined || place === '' || place === instanceId);
-    },
-    knowsQueue: () => queue.entries().threshold > 0,
-    onStrike: (strike) => reporter.struck(strike),
-    onQuarantine: (instanceId, quarantine) => {
-      reporter.quarantined(instanceId, quarantine);
-      onQuarantine(instanceId, quarantine);
-    },
-  });
-  reporter.onClaimRefused((claim) => conduct.claimed(claim));
-  return conduct;
 }
 
 /** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
@@ -120,9 +91,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const hostKeyStore = options.hostKeys ?? noHostKeyStore;
   const knownHostKeys = await hostKeyStore.load();
   const failures = new StartFailures(clock);
-  const conduct = conductOf(options, queue, (instanceId, { because }) =>
-    roster.send(instanceId, { type: 'node.broken', because: `quarantined: ${because}` }),
-  );
+  const conductStore = options.conduct ?? noConductStore;
+  const conduct = conductOf(options, {
+    queue,
+    store: conductStore,
+    recorded: await conductStore.load(),
+    onQuarantine: (instanceId, quarantine) => roster.send(instanceId, quarantinedEvent(quarantine)),
+  });
   const executors = new Executors({
     driver,
     conduct,
@@ -163,6 +138,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     settings: config.scheduler,
     maxInstances: config.pool.maxInstances,
     upkeep: config.pool,
+    conduct,
     typeNamed: (name) => config.instanceTypes.get(name),
     last503At: () => queue.last503At?.() ?? 0,
     observer: reporter,
@@ -179,18 +155,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pool,
     dispatch,
     executors,
-    quarantine: {
-      clear: async (instanceId, force) => {
-        const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
-        const byDriver = (await driver.clearQuarantine?.(instanceId, { signal, force })) ?? false;
-        const isCleared = conduct.clear(instanceId);
-        if (isCleared && pool.instance(instanceId)?.idleBehavior === 'drain')
-          pool.setIdleBehavior(instanceId, 'run', 'its quarantine was cleared');
-        return byDriver || isCleared;
-      },
-      conduct: (instanceId) => conduct.view(instanceId),
-      count: () => conduct.quarantined,
-    },
+    quarantine: quarantineOrders({ config, driver, conduct, pool }),
     hostKeys: hostKeyOrders({ executors, pool, reporter }),
     stop: () => {
       dispatch.stop();

@@ -14,8 +14,8 @@ export interface MetricSources {
   /** Default: it leads. */
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
-  /** Instances in quarantine for what they did; default: none. */
-  misconduct?(): number;
+  /** True for an instance in quarantine for what it did; default: none is. */
+  isQuarantined?(instanceId: string): boolean;
   /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
   journal?(): { waiting: number; dropped: number; leftOutBytes: number };
   /** Of the store: whether it is damaged, and how many statements met that. Default: it is whole. */
@@ -249,7 +249,7 @@ export class Metrics {
     this.#claimsRefused.inc({ what });
   }
 
-  #addPoolGauges({ clock, workers, misconduct = () => 0, atQuota, typeNames }: MetricSources): void {
+  #addPoolGauges({ clock, workers, isQuarantined = () => false, atQuota, typeNames }: MetricSources): void {
     this.#gauge('containers_running', 'Containers with a process on an instance.', (gauge) =>
       gauge.set(workers().reduce((sum, worker) => sum + worker.runners, 0)),
     );
@@ -288,7 +288,7 @@ export class Metrics {
       help: 'Instances that are set aside until an operator clears them.',
       registers: [this.registry],
       collect() {
-        this.set(workers().filter(({ isQuarantined }) => isQuarantined).length + misconduct());
+        this.set(workers().filter((each) => each.isQuarantined || isQuarantined(each.instanceId)).length);
       },
     });
     this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));

@@ -108,7 +108,16 @@ describe('the store commands', () => {
     const uuids = await fill();
     expect(await run('copy', '--json')).toBe(0);
     expect(JSON.parse(said)).toMatchObject({
-      rows: { containers: 1_200, outputs: 1, journal: 2, intents: 1, driver_records: 1, sightings: 0, host_keys: 0 },
+      rows: {
+        containers: 1_200,
+        outputs: 1,
+        journal: 2,
+        intents: 1,
+        driver_records: 1,
+        sightings: 0,
+        host_keys: 0,
+        instance_conduct: 0,
+      },
     });
     const db = await openDatabase({ url });
     const store = storeOn(db);
