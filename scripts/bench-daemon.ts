@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { compose, type Daemon } from '../src/compose.js';
+import { compose, type Daemon } from '../src/daemon/daemon.js';
 import { parseConfig } from '../src/config/load.js';
 import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/observability/log.js';
 
 export const token = 'a-token-for-the-bench';
 

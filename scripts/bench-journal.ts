@@ -1,15 +1,15 @@
 // What the journal costs of the rate at which workers change: the same lives with it and without, in turn, in one process.
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
-import { observed, type TransitionObserver } from '../src/actors/observed.js';
+import { observed, type TransitionObserver } from '../src/machines/inspection/observe-transitions.js';
 import type { Config } from '../src/config/config.js';
-import { workerSettings } from '../src/compose/worker-settings.js';
+import { workerSettings } from '../src/daemon/worker-settings.js';
 import { systemClock } from '../src/domain/clock.js';
 import type { Instance, Tags } from '../src/domain/instance.js';
 import type { InstanceType } from '../src/domain/instance-type.js';
 import type { JournalEntry } from '../src/journal/journal.js';
 import { StoreJournal } from '../src/journal/store-journal.js';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/observability/log.js';
 import { runnerMachine } from '../src/machines/runner.js';
 import type {
   ContainerOnInstance,
@@ -20,8 +20,8 @@ import type {
 import type { WorkerEvent, WorkerSettings } from '../src/machines/worker-model.js';
 import { workerMachine } from '../src/machines/worker.js';
 import { openDatabase } from '../src/queue/store/database.js';
-import { Metrics } from '../src/metrics/metrics.js';
-import { Reporter } from '../src/reporter.js';
+import { Metrics } from '../src/observability/metrics.js';
+import { Reporter } from '../src/observability/reporter.js';
 import { threadTimeMs } from './bench-parts.js';
 
 /** Shares of the processor's time, 0 to 1, in the rounds that others on the machine disturbed least. */

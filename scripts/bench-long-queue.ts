@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Daemon } from '../src/compose.js';
+import type { Daemon } from '../src/daemon/daemon.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
 import { watchTurns } from './bench-parts.js';
 

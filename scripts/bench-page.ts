@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { chromium, type Page } from 'playwright-core';
-import type { Daemon } from '../src/compose.js';
+import type { Daemon } from '../src/daemon/daemon.js';
 import { noConstraints } from '../src/domain/container.js';
 import { findTool } from '../test/support/tools.js';
 import { startDaemon, token } from './bench-daemon.js';

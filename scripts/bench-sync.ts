@@ -2,14 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type Daemon } from '../src/compose.js';
+import { compose, type Daemon } from '../src/daemon/daemon.js';
 import { parseConfig } from '../src/config/load.js';
 import { ensureSecrets } from '../src/config/secrets.js';
 import { systemClock } from '../src/domain/clock.js';
 import { instanceSetIdOf } from '../src/domain/ids.js';
 import type { Instance } from '../src/domain/instance.js';
 import type { Driver } from '../src/drivers/driver.js';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/observability/log.js';
 import { ExecutorError, type Executor } from '../src/ssh/executor.js';
 import { measureTurns, type TurnFigures } from './bench-turns.js';
 

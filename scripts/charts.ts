@@ -1,6 +1,6 @@
 // Writes the statecharts of the machines into docs/architecture.md; with --check only says whether that would change it.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { machineChart, machines } from '../src/machine-chart.js';
+import { machineChart, machines } from '../src/machines/inspection/machine-chart.js';
 
 const path = new URL('../docs/architecture.md', import.meta.url);
 const begin = '<!-- charts: written by `npm run charts`, do not edit below -->';

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { countByState } from '../src/queue/store/container-reads.js';
 import { openDatabase, type Store } from '../src/queue/store/database.js';
-import { readLease, type Lease } from '../src/queue/store/lease.js';
+import { readLease, type Lease } from '../src/leadership/lease-table.js';
 import { generateKeyPair } from '../src/ssh/keys.js';
 import { postgresBin, startPostgres, type PostgresServer } from '../test/support/postgres.js';
 import { startTcpProxy, throughProxy, type TcpProxy } from '../test/support/tcp-proxy.js';

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import ElkConstructor, { type ElkExtendedEdge, type ElkNode, type ElkPoint } from 'elkjs/lib/elk.bundled.js';
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { machines, transitionLabel } from '../src/machine-chart.js';
+import { machines, transitionLabel } from '../src/machines/inspection/machine-chart.js';
 
 interface Arrow {
   from: string;

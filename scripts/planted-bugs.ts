@@ -1,5 +1,5 @@
 // Mistakes put into the daemon on purpose, to see whether the simulation finds them. No setting reaches them.
-import { QuotaBound } from '../src/actors/quota-bound.js';
+import { QuotaBound } from '../src/fleet/quota-bound.js';
 import { workerMachine } from '../src/machines/worker.js';
 import { completeRow } from '../src/queue/store/container-transitions.js';
 import type { SimulateOptions } from '../src/simulation/simulate.js';

@@ -1,19 +1,19 @@
 import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
 import { runProgram, type ServeWishes } from './cli/program.js';
-import { compose } from './compose.js';
-import { copyToConfigured, migrateConfigured, storeFiles } from './compose/store-admin.js';
+import { compose } from './daemon/daemon.js';
+import { copyToConfigured, migrateConfigured, storeFiles } from './daemon/store-admin.js';
 import { checkClusterFiles } from './config/cluster-files.js';
 import { loadConfig } from './config/load.js';
 import { ensureSecrets } from './config/secrets.js';
 import { systemClock } from './domain/clock.js';
-import { fewDescriptorsFor } from './descriptor-limit.js';
-import { answerHangUp } from './hang-up.js';
+import { fewDescriptorsFor } from './daemon/descriptor-limit.js';
+import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
-import { createLog } from './log.js';
-import { machineChart } from './machine-chart.js';
-import { tellServiceManager } from './service-manager.js';
-import { version } from './version.js';
+import { createLog } from './observability/log.js';
+import { machineChart } from './machines/inspection/machine-chart.js';
+import { tellServiceManager } from './daemon/systemd-notify.js';
+import { version } from './daemon/version.js';
 
 const stopGraceMs = 20_000;
 const offersTimeoutMs = 5 * 60_000;
@@ -91,16 +91,17 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   cloudTest: {
     run: async (configPath, wishes, signal) => {
       const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
-      const { runCloudTest } = await import('./compose/cloud-test.js');
+      const { runCloudTest } = await import('./cloudtest/run-cloud-test.js');
       return runCloudTest(config, systemClock, wishes, signal);
     },
     interrupted,
   },
   forecastParts: async () => ({
-    ...(await import('./forecast/forecast.js')),
-    tables: await import('./forecast/table.js'),
+    ...(await import('./simulation/forecast/forecast.js')),
+    tables: await import('./simulation/forecast/table.js'),
   }),
-  replayFile: async (path, instance) => (await import('./replay/replay-file.js')).replayFile(path, instance),
+  replayFile: async (path, instance) =>
+    (await import('./journal/replay/replay-file.js')).replayFile(path, instance),
   inspectReplay: async (replay, port, warn) =>
     (await import('./inspector/replay-inspector.js')).startReplayInspector(replay, port, warn),
   offeredTypes: async (driver, parameters, query) => {

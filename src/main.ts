@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { tooFewDescriptors } from './descriptor-limit.js';
+import { tooFewDescriptors } from './daemon/descriptor-limit.js';
 
 // Loading the program takes more descriptors than a low limit allows, and says so of whatever file was next.
 const fault = tooFewDescriptors();

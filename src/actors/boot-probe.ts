@@ -1,6 +1,6 @@
 import { fromPromise } from 'xstate';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
-import type { Executors } from './executors.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { remoteFailure } from './remote-failure.js';
 

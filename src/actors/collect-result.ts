@@ -6,15 +6,15 @@ import type { Queue } from '../queue/queue.js';
 import { CollectError, parseCollected, type CollectedResult } from '../runner/collected-result.js';
 import { timesOfRun } from '../runner/result-times.js';
 import { ExecutorError } from '../ssh/executor.js';
-import type { FairSlots } from '../ssh/fair-slots.js';
-import { bounded } from './bounded.js';
-import type { Conduct } from './conduct.js';
-import type { Executors } from './executors.js';
+import type { FairSlots } from '../async/fair-slots.js';
+import { bounded } from '../async/deadline.js';
+import type { Conduct } from '../fleet/conduct.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot, uuidWord } from './remote-command.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
 import { remoteFailure } from './remote-failure.js';
-import type { RunnerProgram } from './runner-program.js';
-import type { StartFailures } from './start-failures.js';
+import type { RunnerProgram } from '../runner/program.js';
+import type { StartFailures } from '../fleet/start-failures.js';
 
 export interface CollectResultDeps {
   executors: Executors;

@@ -3,13 +3,13 @@ import { quoteIfNeeded, singleQuote } from '../domain/shell-quote.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type Executor, type RunOptions } from '../ssh/executor.js';
-import type { FairSlots } from '../ssh/fair-slots.js';
-import type { Turns } from '../ssh/slots.js';
-import type { Executors } from './executors.js';
+import type { FairSlots } from '../async/fair-slots.js';
+import type { Turns } from '../async/semaphore.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot } from './remote-command.js';
+import { asRoot } from '../runner/remote-command.js';
 import { remoteFailure } from './remote-failure.js';
-import type { LoadedRunner, RunnerProgram } from './runner-program.js';
+import type { LoadedRunner, RunnerProgram } from '../runner/program.js';
 
 export interface CopyRunnerDeps {
   executors: Executors;

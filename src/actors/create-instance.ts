@@ -4,7 +4,7 @@ import { secretFingerprint } from '../domain/ids.js';
 import type { CreateSpec, Driver } from '../drivers/driver.js';
 import type { CloudFailure, CreateOutcome, LaunchRequest } from '../machines/cloud-effects.js';
 import { cloudFailure } from './cloud-failure.js';
-import { secretFile } from './executors.js';
+import { secretFile } from '../fleet/instance-executors.js';
 
 export interface CreateInstanceDeps {
   driver: Driver;

@@ -1,7 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { Driver } from '../drivers/driver.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
-import type { Slots } from '../ssh/slots.js';
+import type { Slots } from '../async/semaphore.js';
 import { cloudStepFailure } from './cloud-failure.js';
 import { inTurn } from './in-turn.js';
 

@@ -1,4 +1,4 @@
-import type { Turns } from '../ssh/slots.js';
+import type { Turns } from '../async/semaphore.js';
 
 /** Does the work when a slot is free, and frees it afterwards, however the work ends (K-38). */
 export async function inTurn<T>(turns: Turns, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

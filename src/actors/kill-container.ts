@@ -1,11 +1,11 @@
 import { fromPromise } from 'xstate';
-import type { Mandate } from '../domain/mandate.js';
+import type { Mandate } from '../domain/leader-guard.js';
 import type { ContainerOnInstance, RemoteOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
-import type { Executors } from './executors.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot, uuidWord } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 
 export interface KillContainerDeps {
   executors: Executors;

@@ -1,12 +1,12 @@
-import { MandateError } from '../domain/mandate.js';
+import { MandateError } from '../domain/leader-guard.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { QueueError } from '../queue/queue.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import type { RemoteFailure } from '../machines/worker-effects.js';
-import { DeadlineError } from './bounded.js';
-import { UnknownInstanceError } from './executors.js';
-import { UnsafeUuidError } from './remote-command.js';
+import { DeadlineError } from '../async/deadline.js';
+import { UnknownInstanceError } from '../fleet/instance-executors.js';
+import { UnsafeUuidError } from '../runner/remote-command.js';
 
 /** What is normal while an instance boots; anything else points at a setting (P-7). */
 const expectedCodes: ReadonlySet<ExecutorErrorCode> = new Set([

@@ -3,11 +3,11 @@ import type { Clock } from '../domain/clock.js';
 import type { OnInstance, RunProbeOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
 import { idsIn, withoutIds } from '../policy/listing-limits.js';
-import { parseRunnerListing } from '../policy/parse-runner-listing.js';
-import type { Executors } from './executors.js';
+import { parseRunnerListing } from '../runner/parse-listing.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { remoteFailure } from './remote-failure.js';
-import { asRoot } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 
 export interface RunProbeDeps {
   executors: Executors;

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
-import type { Mandate } from '../domain/mandate.js';
+import type { Mandate } from '../domain/leader-guard.js';
 import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
 import type { RunnerSettings } from '../config/config.js';
@@ -10,14 +10,14 @@ import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effec
 import { instanceLimits } from '../domain/instance-limits.js';
 import type { ContainerWork, Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
-import type { FairSlots } from '../ssh/fair-slots.js';
-import { bounded } from './bounded.js';
-import type { Executors } from './executors.js';
+import type { FairSlots } from '../async/fair-slots.js';
+import { bounded } from '../async/deadline.js';
+import type { Executors } from '../fleet/instance-executors.js';
 import { inTurn } from './in-turn.js';
-import { asRoot, uuidWord } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import { asRoot, uuidWord } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 import { startFailure, type KnownStartFailure } from './start-failure.js';
-import type { StartFailures } from './start-failures.js';
+import type { StartFailures } from '../fleet/start-failures.js';
 
 export interface StartContainerDeps {
   executors: Executors;

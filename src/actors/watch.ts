@@ -6,9 +6,9 @@ import { instanceLimits } from '../domain/instance-limits.js';
 import { ExecutorError, type StreamLimits } from '../ssh/executor.js';
 import { TokenBucket } from '../ssh/token-bucket.js';
 import { cleanNotice } from '../domain/clean-notice.js';
-import type { Executors } from './executors.js';
-import { asRoot } from './remote-command.js';
-import type { RunnerProgram } from './runner-program.js';
+import type { Executors } from '../fleet/instance-executors.js';
+import { asRoot } from '../runner/remote-command.js';
+import type { RunnerProgram } from '../runner/program.js';
 
 export interface WatchDeps {
   executors: Executors;

@@ -3,7 +3,7 @@ import { isFinal } from '../domain/container.js';
 import type { ContainerResult } from '../queue/queue.js';
 import { ExecutorError } from '../ssh/executor.js';
 import type { ApiDeps } from './deps.js';
-import { mixedByLine } from './mixed-by-line.js';
+import { mixedByLine } from './merge-lines.js';
 
 type Stream = 'stdout' | 'stderr';
 type Sources = Pick<ApiDeps, 'store' | 'pool' | 'tail'>;

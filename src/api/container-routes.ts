@@ -9,7 +9,7 @@ import type { ApiDeps } from './deps.js';
 import { assertAccepting } from './health.js';
 import { fail } from './legacy-routes.js';
 import { followedOutput, keptOutput, presentOutput } from './container-output.js';
-import { orderedBy } from './who.js';
+import { orderedBy } from './requester.js';
 import { containerBody } from './wire.js';
 
 const uuidParams = z.object({ uuid: z.string() });

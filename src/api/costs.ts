@@ -1,4 +1,4 @@
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
 
 export interface CostSources {

@@ -1,4 +1,4 @@
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';

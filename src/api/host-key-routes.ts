@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
-import { orderedBy } from './who.js';
+import { orderedBy } from './requester.js';
 import { timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });

@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { PoolError } from '../actors/pool.js';
+import { PoolError } from '../fleet/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
-import { replayKinds } from '../replay/step-recorder.js';
+import { replayKinds } from '../journal/replay/step-recorder.js';
 import type { ApiDeps } from './deps.js';
 import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
-import { orderedBy } from './who.js';
-import type { InstanceView } from '../actors/pool.js';
+import { orderedBy } from './requester.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { instanceBody, timeOf } from './wire.js';
 
 const idParams = z.object({ id: z.string() });

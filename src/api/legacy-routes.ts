@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PoolError } from '../actors/pool.js';
+import { PoolError } from '../fleet/pool.js';
 import type { ApiDeps } from './deps.js';
 import { healthOf } from './health.js';
 import { legacyContainer, legacyInstance } from './wire.js';

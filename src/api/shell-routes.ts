@@ -7,7 +7,7 @@ import { carriesToken, isForeign } from './authenticate.js';
 import type { ApiDeps } from './deps.js';
 import { fail } from './legacy-routes.js';
 import { ShellBridge } from './shell-bridge.js';
-import { orderedBy } from './who.js';
+import { orderedBy } from './requester.js';
 
 const idParams = z.object({ id: z.string() });
 const size = z.int().min(1).max(10_000);

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../domain/clock.js';
 import type { Journal } from '../journal/journal.js';
-import type { Metrics } from '../metrics/metrics.js';
+import type { Metrics } from '../observability/metrics.js';
 import { clientGroup } from './client-address.js';
 
 /** Burst of wrong tokens per address, and the number allowed per minute. */

@@ -1,5 +1,5 @@
 import type { InstanceConduct } from '../domain/conduct-view.js';
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import { toWire, type InstanceTypeWire } from '../domain/instance-type.js';
 import {
   describeWait,

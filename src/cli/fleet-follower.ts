@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClientError, type Client } from './client.js';
-import { serverEvents } from './event-blocks.js';
+import { serverEvents } from './server-sent-events.js';
 import type { FleetBody, InstanceBody, Page } from './wire.js';
 
 interface Changes {

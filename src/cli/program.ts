@@ -20,7 +20,7 @@ import { processTerminal, type LocalTerminal } from './local-terminal.js';
 import { addSessionCommands } from './session-commands.js';
 import { addSshCommand } from './ssh-command.js';
 import { addTopCommand } from './top-command.js';
-import { addSubmit } from './submit.js';
+import { addSubmit } from './submit-command.js';
 import { addTypes, type OfferedTypes } from './types-command.js';
 
 /** Options of `serve`. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Replay } from '../replay/replay.js';
+import type { Replay } from '../journal/replay/replay.js';
 import { ClientError } from './client.js';
 import type { CommandContext } from './context.js';
 import { printable, printJson, type Output } from './output.js';

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Replay, ReplayedStep } from '../replay/replay.js';
+import type { Replay, ReplayedStep } from '../journal/replay/replay.js';
 import { printable } from './output.js';
 
 /** Colours on a terminal, none elsewhere. */

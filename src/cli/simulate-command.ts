@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Forecast, ForecastOptions } from '../forecast/forecast.js';
+import type { Forecast, ForecastOptions } from '../simulation/forecast/forecast.js';
 import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress } from './output.js';

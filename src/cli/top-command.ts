@@ -4,7 +4,7 @@ import { parseDuration } from '../domain/duration.js';
 import { ClientError, type Client } from './client.js';
 import type { CommandContext } from './context.js';
 import { FleetFollower, fetchFleet } from './fleet-follower.js';
-import { fleetOrders, fleetPicture, type FleetOrder } from './fleet-picture.js';
+import { fleetOrders, fleetPicture, type FleetOrder } from './fleet-table.js';
 import { LiveScreen } from './live-screen.js';
 import type { LocalTerminal } from './local-terminal.js';
 import type { Output } from './output.js';

@@ -1,5 +1,5 @@
 import { createSpecOf, type CreateInstanceDeps } from '../actors/create-instance.js';
-import { Executors } from '../actors/executors.js';
+import { Executors } from '../fleet/instance-executors.js';
 import type { Instance, Tags } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError } from '../drivers/driver.js';

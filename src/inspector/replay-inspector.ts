@@ -1,7 +1,7 @@
 import { createInspector } from '@statelyai/inspect';
 import type { AnyActorRef, EventObject, InspectionEvent, Observer, StateValue } from 'xstate';
 import { workerMachine } from '../machines/worker.js';
-import type { Replay, ReplayedStep } from '../replay/replay.js';
+import type { Replay, ReplayedStep } from '../journal/replay/replay.js';
 import { startViewerServer } from './viewer-server.js';
 import { writerWithout } from './without-secrets.js';
 

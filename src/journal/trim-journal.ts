@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Store } from '../queue/store/database.js';
-import { eventLoopTurn } from '../queue/store/event-loop-turn.js';
+import { eventLoopTurn } from '../async/event-loop-turn.js';
 import { isPostgres } from '../queue/store/postgres.js';
 
 export interface TrimLimits {

@@ -1,4 +1,4 @@
-import type { RunningView } from '../actors/pool.js';
+import type { RunningView } from '../fleet/pool.js';
 import type { Container } from '../domain/container.js';
 
 /** A process, or what is left of one, on an instance that the queue did not place the container on. */

@@ -1,5 +1,5 @@
 import type { InstanceType } from '../domain/instance-type.js';
-import type { InstanceView, RunningView } from '../actors/pool.js';
+import type { InstanceView, RunningView } from '../fleet/pool.js';
 import type { SchedulerSettings } from '../config/config.js';
 import type { QueueEntry } from '../queue/queue.js';
 import { creatableWithinQuota, nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';

@@ -1,6 +1,6 @@
 import type { InstanceType } from '../domain/instance-type.js';
 import type { ResourceNeeds } from '../domain/container.js';
-import type { InstanceView } from '../actors/pool.js';
+import type { InstanceView } from '../fleet/pool.js';
 import type { QueueEntry } from '../queue/queue.js';
 import { accommodates, capacityOf, noCapacity, place, type Capacity } from './capacity.js';
 

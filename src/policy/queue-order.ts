@@ -1,4 +1,4 @@
-import type { RunningView } from '../actors/pool.js';
+import type { RunningView } from '../fleet/pool.js';
 import type { QueueEntry } from '../queue/queue.js';
 
 /** With more distinct priorities than this, sorting them all is cheaper than keeping them apart. */

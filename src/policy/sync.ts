@@ -1,4 +1,4 @@
-import type { RunningView } from '../actors/pool.js';
+import type { RunningView } from '../fleet/pool.js';
 import { placeOf, type Stray } from './claims.js';
 import type { Container } from '../domain/container.js';
 import type { QueueEntry, QueueSnapshot } from '../queue/queue.js';

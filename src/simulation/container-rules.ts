@@ -1,5 +1,5 @@
 import { containerOf, type ContainerRow } from '../queue/store/container-rows.js';
-import type { ContainerLife, RunLife } from './ledger.js';
+import type { ContainerLife, RunLife } from './ground-truth.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';
 

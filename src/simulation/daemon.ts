@@ -1,25 +1,25 @@
 import type { EventObject } from 'xstate';
-import type { QuotaBound } from '../actors/quota-bound.js';
-import { type RunnerProgram } from '../actors/runner-program.js';
-import type { WorkerSnapshot } from '../actors/roster.js';
-import { startCore, type Core, type CoreOptions } from '../compose/core.js';
-import { soleMandate } from '../domain/mandate.js';
+import type { QuotaBound } from '../fleet/quota-bound.js';
+import { type RunnerProgram } from '../runner/program.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
+import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
+import { soleMandate } from '../domain/leader-guard.js';
 import { ProviderBreakers } from '../actors/provider-breakers.js';
-import { withMandate } from '../drivers/wrappers/mandate.js';
+import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
-import { createLog } from '../log.js';
+import { createLog } from '../observability/log.js';
 import type { workerMachine } from '../machines/worker.js';
 import { sizeContainer } from '../policy/choose-types.js';
-import { Reporter, type ReportedMetrics } from '../reporter.js';
+import { Reporter, type ReportedMetrics } from '../observability/reporter.js';
 import type { completeRow } from '../queue/store/container-transitions.js';
 import type { ContainerRequest } from '../queue/container-store.js';
-import { Lifeline } from './lifeline.js';
+import { Lifeline } from './simulated-process.js';
 import { MemoryQueue } from './memory-queue.js';
-import { QuietVisits } from './quiet-visits.js';
+import { QuietVisits } from './skip-unchanged-probes.js';
 import { createSimulatedExecutorFactory } from './simulated-executor.js';
 import { LeaseHold } from './simulated-lease.js';
-import { troubledDriver, type CallObserver } from './troubled-driver.js';
+import { troubledDriver, type CallObserver } from './faulty-driver.js';
 import type { World } from './world.js';
 
 /** Told of all that one daemon process does. */

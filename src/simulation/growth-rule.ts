@@ -1,5 +1,5 @@
 import type { BreakerView } from '../domain/breaker-view.js';
-import type { Core } from '../compose/core.js';
+import type { Core } from '../daemon/core.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { Report } from './rules.js';

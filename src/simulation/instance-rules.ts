@@ -1,5 +1,5 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../actors/roster.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';

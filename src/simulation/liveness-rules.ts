@@ -1,4 +1,4 @@
-import type { Core } from '../compose/core.js';
+import type { Core } from '../daemon/core.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { FaultKind } from './faults.js';
 import { GrowthRule } from './growth-rule.js';

@@ -25,7 +25,7 @@ import {
   unlockRow,
   type RowChange,
 } from '../queue/store/container-transitions.js';
-import type { Lifeline } from './lifeline.js';
+import type { Lifeline } from './simulated-process.js';
 import type { MemoryRows } from './memory-rows.js';
 
 export interface MemoryQueueOptions {

@@ -1,6 +1,6 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../actors/roster.js';
-import type { Core } from '../compose/core.js';
+import type { WorkerSnapshot } from '../fleet/worker-registry.js';
+import type { Core } from '../daemon/core.js';
 import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { ContainerRules } from './container-rules.js';

@@ -1,14 +1,14 @@
-import type { QuotaBound } from '../actors/quota-bound.js';
-import { RunnerProgram } from '../actors/runner-program.js';
+import type { QuotaBound } from '../fleet/quota-bound.js';
+import { RunnerProgram } from '../runner/program.js';
 import type { Config } from '../config/config.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { workerMachine } from '../machines/worker.js';
 import type { completeRow } from '../queue/store/container-transitions.js';
 import type { Fault } from './faults.js';
 import { settle } from './heap-clock.js';
-import type { ContainerLife, InstanceLife } from './ledger.js';
+import type { ContainerLife, InstanceLife } from './ground-truth.js';
 import { Rules, type Violation } from './rules.js';
-import { Story } from './story.js';
+import { Story } from './simulated-run.js';
 import type { Workload } from './workload.js';
 import { World, epochMs, type CallCount } from './world.js';
 import { usualWorld, type WorldSettings } from './world-settings.js';

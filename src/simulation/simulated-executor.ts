@@ -13,8 +13,8 @@ import {
   type HostVerifier,
   type RunOptions,
 } from '../ssh/executor.js';
-import type { Lifeline } from './lifeline.js';
-import { LineQueue } from './line-queue.js';
+import type { Lifeline } from './simulated-process.js';
+import { LineQueue } from './line-stream.js';
 
 /** What lies between the daemon and the machines. */
 export interface SimulatedNetwork {

@@ -1,5 +1,5 @@
-import { MandateError, type Mandate } from '../domain/mandate.js';
-import type { Lifeline } from './lifeline.js';
+import { MandateError, type Mandate } from '../domain/leader-guard.js';
+import type { Lifeline } from './simulated-process.js';
 
 /** How long after its last sign of life a leader gives no order any more, and another takes its place. */
 const leaseMs = 5_000;

@@ -1,5 +1,5 @@
-import type { PlannedContainer } from '../actors/dispatch.js';
-import type { Core } from '../compose/core.js';
+import type { PlannedContainer } from '../fleet/dispatcher.js';
+import type { Core } from '../daemon/core.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Report } from './rules.js';
 import type { World } from './world.js';

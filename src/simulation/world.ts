@@ -1,19 +1,19 @@
 import type { Config } from '../config/config.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import { DriverError, type CreateSpec } from '../drivers/driver.js';
-import { faultlessVm, type VmKnobs } from '../drivers/simulated/knobs.js';
+import { faultlessVm, type VmKnobs } from '../drivers/simulated/vm-behavior.js';
 import { MemoryHost } from '../drivers/simulated/memory-host.js';
 import { SimulatedCloud, type CloudOperation } from '../drivers/simulated/simulated-cloud.js';
 import { simulatedQuotaGroup } from '../drivers/simulated/simulated-driver.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { HeapClock } from './heap-clock.js';
-import { Ledger } from './ledger.js';
+import { Ledger } from './ground-truth.js';
 import { MemoryJournal } from './memory-journal.js';
 import { MemoryRows } from './memory-rows.js';
 import { SeededRandom } from './seeded-random.js';
 import { SimulatedLease } from './simulated-lease.js';
 import { Throttle } from './throttle.js';
-import { Trouble } from './trouble.js';
+import { Trouble } from './active-faults.js';
 import type { WorkItem } from './workload.js';
 import type { WorldSettings } from './world-settings.js';
 

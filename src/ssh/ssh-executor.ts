@@ -15,11 +15,11 @@ import {
   type RunOptions,
   type SessionOptions,
 } from './executor.js';
-import { FairSlots } from './fair-slots.js';
+import { FairSlots } from '../async/fair-slots.js';
 import { frameCommand } from './frame.js';
 import { streamLines } from './line-stream.js';
 import { openSessionChannel, sessionOf } from './session.js';
-import { Slots } from './slots.js';
+import { Slots } from '../async/semaphore.js';
 import { SshLink, type LinkOptions, type LinkShared } from './ssh-link.js';
 import { UserSessions } from './user-sessions.js';
 

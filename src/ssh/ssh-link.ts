@@ -10,7 +10,7 @@ import { deadlineOf } from './deadline.js';
 import { ExecutorError, type CommandResult, type ExecutorTarget, type HostVerifier } from './executor.js';
 import { frameCommand } from './frame.js';
 import { SessionBudget } from './session-budget.js';
-import type { Turns } from './slots.js';
+import type { Turns } from '../async/semaphore.js';
 
 export interface LinkOptions {
   privateKey: string;

@@ -3,7 +3,7 @@ import type { Clock } from '../domain/clock.js';
 import type { OpenCommand } from './command.js';
 import { deadlineOf } from './deadline.js';
 import { ExecutorError } from './executor.js';
-import { Slots } from './slots.js';
+import { Slots } from '../async/semaphore.js';
 import type { SshLink } from './ssh-link.js';
 
 /** So long a user waits for a session of another to end. */

@@ -5,7 +5,7 @@ import { listInstancesWith } from '../../src/actors/list-instances.js';
 import { saveTagsWith } from '../../src/actors/save-tags.js';
 import { DriverError, type CreateSpec } from '../../src/drivers/driver.js';
 import { settle } from '../../src/simulation/heap-clock.js';
-import { Slots } from '../../src/ssh/slots.js';
+import { Slots } from '../../src/async/semaphore.js';
 import { keys, runEffect, secret, startEffect } from '../support/effects-world.js';
 import { instanceOf, ScriptedDriver } from '../support/scripted-driver.js';
 import { smallType } from '../support/worker-world.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collectResultWith } from '../../src/actors/collect-result.js';
-import { StartFailures } from '../../src/actors/start-failures.js';
+import { StartFailures } from '../../src/fleet/start-failures.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 import { EffectsWorld, runEffect } from '../support/effects-world.js';

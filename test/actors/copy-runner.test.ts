@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { copyRunnerWith, installCommand } from '../../src/actors/copy-runner.js';
-import type { RunnerProgram } from '../../src/actors/runner-program.js';
+import type { RunnerProgram } from '../../src/runner/program.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 import { EffectsWorld, makeRunnerFile, runEffect, startEffect } from '../support/effects-world.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { soleMandate } from '../../src/domain/mandate.js';
+import { soleMandate } from '../../src/domain/leader-guard.js';
 import { killContainerWith } from '../../src/actors/kill-container.js';
 import { EffectsWorld, runEffect, runEffectFor } from '../support/effects-world.js';
 import { uuid1 } from '../support/worker-world.js';

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bootProbeWith } from '../../src/actors/boot-probe.js';
 import { runProbeWith } from '../../src/actors/run-probe.js';
-import type { RunnerProgram } from '../../src/actors/runner-program.js';
+import type { RunnerProgram } from '../../src/runner/program.js';
 import { ExecutorError } from '../../src/ssh/executor.js';
 import {
   EffectsWorld,

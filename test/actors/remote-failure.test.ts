@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { DeadlineError } from '../../src/actors/bounded.js';
-import { UnknownInstanceError } from '../../src/actors/executors.js';
-import { UnsafeUuidError } from '../../src/actors/remote-command.js';
+import { DeadlineError } from '../../src/async/deadline.js';
+import { UnknownInstanceError } from '../../src/fleet/instance-executors.js';
+import { UnsafeUuidError } from '../../src/runner/remote-command.js';
 import { remoteFailure } from '../../src/actors/remote-failure.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { ExecutorError, executorErrorCodes } from '../../src/ssh/executor.js';

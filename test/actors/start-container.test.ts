@@ -6,10 +6,10 @@ import {
   startContainerWith,
   type StartContainerDeps,
 } from '../../src/actors/start-container.js';
-import { StartFailures } from '../../src/actors/start-failures.js';
+import { StartFailures } from '../../src/fleet/start-failures.js';
 import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
-import { soleMandate } from '../../src/domain/mandate.js';
+import { soleMandate } from '../../src/domain/leader-guard.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import {
   EffectsWorld,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CloudTest, type CloudTestOptions } from '../../src/cloudtest/cloud-test.js';
 import type { CloudTestReport, StepName } from '../../src/cloudtest/report.js';
-import { runCloudTest } from '../../src/compose/cloud-test.js';
+import { runCloudTest } from '../../src/cloudtest/run-cloud-test.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock, type Clock } from '../../src/domain/clock.js';

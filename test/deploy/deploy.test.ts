@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { byDefault } from './defaults.js';
-import { tellServiceManager } from '../../src/service-manager.js';
+import { tellServiceManager } from '../../src/daemon/systemd-notify.js';
 import { requireTool } from '../support/tools.js';
 
 const root = join(import.meta.dirname, '../..');

@@ -2,7 +2,7 @@ import { startCommand } from '../../src/actors/start-container.js';
 import { systemClock, type Clock } from '../../src/domain/clock.js';
 import type { Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
-import { faultlessVm, type CloudKnobs, type VmKnobs } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm, type CloudKnobs, type VmKnobs } from '../../src/drivers/simulated/vm-behavior.js';
 import { MemoryHost } from '../../src/drivers/simulated/memory-host.js';
 import { SimulatedCloud, type SimulatedCloudOptions } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import { DriverError } from '../../src/drivers/driver.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
 import { settle } from '../../src/simulation/heap-clock.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { storedDriverRecord } from '../../src/compose/driver-record.js';
+import { storedDriverRecord } from '../../src/daemon/driver-record.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { singleQuote } from '../../src/domain/shell-quote.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import { cloudFailure } from '../../src/actors/cloud-failure.js';
 import { instanceSetIdOf } from '../../src/domain/ids.js';
 import type { Instance } from '../../src/domain/instance.js';

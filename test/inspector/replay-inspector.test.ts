@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { activePaths } from '../../src/actors/chart-state.js';
+import { activePaths } from '../../src/machines/inspection/active-states.js';
 import type { JournalEntry } from '../../src/journal/journal.js';
 import { startReplayInspector, stateValueOf } from '../../src/inspector/replay-inspector.js';
-import { replay, type Replay } from '../../src/replay/replay.js';
-import { StepRecorder } from '../../src/replay/step-recorder.js';
+import { replay, type Replay } from '../../src/journal/replay/replay.js';
+import { StepRecorder } from '../../src/journal/replay/step-recorder.js';
 import { Viewer } from '../support/viewer.js';
 import { uuid1, WorkerWorld } from '../support/worker-world.js';
 

@@ -1,9 +1,9 @@
 // The daemon under attack: the real one, on a cloud of others, which measures itself.
-import { compose } from '../../src/compose.js';
+import { compose } from '../../src/daemon/daemon.js';
 import { loadConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock } from '../../src/domain/clock.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 import { remoteDriver } from '../../scripts/remote-cloud.js';
 import { startMeter, type Measured } from './meter.js';
 

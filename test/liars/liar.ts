@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/domain/clock.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { serveStub } from '../../src/drivers/simulated/ssh-host.js';
 import { parseStubCommand } from '../../src/drivers/simulated/stub-command.js';
 import { StubVm } from '../../src/drivers/simulated/stub-vm.js';

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/domain/clock.js';
 import type { CreateSpec } from '../../src/drivers/driver.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import type { SimulatedHost, StartedMachine } from '../../src/drivers/simulated/simulated-host.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
 import { waitedForProcessorMs } from './meter.js';

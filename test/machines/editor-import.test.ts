@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { machines } from '../../src/machine-chart.js';
+import { machines } from '../../src/machines/inspection/machine-chart.js';
 import { editorFaults } from '../support/editor-import.js';
 
 const folder = new URL('../../src/machines/', import.meta.url);
 const sourceOf = (file: string): string => readFileSync(new URL(file, folder), 'utf8');
-const machineFiles = readdirSync(folder).filter((file) => /\bcreateMachine\(/.test(sourceOf(file)));
+const machineFiles = readdirSync(folder).filter(
+  (file) => file.endsWith('.ts') && /\bcreateMachine\(/.test(sourceOf(file)),
+);
 
 /** A machine with one thing in its configuration. */
 const machineWith = (config: string): string => `

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { instanceBody } from '../../src/api/wire.js';
-import { describeWorker } from '../../src/explain/describe-worker.js';
-import { viewOfWorker } from '../../src/actors/pool-views.js';
+import { describeWorker } from '../../src/journal/explain/describe-worker.js';
+import { viewOfWorker } from '../../src/fleet/worker-views.js';
 import { failure, listing, uuid1, uuid2, WorkerWorld } from '../support/worker-world.js';
 import type { RunProbeOutcome } from '../../src/machines/worker-effects.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RunningView } from '../../src/actors/pool.js';
+import type { RunningView } from '../../src/fleet/pool.js';
 import { resolveDoubles } from '../../src/policy/claims.js';
 import { container } from '../support/scheduling-world.js';
 

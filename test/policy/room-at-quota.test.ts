@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import { describeWait } from '../../src/policy/wait-reason.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';

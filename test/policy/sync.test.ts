@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RunningView } from '../../src/actors/pool.js';
+import type { RunningView } from '../../src/fleet/pool.js';
 import type { ContainerState } from '../../src/domain/container.js';
 import type { QueueSnapshot } from '../../src/queue/queue.js';
 import { staleLocks, syncActions } from '../../src/policy/sync.js';

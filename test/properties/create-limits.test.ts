@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
 import type { CloudFailure } from '../../src/machines/cloud-effects.js';
 import { HeapClock } from '../../src/simulation/heap-clock.js';

@@ -5,7 +5,7 @@ import { formatDuration, parseDuration } from '../../src/domain/duration.js';
 import { containerUuidFrom, isContainerUuid } from '../../src/domain/ids.js';
 import { quoteIfNeeded, singleQuote } from '../../src/domain/shell-quote.js';
 import { formatSize, parseSize } from '../../src/domain/size.js';
-import { parseRunnerListing } from '../../src/policy/parse-runner-listing.js';
+import { parseRunnerListing } from '../../src/runner/parse-listing.js';
 
 const uuid = fc
   .uint8Array({ minLength: 15, maxLength: 15 })

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseWatchLine } from '../../src/actors/watch.js';
 import { normalisePrices } from '../../src/policy/normalise-prices.js';
-import { parseRunnerListing } from '../../src/policy/parse-runner-listing.js';
+import { parseRunnerListing } from '../../src/runner/parse-listing.js';
 import { CollectError, parseCollected } from '../../src/runner/collected-result.js';
 
 const uuid = 'zzzzz-dz642-000000000000001';

@@ -1,5 +1,5 @@
-import { Dispatch } from '../../src/actors/dispatch.js';
-import { StartFailures } from '../../src/actors/start-failures.js';
+import { Dispatch } from '../../src/fleet/dispatcher.js';
+import { StartFailures } from '../../src/fleet/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
 import type {
   Queue,

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/domain/clock.js';
 import { Program } from '../../src/drivers/exec/program.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';
 import { startViewerServer } from '../../src/inspector/viewer-server.js';
-import { tellServiceManager } from '../../src/service-manager.js';
+import { tellServiceManager } from '../../src/daemon/systemd-notify.js';
 import { connect } from '../../src/ssh/connect.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type ComposeOptions, type Daemon } from '../../src/compose.js';
+import { compose, type ComposeOptions, type Daemon } from '../../src/daemon/daemon.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { endProcessesOf } from '../../src/drivers/loopback/processes.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 
 export interface InProcess {
   daemon: Daemon;

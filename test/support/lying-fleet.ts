@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/domain/clock.js';
 import type { CreateSpec } from '../../src/drivers/driver.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import type { SimulatedHost, StartedMachine } from '../../src/drivers/simulated/simulated-host.js';

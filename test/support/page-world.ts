@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { TestContext } from 'vitest';
-import { pageFolder } from '../../src/page-folder.js';
+import { pageFolder } from '../../src/daemon/page-folder.js';
 import { launchChromium } from './chromium.js';
 import { managementToken, startInProcess, type InProcess, type Reply } from './in-process.js';
 

@@ -1,13 +1,13 @@
 import { fromCallback, fromPromise, type EventObject } from 'xstate';
-import { CreateLimits } from '../../src/actors/create-limits.js';
+import { CreateLimits } from '../../src/fleet/create-limits.js';
 import {
   WorkerRoster,
   type WorkerEntry,
   type WorkerInspection,
   type WorkerSnapshot,
-} from '../../src/actors/roster.js';
-import { observed } from '../../src/actors/observed.js';
-import { WorkerPool } from '../../src/actors/worker-pool.js';
+} from '../../src/fleet/worker-registry.js';
+import { observed } from '../../src/machines/inspection/observe-transitions.js';
+import { WorkerPool } from '../../src/fleet/worker-pool.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
 import type { Instance, Tags } from '../../src/domain/instance.js';
 import { unknownInstanceType, type InstanceType } from '../../src/domain/instance-type.js';

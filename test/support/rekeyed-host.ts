@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/domain/clock.js';
 import type { CreateSpec } from '../../src/drivers/driver.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import type { SimulatedHost, StartedMachine } from '../../src/drivers/simulated/simulated-host.js';
 import { serveStub } from '../../src/drivers/simulated/ssh-host.js';
 import { StubVm } from '../../src/drivers/simulated/stub-vm.js';

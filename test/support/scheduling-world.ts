@@ -1,4 +1,4 @@
-import type { InstanceView, RunningView } from '../../src/actors/pool.js';
+import type { InstanceView, RunningView } from '../../src/fleet/pool.js';
 import { noConstraints, type Container, type ContainerState } from '../../src/domain/container.js';
 import type { WorkerState } from '../../src/domain/instance.js';
 import { noGpu, type GpuSpec, type InstanceType } from '../../src/domain/instance-type.js';

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../src/domain/clock.js';
 import type { Driver } from '../../src/drivers/driver.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { MemoryHost } from '../../src/drivers/simulated/memory-host.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';

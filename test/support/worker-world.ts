@@ -1,5 +1,5 @@
 import { createActor, fromCallback, fromPromise, type ActorRefFrom } from 'xstate';
-import { observed, type TransitionObserver } from '../../src/actors/observed.js';
+import { observed, type TransitionObserver } from '../../src/machines/inspection/observe-transitions.js';
 import type { Instance } from '../../src/domain/instance.js';
 import { tagKeys } from '../../src/domain/instance.js';
 import { noGpu, type InstanceType } from '../../src/domain/instance-type.js';

@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { compose, type Daemon } from '../../src/compose.js';
+import { compose, type Daemon } from '../../src/daemon/daemon.js';
 import { parseConfig } from '../../src/config/load.js';
 import { ensureSecrets } from '../../src/config/secrets.js';
 import { systemClock } from '../../src/domain/clock.js';
-import { faultlessVm } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
-import { createLog } from '../../src/log.js';
+import { createLog } from '../../src/observability/log.js';
 import { controllerToken, FakeController, uuidOf } from '../support/fake-controller.js';
 import { deferred } from '../support/worker-world.js';
 

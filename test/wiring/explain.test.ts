@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import { noConstraints } from '../../src/domain/container.js';
-import { faultlessCloud, faultlessVm, type VmKnobs } from '../../src/drivers/simulated/knobs.js';
+import { faultlessCloud, faultlessVm, type VmKnobs } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';
-import type { Explanation } from '../../src/explain/explanation.js';
+import type { Explanation } from '../../src/journal/explain/explanation.js';
 import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
 
 const patient = { timeout: 60_000, interval: 50 };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import { noConstraints } from '../../src/domain/container.js';
 import type { CreateSpec } from '../../src/drivers/driver.js';
-import { faultlessVm, type VmKnobs } from '../../src/drivers/simulated/knobs.js';
+import { faultlessVm, type VmKnobs } from '../../src/drivers/simulated/vm-behavior.js';
 import { SimulatedCloud } from '../../src/drivers/simulated/simulated-cloud.js';
 import { SimulatedDriver } from '../../src/drivers/simulated/simulated-driver.js';
 import { SshHost } from '../../src/drivers/simulated/ssh-host.js';

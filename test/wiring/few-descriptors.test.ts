@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { fewDescriptorsFor, tooFewDescriptors } from '../../src/descriptor-limit.js';
+import { fewDescriptorsFor, tooFewDescriptors } from '../../src/daemon/descriptor-limit.js';
 import { DaemonProcess } from '../support/daemon.js';
 
 const patient = { timeout: 60_000, interval: 100 };

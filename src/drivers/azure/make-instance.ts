@@ -1,6 +1,6 @@
 import type { VirtualMachine } from '@azure/arm-compute';
 import type { CreateSpec } from '../driver.js';
-import { attempt, type AzureWorld } from './azure-world.js';
+import { attempt, type AzureWorld } from './azure-context.js';
 import { AzureFaultError } from './fault.js';
 import { imageReference } from './image.js';
 import { nicNameOf } from './names.js';

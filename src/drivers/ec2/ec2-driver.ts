@@ -13,11 +13,11 @@ import {
 } from '../driver.js';
 import { Ec2Api } from './api.js';
 import { describeInstance, describeInstances } from './describe-instances.js';
-import { Endings } from './endings.js';
+import { Endings } from './termination-reasons.js';
 import { KnownInstances } from './known-instances.js';
 import { Launcher } from './launcher.js';
 import { instanceOf, isGone, type ListedInstance } from './listed-instance.js';
-import { Ec2Meters } from './meters.js';
+import { Ec2Meters } from './ec2-metrics.js';
 import type { Ec2Parameters } from './parameters.js';
 import { quotaGroupOf } from './quota-group.js';
 import { ec2Tags } from './run-instances.js';

@@ -6,7 +6,7 @@ import type { Ec2Api } from './api.js';
 import { KeyPairs } from './key-pairs.js';
 import { LaunchRequests } from './launch-requests.js';
 import type { ListedInstance } from './listed-instance.js';
-import type { Ec2Meters } from './meters.js';
+import type { Ec2Meters } from './ec2-metrics.js';
 import type { Ec2Parameters } from './parameters.js';
 import { SubnetRotation } from './subnet-rotation.js';
 import { hasEc2Code, isSubnetSpecific } from './translate-error.js';

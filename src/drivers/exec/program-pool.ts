@@ -1,4 +1,4 @@
-import { Slots } from '../../ssh/slots.js';
+import { Slots } from '../../async/semaphore.js';
 import { abortError } from '../abortable.js';
 import { DriverError } from '../driver.js';
 import { redactText } from '../wrappers/redact.js';

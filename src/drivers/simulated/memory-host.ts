@@ -1,5 +1,5 @@
 import type { CreateSpec } from '../driver.js';
-import type { VmKnobs } from './knobs.js';
+import type { VmKnobs } from './vm-behavior.js';
 import type { SimulatedHost, StartedMachine } from './simulated-host.js';
 import { StubVm, type StubVmOptions } from './stub-vm.js';
 

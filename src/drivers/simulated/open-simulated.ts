@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Driver } from '../driver.js';
-import { faultlessVm } from './knobs.js';
+import { faultlessVm } from './vm-behavior.js';
 import { parseSimulatedParameters } from './parameters.js';
 import { SimulatedCloud } from './simulated-cloud.js';
 import { SimulatedDriver } from './simulated-driver.js';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { DriverError } from '../driver.js';
-import { faultlessCloud, faultlessVm } from './knobs.js';
+import { faultlessCloud, faultlessVm } from './vm-behavior.js';
 
 const rate = (value: number) => z.number().min(0).max(1).default(value);
 const ms = (value: number) => z.number().min(0).default(value);

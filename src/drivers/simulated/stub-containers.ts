@@ -1,5 +1,5 @@
 import type { Clock } from '../../domain/clock.js';
-import type { VmKnobs } from './knobs.js';
+import type { VmKnobs } from './vm-behavior.js';
 
 /** What a pretended container does. */
 export interface StubExecution {

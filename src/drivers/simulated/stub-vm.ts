@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../domain/clock.js';
 import { isContainerUuid } from '../../domain/ids.js';
-import type { VmKnobs } from './knobs.js';
+import type { VmKnobs } from './vm-behavior.js';
 import { parseStubCommand, secretOf, type StubCommand } from './stub-command.js';
 import { StubContainers, type StubExecution } from './stub-containers.js';
 

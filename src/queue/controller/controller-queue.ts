@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import { isFinal, type Container } from '../../domain/container.js';
-import { MandateError, type Mandate } from '../../domain/mandate.js';
+import { MandateError, type Mandate } from '../../domain/leader-guard.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
 import {
   QueueError,
@@ -9,7 +9,7 @@ import {
   type QueueSnapshot,
   type ResultVerdict,
 } from '../queue.js';
-import { eventLoopTurn } from '../store/event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { fetchContainers } from './fetch-containers.js';

@@ -3,7 +3,7 @@ import { QueueError, type ContainerResult } from '../queue.js';
 import type { ContainerRow } from './container-rows.js';
 import type { RowChange } from './container-transitions.js';
 import type { Store } from './database.js';
-import { eventLoopTurn } from './event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { storeError } from './store-error.js';
 import { encodeOutput, writeRows, type Epoch, type RowWrite } from './write-rows.js';
 

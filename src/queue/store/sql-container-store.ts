@@ -33,7 +33,7 @@ import {
   type RowChange,
 } from './container-transitions.js';
 import type { Store } from './database.js';
-import { eventLoopTurn } from './event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { fetchContainers } from './fetch-containers.js';
 import { guarded } from './store-error.js';
 import { submitContainers } from './submit-containers.js';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Store } from './database.js';
-import { isLatestEpoch } from './lease.js';
+import { isLatestEpoch } from '../../leadership/lease-table.js';
 import type { HostKeyTable, StoreSchema } from './schema.js';
 import { guarded } from './store-error.js';
 

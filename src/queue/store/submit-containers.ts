@@ -5,7 +5,7 @@ import type { ContainerRequest } from '../container-store.js';
 import { QueueError } from '../queue.js';
 import { rowOf, type ContainerRow } from './container-rows.js';
 import type { Store } from './database.js';
-import { eventLoopTurn } from './event-loop-turn.js';
+import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { takeRevisions } from './write-rows.js';
 
 export interface SubmitOptions {

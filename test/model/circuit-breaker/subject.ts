@@ -1,5 +1,5 @@
 import { createActor, type ActorRefFrom } from 'xstate';
-import { circuitBreakerMachine, type CircuitBreakerEvent } from '../../../src/machines/hold-off.js';
+import { circuitBreakerMachine, type CircuitBreakerEvent } from '../../../src/machines/circuit-breaker.js';
 import { Deadlines } from '../exploring/deadlines.js';
 import { buildMachine, oncePerBuild } from '../exploring/effects.js';
 import { ModelClock, timerNames } from '../exploring/model-clock.js';

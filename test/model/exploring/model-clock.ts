@@ -1,6 +1,6 @@
 import type { AnyActorRef } from 'xstate';
 import type { Clock } from '../../../src/domain/clock.js';
-import { pendingTimers } from '../../../src/actors/pending-timers.js';
+import { pendingTimers } from '../../../src/machines/inspection/pending-timers.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
 
 /** A clock for worlds without promises: time passes within one call, and it can be asked what is due when. */

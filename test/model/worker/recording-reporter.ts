@@ -1,8 +1,8 @@
 import type { Config } from '../../../src/config/config.js';
 import type { Clock } from '../../../src/domain/clock.js';
 import type { JournalEntry } from '../../../src/journal/journal.js';
-import { Reporter } from '../../../src/reporter.js';
-import { createLog } from '../../../src/log.js';
+import { Reporter } from '../../../src/observability/reporter.js';
+import { createLog } from '../../../src/observability/log.js';
 import { nameOf } from './words.js';
 
 /** Entries that tell of the worker's life; others are for making its steps again. */

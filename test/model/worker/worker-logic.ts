@@ -1,9 +1,9 @@
-import { observed } from '../../../src/actors/observed.js';
+import { observed } from '../../../src/machines/inspection/observe-transitions.js';
 import type { Tags } from '../../../src/domain/instance.js';
 import { runnerMachine } from '../../../src/machines/runner.js';
 import type { ContainerOnInstance, OnInstance } from '../../../src/machines/worker-effects.js';
 import { workerMachine } from '../../../src/machines/worker.js';
-import type { Reporter } from '../../../src/reporter.js';
+import type { Reporter } from '../../../src/observability/reporter.js';
 import { buildMachine, oncePerBuild, scripted, type Stage } from '../exploring/effects.js';
 import { nameOf } from './words.js';
 

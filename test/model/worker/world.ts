@@ -1,9 +1,9 @@
 import type { AnyActorRef } from 'xstate';
-import { viewOfWorker } from '../../../src/actors/pool-views.js';
-import { WorkerRoster, type WorkerEntry } from '../../../src/actors/roster.js';
+import { viewOfWorker } from '../../../src/fleet/worker-views.js';
+import { WorkerRoster, type WorkerEntry } from '../../../src/fleet/worker-registry.js';
 import type { Instance, Tags } from '../../../src/domain/instance.js';
 import type { WorkerEvent, WorkerFact } from '../../../src/machines/worker-model.js';
-import type { Reporter } from '../../../src/reporter.js';
+import type { Reporter } from '../../../src/observability/reporter.js';
 import { Effects } from '../exploring/effects.js';
 import { ModelClock } from '../exploring/model-clock.js';
 import type { Build, World } from '../exploring/world.js';

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { DocumentedReply } from '../../azure/documented-replies.js';
-import { expiredToken } from '../../azure/documented-replies.js';
+import type { DocumentedReply } from '../../drivers/azure/documented-replies.js';
+import { expiredToken } from '../../drivers/azure/documented-replies.js';
 import { answerManager, type ManagerKnobs } from './resource-manager.js';
 import { FakeResources, subscription } from './resources.js';
 import type { ServerIdentity } from './self-signed.js';

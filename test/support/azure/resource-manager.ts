@@ -1,4 +1,8 @@
-import { regionalQuota, resourceNotFound, type DocumentedReply } from '../../azure/documented-replies.js';
+import {
+  regionalQuota,
+  resourceNotFound,
+  type DocumentedReply,
+} from '../../drivers/azure/documented-replies.js';
 import type { FakeReply, FakeRequest } from './fake-azure.js';
 import { subscription, type FakeMachine, type FakeResources } from './resources.js';
 

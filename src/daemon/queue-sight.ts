@@ -1,0 +1,58 @@
+import type { PlannedContainer } from '../fleet/dispatcher.js';
+import type { BreakerView } from '../domain/breaker-view.js';
+import type { InstanceView } from '../fleet/pool.js';
+import type { QueueSight } from '../observability/invariants/queue-model.js';
+import { describeWait, type WaitReason } from '../policy/wait-reason.js';
+
+/** What of the core tells why the queue does not move. */
+export interface QueueFacts {
+  containers: readonly PlannedContainer[];
+  instances: readonly InstanceView[];
+  breakers: readonly BreakerView[];
+  /** Containers with a live process. */
+  running: number;
+}
+
+/** Held up by their owners, or looked at by their deadlines elsewhere. */
+const others: ReadonlySet<string> = new Set([
+  'priority-zero',
+  'backing-off',
+  'preparing',
+  'previous-attempt',
+  'new-instance',
+]);
+
+/** The first container that waits for something of the fleet, and until when that may last; `undefined`: none does. */
+export function queueSight(facts: QueueFacts): QueueSight | undefined {
+  for (const { entry, wait } of facts.containers) {
+    if (!wait || others.has(wait.code)) continue;
+    return { container: entry.container.uuid, reason: describeWait(wait), endsAt: endOf(wait, facts) };
+  }
+  return undefined;
+}
+
+/** 0: nothing is there that would end it. */
+function endOf(reason: WaitReason, { instances, breakers, running }: QueueFacts): number {
+  const isComing = instances.some(({ workerState }) =>
+    ['booting', 'unknown', 'shutdown'].includes(workerState),
+  );
+  const isKept = instances.some(({ idleBehavior, isOrphan }) => idleBehavior === 'hold' || isOrphan);
+  if (isComing || running > 0) return Infinity;
+  const ends = (prefix: RegExp): number =>
+    Math.max(0, ...breakers.filter(({ key }) => prefix.test(key)).map(({ until }) => until ?? 0));
+  switch (reason.code) {
+    case 'paced':
+      return reason.retryAt ?? 0;
+    case 'avoiding':
+      return reason.until;
+    case 'protected':
+      return reason.until ?? 0;
+    case 'types-at-capacity':
+      return ends(/^(capacity|boot|failing)/);
+    case 'cloud-limit':
+      // Without any instance, none is waited for: an operator's hold aside, only the pause of the quota is left.
+      return isKept ? Infinity : instances.length === 0 ? 0 : ends(/^quota$/);
+    default:
+      return 0;
+  }
+}
