@@ -72,10 +72,11 @@ export class Conduct {
     return false;
   }
 
-  /** True for an instance with strikes or in quarantine. */
+  /** True for an instance in quarantine, or with a strike within the window. */
   isSuspect(instanceId: string): boolean {
-    const record = this.#records.get(instanceId);
-    return record !== undefined && (record.quarantine !== undefined || hasStrikes(record));
+    const { quarantine, recent = [] } = this.#records.get(instanceId) ?? {};
+    const latest = recent.at(-1) ?? -Infinity;
+    return quarantine !== undefined || this.#options.clock.now() - latest < instanceLimits.strikeWindowMs;
   }
 
   quarantineOf(instanceId: string): Quarantine | undefined {
@@ -202,12 +203,12 @@ export class Conduct {
 
   /** The instance is in the list of the provider: what it did is still of use. */
   listed(instanceId: string): void {
-    if (this.isSuspect(instanceId)) this.#keep(instanceId);
+    if (this.#hasRecord(instanceId)) this.#keep(instanceId);
   }
 
   /** The instance left the list of the provider. */
   gone(instanceId: string): void {
-    if (this.isSuspect(instanceId)) this.#store.gone(instanceId);
+    if (this.#hasRecord(instanceId)) this.#store.gone(instanceId);
     this.#records.delete(instanceId);
   }
 
@@ -216,8 +217,14 @@ export class Conduct {
     return knowsQueue();
   }
 
+  /** There is something to keep. */
+  #hasRecord(instanceId: string): boolean {
+    const { quarantine, strikes = {} } = this.#records.get(instanceId) ?? {};
+    return quarantine !== undefined || Object.keys(strikes).length > 0;
+  }
+
   #keep(instanceId: string): void {
-    if (this.isSuspect(instanceId)) this.#store.keep({ instanceId, ...this.view(instanceId)! });
+    if (this.#hasRecord(instanceId)) this.#store.keep({ instanceId, ...this.view(instanceId)! });
     else this.#store.gone(instanceId);
   }
 
@@ -263,8 +270,4 @@ export class Conduct {
     this.#records.set(instanceId, record);
     return record;
   }
-}
-
-function hasStrikes({ strikes }: Pick<ConductRecord, 'strikes'>): boolean {
-  return Object.keys(strikes).length > 0;
 }
