@@ -17,12 +17,12 @@ import { longQueue } from './bench-long-queue.js';
 import { percentile, print, round, typeOf, until } from './bench-parts.js';
 import { benchSync } from './bench-sync.js';
 import { benchWorkers } from './bench-workers.js';
-import type { InstanceView } from '../src/fleet/pool.js';
 import type { ContainerRequest } from '../src/queue/container-store.js';
-import type { QueueEntry } from '../src/queue/queue.js';
 import { generateKeyPair } from '../src/ssh/keys.js';
 import { startSshServer } from '../src/ssh/server.js';
 import { createExecutorFactory } from '../src/ssh/ssh-executor.js';
+import type { InstanceView } from '../src/domain/instance-view.js';
+import type { QueueEntry } from '../src/domain/queue-entry.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-bench-'));
 const only = process.argv[2];

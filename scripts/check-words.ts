@@ -1,16 +1,17 @@
-// Fails on words and names that docs/glossary.md replaces. Arguments: files or folders; none: the whole tree.
+// Fails on words and names that docs/glossary.md replaces. Arguments: files or folders; --clean: the paths that have none
+// any more; nothing: the whole tree.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findWords } from './find-words.js';
-import { wordExceptions, type WordException } from './word-rules.js';
+import { cleanPaths, wordExceptions, type WordException } from './word-rules.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const everything = ['src', 'test', 'scripts', 'docs', 'deploy', 'examples', '*.md'];
 const isText = /(?:\.(?:ts|mts|mjs|js|sh|md|css|html|yaml|service)|\/[^/.]+)$|^[^/]+\.md$/;
 const isVendored = /\/vendor\//;
 
-const paths = process.argv.slice(2);
+const paths = process.argv.slice(2).flatMap((path) => (path === '--clean' ? cleanPaths : path));
 const asked = ['ls-files', '-z', '--', ...(paths.length > 0 ? paths : everything)];
 const files = execFileSync('git', asked, { cwd: root, encoding: 'utf8' })
   .split('\0')

@@ -8,13 +8,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { countByState } from '../src/queue/store/container-reads.js';
-import { openDatabase, type Store } from '../src/queue/store/database.js';
+import { openDatabase } from '../src/queue/store/database.js';
 import { readLease, type Lease } from '../src/leadership/lease-table.js';
 import { generateKeyPair } from '../src/ssh/keys.js';
 import { postgresBin, startPostgres, type PostgresServer } from '../test/support/postgres.js';
 import { startTcpProxy, throughProxy, type TcpProxy } from '../test/support/tcp-proxy.js';
 import { startWatchdog } from './watched.mjs';
 import { startRemoteCloud, type Order, type RemoteCloud } from './remote-cloud.js';
+import type { Store } from '../src/queue/store/schema.js';
 
 const kinds = ['kill -9', 'stop, continue', 'cut off'] as const;
 type Kind = (typeof kinds)[number];

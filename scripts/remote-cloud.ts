@@ -4,14 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Instance } from '../src/domain/instance.js';
 import { systemClock } from '../src/domain/clock.js';
-import {
-  DriverError,
-  type CallOptions,
-  type CreateSpec,
-  type Driver,
-  type DriverErrorCode,
-} from '../src/drivers/driver.js';
+import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../src/drivers/driver.js';
 import { LoopbackDriver } from '../src/drivers/loopback/loopback-driver.js';
+import type { DriverErrorCode } from '../src/domain/driver-error-code.js';
 
 export interface Order {
   by: string;

@@ -8,7 +8,7 @@ import { contractTable } from './contract-table.mjs';
 
 const isCi = process.env.CI === 'true';
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-const checks = ['build', 'typecheck', 'lint', 'format:check', 'knip', 'charts:check'];
+const checks = ['build', 'typecheck', 'lint', 'format:check', 'knip', 'charts:check', 'words:check'];
 let passed = 0;
 let failed = 0;
 let skipped = 0;

@@ -119,6 +119,20 @@ export const wordRules: readonly WordRule[] = [
   name(/^fixingLocks$/, 'reconcilingLocks'),
 ];
 
+/** Paths without old words, which `npm run check` keeps so; a renamed folder is added. */
+export const cleanPaths: readonly string[] = [
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'README.md',
+  'SCOPE.md',
+  'docs',
+  'src/api',
+  'src/cli',
+  'src/config',
+  'src/journal/explain',
+  'src/page',
+];
+
 /** Text that keeps an old word, and why. One that excuses nothing in the whole tree is a finding itself. */
 export const wordExceptions: readonly WordException[] = [
   {
@@ -130,6 +144,11 @@ export const wordExceptions: readonly WordException[] = [
     path: /^(?:scripts\/word-rules\.ts|test\/check-words\.test\.ts)$/,
     text: /.*/,
     reason: 'The rules and their tests spell out what they find.',
+  },
+  {
+    path: /^CHANGELOG\.md$/,
+    text: /\(was `[^`]*`/,
+    reason: 'Renamed keys are listed with their old names.',
   },
   {
     path: /^docs\/security\.md$/,

@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 import { processOutput } from './cli/output.js';
-import { runProgram, type ServeWishes } from './cli/program.js';
+import { runProgram, type ServeOptions } from './cli/program.js';
 import { compose } from './daemon/daemon.js';
 import { copyToConfigured, migrateConfigured, storeFiles } from './daemon/store-admin.js';
 import { checkClusterFiles } from './config/cluster-files.js';
@@ -26,7 +26,7 @@ const cloudTestSecrets = [
 ] as const;
 
 /** Runs the daemon until a signal; containers and instances live on. */
-async function serve(configPath: string, { inspect, inspectPort }: ServeWishes): Promise<number> {
+async function serve(configPath: string, { inspect, inspectPort }: ServeOptions): Promise<number> {
   const loaded = loadConfig(configPath);
   checkClusterFiles(loaded);
   const { api, ...rest } = ensureSecrets(loaded);

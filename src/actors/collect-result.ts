@@ -10,11 +10,11 @@ import type { FairSlots } from '../async/fair-slots.js';
 import { bounded } from '../async/deadline.js';
 import type { Conduct } from '../fleet/conduct.js';
 import type { Executors } from '../fleet/instance-executors.js';
-import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from '../runner/remote-command.js';
 import { remoteFailure } from './remote-failure.js';
 import type { RunnerProgram } from '../runner/program.js';
 import type { StartFailures } from '../fleet/start-failures.js';
+import { inTurn } from '../async/semaphore.js';
 
 export interface CollectResultDeps {
   executors: Executors;

@@ -1,9 +1,8 @@
 import { fromPromise } from 'xstate';
 import type { Driver } from '../drivers/driver.js';
 import type { OnInstance, RemoteOutcome } from '../machines/worker-effects.js';
-import type { Slots } from '../async/semaphore.js';
+import { type Slots, inTurn } from '../async/semaphore.js';
 import { cloudStepFailure } from './cloud-failure.js';
-import { inTurn } from './in-turn.js';
 
 export interface DestroyInstanceDeps {
   /** Bounds its calls in time itself. */

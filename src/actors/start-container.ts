@@ -5,19 +5,20 @@ import type { Instance } from '../domain/instance.js';
 import type { Mandate } from '../domain/leader-guard.js';
 import { toWire, type InstanceType } from '../domain/instance-type.js';
 import { singleQuote } from '../domain/shell-quote.js';
-import type { RunnerSettings } from '../config/config.js';
 import type { ContainerOnInstance, StartOutcome } from '../machines/worker-effects.js';
 import { instanceLimits } from '../domain/instance-limits.js';
-import type { ContainerWork, Queue } from '../queue/queue.js';
+import type { Queue } from '../queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../runner/start-document.js';
 import type { FairSlots } from '../async/fair-slots.js';
 import { bounded } from '../async/deadline.js';
 import type { Executors } from '../fleet/instance-executors.js';
-import { inTurn } from './in-turn.js';
 import { asRoot, uuidWord } from '../runner/remote-command.js';
 import type { RunnerProgram } from '../runner/program.js';
 import { startFailure, type KnownStartFailure } from './start-failure.js';
 import type { StartFailures } from '../fleet/start-failures.js';
+import type { ContainerWork } from '../domain/container-work.js';
+import type { RunnerSettings } from '../runner/runner-settings.js';
+import { inTurn } from '../async/semaphore.js';
 
 export interface StartContainerDeps {
   executors: Executors;

@@ -4,6 +4,7 @@ import { startRefusals } from '../runner/exit-codes.js';
 import { StartDocumentError } from '../runner/start-document.js';
 import { ExecutorError, type ExecutorErrorCode } from '../ssh/executor.js';
 import { remoteFailure } from './remote-failure.js';
+import { firstAndLast } from '../domain/first-and-last.js';
 
 /** The line or the server was in the way, which is judged by probes. */
 const lineCodes: ReadonlySet<ExecutorErrorCode> = new Set([
@@ -69,11 +70,4 @@ function reasonOf({ code, message, exitCode, stderr }: ExecutorError): string {
   if (code !== 'exit') return `the start command failed (${code}): ${firstAndLast(message, longestReason)}`;
   const said = firstAndLast(stderr.trim(), longestReason);
   return `the start command exited with status ${exitCode}${said === '' ? '' : `: ${said}`}`;
-}
-
-/** A text of any length as one of that length at most, on one line: its first part and its last. */
-export function firstAndLast(text: string, most: number): string {
-  const half = Math.floor(most / 2);
-  const part = text.length <= most ? text : `${text.slice(0, half)} […] ${text.slice(-half)}`;
-  return part.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').toWellFormed();
 }

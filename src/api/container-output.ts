@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isFinal } from '../domain/container.js';
-import type { ContainerResult } from '../queue/queue.js';
 import { ExecutorError } from '../ssh/executor.js';
 import type { ApiDeps } from './deps.js';
 import { mixedByLine } from './merge-lines.js';
+import type { ContainerResult } from '../domain/container-work.js';
 
 type Stream = 'stdout' | 'stderr';
 type Sources = Pick<ApiDeps, 'store' | 'pool' | 'tail'>;

@@ -1,5 +1,5 @@
-import type { InstanceView } from '../fleet/pool.js';
 import type { JournalEntry } from '../journal/journal.js';
+import type { InstanceView } from '../domain/instance-view.js';
 
 export interface CostSources {
   /** Journal entries `worker.appeared` and `worker.gone` since `sinceAt`. */

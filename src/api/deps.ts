@@ -1,7 +1,7 @@
 import type { BreakerView } from '../domain/breaker-view.js';
 import type { Logger } from 'pino';
 import type { ChartState } from '../machines/inspection/active-states.js';
-import type { InstanceView, Pool } from '../fleet/pool.js';
+import type { Pool } from '../fleet/pool.js';
 import type { InstanceConduct } from '../domain/conduct-view.js';
 import type { Clock } from '../domain/clock.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
@@ -13,10 +13,11 @@ import type { Metrics } from '../observability/metrics.js';
 import type { WaitReason } from '../policy/wait-reason.js';
 import type { Replay } from '../journal/replay/replay.js';
 import type { ContainerStore } from '../queue/container-store.js';
-import type { QueueEntry } from '../queue/queue.js';
 import type { RemoteSession, SessionOptions } from '../ssh/executor.js';
 import type { LiveFeed } from './live-feed.js';
 import type { WorkerWatchers } from './worker-watchers.js';
+import type { InstanceView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
 
 /** A container in the last scheduling pass (H-10). */
 export interface DispatchView {

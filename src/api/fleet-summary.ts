@@ -1,10 +1,10 @@
-import type { InstanceView } from '../fleet/pool.js';
 import { workerStates, type WorkerState } from '../domain/instance.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { ApiDeps } from './deps.js';
 import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { timeOf } from './wire.js';
+import type { InstanceView } from '../domain/instance-view.js';
 
 interface TypeSummary {
   type: string;

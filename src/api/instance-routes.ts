@@ -9,8 +9,8 @@ import { heldGrowthOf } from './growth.js';
 import { healthOf } from './health.js';
 import { fail } from './legacy-routes.js';
 import { orderedBy } from './requester.js';
-import type { InstanceView } from '../fleet/pool.js';
 import { instanceBody, timeOf } from './wire.js';
+import type { InstanceView } from '../domain/instance-view.js';
 
 const idParams = z.object({ id: z.string() });
 const replayParams = z.object({ instance: z.string() });

@@ -1,5 +1,4 @@
 import type { InstanceConduct } from '../domain/conduct-view.js';
-import type { InstanceView } from '../fleet/pool.js';
 import { toWire, type InstanceTypeWire } from '../domain/instance-type.js';
 import {
   describeWait,
@@ -9,8 +8,9 @@ import {
   type WaitReason,
 } from '../policy/wait-reason.js';
 import type { ContainerRecord } from '../queue/container-store.js';
-import type { QueueEntry } from '../queue/queue.js';
 import type { DispatchView } from './deps.js';
+import type { InstanceView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
 
 const zeroTime = '0001-01-01T00:00:00Z';
 

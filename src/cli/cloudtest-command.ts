@@ -1,28 +1,13 @@
 import type { Command } from 'commander';
 import { createInterface } from 'node:readline/promises';
-import type { CloudTestReport, LoginHint, StepReport } from '../cloudtest/report.js';
+import type { CloudTestReport, LoginHint, StepReport, CloudTestCommand } from '../cloudtest/report.js';
 import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress, type Output } from './output.js';
 
-export interface CloudTestCommand {
-  type: string;
-  image: string;
-  setId: string;
-  destroyExisting: boolean;
-  command: string;
-  /** Waits until the operator presses Enter. */
-  pause: ((login: LoginHint, signal: AbortSignal) => Promise<void>) | undefined;
-  /** Opens a shell on the instance instead of the pause. */
-  shell: boolean;
-  begun(text: string): void;
-  done(report: StepReport): void;
-  said(line: string): void;
-}
-
 export interface CloudTestDeps {
   /** Runs the test. Rejects when it cannot begin. */
-  run(configPath: string, wishes: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
+  run(configPath: string, request: CloudTestCommand, signal: AbortSignal): Promise<CloudTestReport>;
   /** Aborts on Ctrl-C; a second Ctrl-C ends the process. */
   interrupted(): AbortSignal;
 }

@@ -25,7 +25,7 @@ const instanceColumns = [
 interface ExplanationBody {
   lines: string[];
   /** `at` in epoch ms. */
-  story: { at: number; text: string }[];
+  history: { at: number; text: string }[];
 }
 
 /**
@@ -55,8 +55,8 @@ export function addInstanceCommands(program: Command, context: CommandContext): 
       const path = `/v1/explain/${encodeURIComponent(id)}`;
       const explanation = await context.client(command).get<ExplanationBody>(path);
       if (options.json) return printJson(output, explanation);
-      const story = explanation.story.map(({ at, text }) => `  ${secondOf(at)}  ${text}`);
-      output.write(`${[...explanation.lines, 'What happened:', ...story].map(printable).join('\n')}\n`);
+      const history = explanation.history.map(({ at, text }) => `  ${secondOf(at)}  ${text}`);
+      output.write(`${[...explanation.lines, 'History:', ...history].map(printable).join('\n')}\n`);
     });
 }
 

@@ -24,7 +24,7 @@ import { addSubmit } from './submit-command.js';
 import { addTypes, type OfferedTypes } from './types-command.js';
 
 /** Options of `serve`. */
-export interface ServeWishes {
+export interface ServeOptions {
   /** Workers to show in the inspector; `''`: all; `undefined`: none. */
   inspect: string | undefined;
   /** Overrides the configuration. */
@@ -33,7 +33,7 @@ export interface ServeWishes {
 
 export interface ProgramDeps {
   /** Runs the daemon until it is stopped. Resolves to the exit code. */
-  serve(configPath: string, wishes: ServeWishes): Promise<number>;
+  serve(configPath: string, options: ServeOptions): Promise<number>;
   /** Returns the chart of a machine. Throws with the known names when it does not exist. */
   machineChart(name: string, format: 'mermaid' | 'json'): string;
   stores: StoreCommands;

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Forecast, ForecastOptions } from '../simulation/forecast/forecast.js';
+import type { ForecastOptions } from '../simulation/forecast/forecast.js';
 import { ClientError, type ConnectionOptions } from './client.js';
 import type { CommandContext } from './context.js';
 import { printJson, printTable, startProgress } from './output.js';
+import type { Forecast } from '../simulation/forecast/forecast-result.js';
 
 /** Parts of the simulation, loaded on use. */
 export interface ForecastParts {

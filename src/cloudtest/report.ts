@@ -43,3 +43,18 @@ export interface LoginHint {
   /** As it was shown, and accepted. */
   hostKey: Uint8Array;
 }
+
+export interface CloudTestCommand {
+  type: string;
+  image: string;
+  setId: string;
+  destroyExisting: boolean;
+  command: string;
+  /** Waits until the operator presses Enter. */
+  pause: ((login: LoginHint, signal: AbortSignal) => Promise<void>) | undefined;
+  /** Opens a shell on the instance instead of the pause. */
+  shell: boolean;
+  begun(text: string): void;
+  done(report: StepReport): void;
+  said(line: string): void;
+}

@@ -1,16 +1,7 @@
 import type { BootStage, Tags } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
-
-/** How many idle instances of a type are kept ready, and when. */
-export interface WarmRule {
-  instanceType: string;
-  /** At least 1. */
-  idle: number;
-  /** Cron expression of the minutes in which the rule applies, such as `* 8-17 * * MON-FRI`; `''`: always. */
-  schedule: string;
-  /** IANA name; `''`: that of this host. */
-  timezone: string;
-}
+import type { WarmRule, SchedulerSettings } from '../policy/scheduler-settings.js';
+import type { RunnerSettings } from '../runner/runner-settings.js';
 
 /** Settings of the pool (worker-pool C-1..C-31). Durations in ms; limits of 0 mean "none". */
 export interface PoolSettings {
@@ -68,39 +59,6 @@ export interface PoolSettings {
   maxContainersPerInstance: number;
   /** At "until fewer instances", one trial create call is allowed after this time (K-10). */
   quotaRetryMs: number;
-}
-
-/** The program that runs containers on instances. */
-export interface RunnerSettings {
-  /** `built-in`: Longshore's own; a path: that file is copied; `''`: nothing is copied and `command` is used. */
-  deploy: string;
-  deployDirectory: string;
-  /** The fallback folder when the first cannot be created or does not allow execution. */
-  deployFallback?: string;
-  /** The command when nothing is deployed. */
-  command: string;
-  runtimeEngine: string;
-  arguments: readonly string[];
-  /** Environment of the runner in addition to R-3. */
-  apiHost: string;
-  apiHostInsecure: boolean;
-  /** Bytes kept of each of stdout and stderr of a container. */
-  logLimitBytes: number;
-}
-
-/** Settings of the scheduler (CF-1..CF-15). */
-export interface SchedulerSettings {
-  maximumPriceFactor: number;
-  /** Default of containers that do not set it: on-demand instances are allowed while there is no spot capacity. */
-  onDemandFallback: boolean;
-  reserveExtraRamBytes: number;
-  localKeepBlobBuffersPerVcpu: number;
-  staleLockTimeoutMs: number;
-  maxDispatchAttempts: number;
-  pollIntervalMs: number;
-  initialQuotaEstimate: number;
-  supervisorFraction: number;
-  maxRunningContainersPerInstance: number;
 }
 
 /** The controller whose queue is served. */

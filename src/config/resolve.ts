@@ -1,17 +1,13 @@
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { bootStages } from '../domain/instance.js';
-import type {
-  Config,
-  ControllerSettings,
-  PoolSettings,
-  RunnerSettings,
-  SchedulerSettings,
-} from './config.js';
+import type { Config, ControllerSettings, PoolSettings } from './config.js';
 import { instanceTypesOf } from './instance-types.js';
 import type { SecretField } from './read-secret.js';
 import type { ConfigFile } from './schema.js';
 import { warningsOf } from './warnings.js';
+import type { SchedulerSettings } from '../policy/scheduler-settings.js';
+import type { RunnerSettings } from '../runner/runner-settings.js';
 
 export interface ResolveContext {
   /** The configuration file; relative paths are relative to its folder. */

@@ -7,7 +7,7 @@ import type { ApiDeps, LiveParts } from '../api/deps.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { DriverError } from '../drivers/driver.js';
-import type { ProviderBreakers } from '../actors/provider-breakers.js';
+import type { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { explain } from '../journal/explain/explain.js';
 import type { Metrics } from '../observability/metrics.js';
 import { pageFolder } from './page-folder.js';

@@ -3,9 +3,8 @@ import { CreateLimits } from '../fleet/create-limits.js';
 import { createInstanceWith } from '../actors/create-instance.js';
 import { listInstancesWith } from '../actors/list-instances.js';
 import { observed } from '../machines/inspection/observe-transitions.js';
-import { knownSince, workerStateOf } from '../fleet/worker-views.js';
 import { ProbePacing } from '../fleet/probe-scheduler.js';
-import { WorkerRoster, type WorkerEntry, type WorkerSnapshot } from '../fleet/worker-registry.js';
+import { WorkerRoster } from '../fleet/worker-registry.js';
 import { WorkerPool } from '../fleet/worker-pool.js';
 import { secretFingerprint } from '../domain/ids.js';
 import { rebooted, tagKeys } from '../domain/instance.js';
@@ -17,10 +16,13 @@ import { launchMachine } from '../machines/launch.js';
 import { supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerFact } from '../machines/worker-model.js';
 import { placeOf } from '../policy/claims.js';
-import type { CoreOptions } from './core.js';
 import { quarantinedEvent } from './quarantine-orders.js';
 import { workerLogic, type WorkerWorld } from './worker-logic.js';
 import { workerSettings } from './worker-settings.js';
+import type { CoreOptions } from './core-options.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
+import type { WorkerEntry } from '../fleet/worker-entry.js';
+import { knownSince, workerStateOf } from '../machines/worker-state.js';
 
 export interface Fleet {
   pool: WorkerPool;

@@ -25,12 +25,11 @@ import type { Role } from '../domain/leadership-role.js';
 import type { Driver } from '../drivers/driver.js';
 import type { DriverRecord } from '../drivers/driver-record.js';
 import { openDriver } from '../drivers/registry.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { Journal } from '../journal/journal.js';
 import { Metrics } from '../observability/metrics.js';
-import type { QueueSnapshot } from '../queue/queue.js';
 import type { StoreHealth } from '../queue/store/store-health.js';
 import { Reporter } from '../observability/reporter.js';
 import type { InspectChoice } from '../inspector/inspect-choice.js';
@@ -38,6 +37,7 @@ import type { LiveInspector } from '../inspector/live-inspector.js';
 import type { ExecutorFactory } from '../ssh/executor.js';
 import { publicKeyOf } from '../ssh/keys.js';
 import { version } from './version.js';
+import type { QueueSnapshot } from '../domain/queue-entry.js';
 
 export interface ComposeOptions {
   config: Config;

@@ -1,7 +1,7 @@
 import { DriverError } from '../drivers/driver.js';
 import type { DriverRecord } from '../drivers/driver-record.js';
-import type { Store } from '../queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../queue/store/driver-records.js';
+import type { Store } from '../queue/store/schema.js';
 
 /** What a driver keeps, in the store of the daemon, where those that stand by find it. */
 export function storedDriverRecord(db: Store, name: string): DriverRecord {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { ApiDeps, LiveParts } from '../api/deps.js';
 import { LiveFeed } from '../api/live-feed.js';
 import { instanceBody } from '../api/wire.js';
@@ -10,6 +9,7 @@ import type { Journal, JournalEntry } from '../journal/journal.js';
 import { nameOf } from '../domain/state-value.js';
 import { isForReplay } from '../journal/replay/step-recorder.js';
 import type { Core } from './core.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
 
 export interface LiveOptions {
   clock: Clock;

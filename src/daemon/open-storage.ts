@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import type { PageSessionStore } from '../domain/page-session.js';
 import { StoreJournal } from '../journal/store-journal.js';
-import { connectStore, openDatabase, type Store } from '../queue/store/database.js';
+import { connectStore, openDatabase } from '../queue/store/database.js';
 import { FileKeeper } from '../queue/store/file-keeper.js';
 import { OutputKeeper } from '../queue/store/output-retention.js';
 import { SqlPageSessions } from '../queue/store/page-sessions.js';
@@ -17,6 +17,7 @@ import { lockStore } from '../queue/store/store-lock.js';
 import { isPostgresUrl, storePath } from '../queue/store/store-url.js';
 import { sizeBy } from './size-by.js';
 import { storeTarget } from './store-admin.js';
+import type { Store } from '../queue/store/schema.js';
 
 /** What outlives the daemon: the containers and the journal. */
 export interface Storage {

@@ -1,5 +1,5 @@
 import { Conduct } from '../fleet/conduct.js';
-import { workerStateOf } from '../fleet/worker-views.js';
+import { workerStateOf } from '../machines/worker-state.js';
 import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { ConductStore, ConductView } from '../domain/conduct-view.js';
@@ -7,7 +7,7 @@ import type { Quarantine } from '../domain/instance.js';
 import type { Driver } from '../drivers/driver.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
 import type { Queue } from '../queue/queue.js';
-import type { CoreOptions } from './core.js';
+import type { CoreOptions } from './core-options.js';
 
 /** `leaving`: the instance is being destroyed, and its quarantine ends with it. */
 export type ClearedQuarantine = 'cleared' | 'none' | 'leaving';

@@ -1,8 +1,8 @@
 import type { PlannedContainer } from '../fleet/dispatcher.js';
 import type { BreakerView } from '../domain/breaker-view.js';
-import type { InstanceView } from '../fleet/pool.js';
 import type { QueueSight } from '../observability/invariants/queue-model.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
+import type { InstanceView } from '../domain/instance-view.js';
 
 /** What of the core tells why the queue does not move. */
 export interface QueueFacts {

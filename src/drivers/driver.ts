@@ -1,5 +1,6 @@
 import type { Instance, PricePoint, Tags } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { DriverErrorCode, CapacityScope } from '../domain/driver-error-code.js';
 
 /** What a new instance should be (DI-6). */
 export interface CreateSpec {
@@ -58,29 +59,6 @@ export interface Driver {
   /** Ends background work, frees sockets. Instances live on. */
   stop(): Promise<void>;
 }
-
-export const driverErrorCodes = [
-  'rate-limited',
-  'quota',
-  'capacity',
-  'not-found',
-  'auth',
-  'unavailable',
-  'invalid',
-  'aborted',
-] as const;
-/**
- * `rate-limited`: wait until `retryAt`. `quota`: the account may not have more now. `capacity`: the provider has none
- * (see `scope`). `not-found`: no such instance. `auth`: credentials or permission. `unavailable`: try later.
- * `invalid`: a request or setting that will never work. `aborted`: the caller's signal.
- */
-export type DriverErrorCode = (typeof driverErrorCodes)[number];
-
-/**
- * How far a lack of capacity reaches: this type (in the zone that was asked for), its quota group, everything in that
- * zone, or everything (ER-4).
- */
-export type CapacityScope = 'type' | 'group' | 'zone' | 'all';
 
 export interface DriverErrorOptions {
   cause?: unknown;

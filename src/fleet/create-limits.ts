@@ -18,7 +18,7 @@ import {
   typeOutcome,
   type CreateBreakerOptions,
   type CreateRequest,
-} from '../actors/create-breakers.js';
+} from './create-breakers.js';
 import type { BreakerView } from '../domain/breaker-view.js';
 import { CircuitBreakers } from './circuit-breakers.js';
 import { QuotaBound } from './quota-bound.js';

@@ -1,7 +1,6 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
-import type { SchedulerSettings, WarmRule } from '../config/config.js';
 import { dispatcherMachine, type DispatchPort } from '../machines/dispatcher.js';
 import { initialPlanMemory, type PlanMemory } from '../policy/container-limit.js';
 import { plan, type Plan, type PlanAction } from '../policy/plan.js';
@@ -9,12 +8,14 @@ import { QueueLine } from '../policy/incremental-queue-order.js';
 import { placeOf, resolveDoubles, type Stray } from '../policy/claims.js';
 import { disown, staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, QueueEntry, QueueSnapshot, RefusedClaim, UnlockOptions } from '../queue/queue.js';
+import type { Queue, RefusedClaim, UnlockOptions } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/maintenance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
 import type { StartFailures } from './start-failures.js';
 import { Upkeep, type QuarantineSight } from './maintenance.js';
+import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
+import type { SchedulerSettings, WarmRule } from '../policy/scheduler-settings.js';
 
 export interface Decision {
   kind: string;
@@ -92,6 +93,8 @@ export class Dispatch implements DispatchPort {
   #lastFetchMs = 0;
   /** How many there were in the last pass. */
   #instances = 0;
+  /** Some instance was idle in the last pass: one that becomes idle later wakes the dispatcher. */
+  #hasIdle = false;
   #isStopped = false;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
@@ -118,7 +121,6 @@ export class Dispatch implements DispatchPort {
         port: this,
         pollIntervalMs: settings.pollIntervalMs,
         staleLockTimeoutMs: settings.staleLockTimeoutMs,
-        idlePassIntervalMs: Math.min(idlePassIntervalMs, this.#upkeep.intervalMs),
       },
     });
   }
@@ -197,6 +199,7 @@ export class Dispatch implements DispatchPort {
     const { running, strays } = resolveDoubles(pool.running(), pool.doubles(), (uuid) => queue.get(uuid));
     const instances = pool.instances();
     this.#instances = instances.length;
+    this.#hasIdle = instances.some(({ workerState }) => workerState === 'idle');
     this.#plan = plan({
       now: clock.now(),
       entries: snapshot.entries,
@@ -253,6 +256,10 @@ export class Dispatch implements DispatchPort {
 
   passPauseMs(): number {
     return Math.max(passPauseMs.least, passPauseMs.perInstance * this.#instances);
+  }
+
+  idlePassIntervalMs(): number {
+    return this.#hasIdle ? Math.min(idlePassIntervalMs, this.#upkeep.intervalMs) : idlePassIntervalMs;
   }
 
   noteFetchFailure(error: unknown): void {

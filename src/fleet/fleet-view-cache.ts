@@ -1,7 +1,7 @@
 import type { WorkerState } from '../domain/instance.js';
-import type { InstanceView, RunningView } from './pool.js';
 import { runnersOf, viewOfWorker } from './worker-views.js';
-import type { WorkerEntry } from './worker-registry.js';
+import type { InstanceView, RunningView } from '../domain/instance-view.js';
+import type { WorkerEntry } from './worker-entry.js';
 
 /** One worker as it was when somebody last looked. */
 interface Seen {

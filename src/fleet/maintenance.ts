@@ -1,11 +1,12 @@
-import type { WarmRule } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Plan } from '../policy/plan.js';
 import { noUpkeepMemory, upkeep, type UpkeepMemory, type UpkeepSettings } from '../policy/maintenance.js';
 import { WarmSchedule } from '../policy/warm-schedule.js';
-import type { InstanceView, Pool } from './pool.js';
+import type { Pool } from './pool.js';
+import type { InstanceView } from '../domain/instance-view.js';
+import type { WarmRule } from '../policy/scheduler-settings.js';
 
 /** Which instances are in quarantine for what they did. */
 export interface QuarantineSight {

@@ -1,7 +1,7 @@
 import type { InstanceType } from '../domain/instance-type.js';
-import type { InstanceView } from './pool.js';
 import { viewOfLaunch, type PendingLaunch } from './worker-views.js';
-import type { InstanceOrigin } from './worker-registry.js';
+import type { InstanceView } from '../domain/instance-view.js';
+import type { InstanceOrigin } from './worker-entry.js';
 
 export interface LaunchesOptions {
   /** Create calls of an earlier process that may have succeeded unheard; by fingerprint. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../domain/clock.js';
 import { autoProbeRate, ProbePacer } from '../policy/probe-queue.js';
-import { workerStateOf } from './worker-views.js';
 import type { WorkerRoster } from './worker-registry.js';
+import { workerStateOf } from '../machines/worker-state.js';
 
 /** Takes visits over whose outcome is known without making them: a simulation knows it. */
 export interface VisitShortcut {

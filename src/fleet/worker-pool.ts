@@ -19,16 +19,13 @@ import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { BreakerView } from '../domain/breaker-view.js';
 import { Launches, type LaunchesOptions } from './pending-launches.js';
 import { Notifier } from '../async/notifier.js';
-import { PoolError, type InstanceView, type Pool, type RunningView, type WorkerGaugeView } from './pool.js';
-import {
-  byType,
-  gaugeOf,
-  viewOfLaunch,
-  viewOfWorker,
-  workerStateOf,
-  type PendingLaunch,
-} from './worker-views.js';
-import type { WorkerEntry, WorkerRoster, WorkerSnapshot } from './worker-registry.js';
+import { PoolError, type Pool } from './pool.js';
+import { byType, gaugeOf, viewOfLaunch, viewOfWorker, type PendingLaunch } from './worker-views.js';
+import type { WorkerRoster } from './worker-registry.js';
+import type { InstanceView, RunningView, WorkerGaugeView } from '../domain/instance-view.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
+import type { WorkerEntry } from './worker-entry.js';
+import { workerStateOf } from '../machines/worker-state.js';
 
 /** So many instances of the first list get their workers before others have a turn, or as many as go in that time. */
 const firstListSlice = { instances: 100, ms: 10 };

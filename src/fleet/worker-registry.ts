@@ -1,47 +1,13 @@
-import {
-  createActor,
-  type ActorRefFrom,
-  type InspectionEvent,
-  type Observer,
-  type SnapshotFrom,
-} from 'xstate';
+import { createActor, type InspectionEvent, type Observer } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Instance } from '../domain/instance.js';
 import type { Sighting } from '../domain/sighting.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import type { workerMachine } from '../machines/worker.js';
+import type { workerMachine, WorkerActor, WorkerSnapshot } from '../machines/worker.js';
 import type { WorkerEvent, WorkerFact, WorkerSettings } from '../machines/worker-model.js';
 import { FleetViews } from './fleet-view-cache.js';
 import { stampTimers } from '../machines/inspection/pending-timers.js';
-
-export type WorkerActor = ActorRefFrom<typeof workerMachine>;
-export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
-
-/** What is known of how an instance came to be. */
-export interface InstanceOrigin {
-  /** False: nothing says that it was asked for. */
-  recorded: boolean;
-  /** The create call of this process; not given: none is known. */
-  launchId?: string | undefined;
-  /** Epoch ms. */
-  createdAt?: number | undefined;
-}
-
-/** One instance the pool knows, and the actor that lives its life. */
-export interface WorkerEntry {
-  instance: Instance;
-  readonly instanceType: InstanceType;
-  readonly origin?: InstanceOrigin;
-  actor: WorkerActor;
-  /** The number of the list call that was under way, or the last one, when it appeared. */
-  readonly appearedInList: number;
-  /** How many lists in a row did not have it, since it last answered (K-6). */
-  missed: number;
-  /** When the first of these was asked for, epoch ms. */
-  missedSince: number;
-  /** How often its actor broke. */
-  breakdowns: number;
-}
+import type { InstanceOrigin, WorkerEntry } from './worker-entry.js';
 
 /** Keeps the connection of each instance. */
 export interface ConnectionKeeper {

@@ -1,7 +1,7 @@
-import type { WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import type { InstanceView, RunningView, WorkerGaugeView } from './pool.js';
-import type { WorkerSnapshot } from './worker-registry.js';
+import type { InstanceView, RunningView, WorkerGaugeView } from '../domain/instance-view.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
+import { workerStateOf, knownSince } from '../machines/worker-state.js';
 
 /** A create call whose instance is not among the workers yet. */
 export interface PendingLaunch {
@@ -12,15 +12,6 @@ export interface PendingLaunch {
   startedAt: number;
   /** The list showed the instance before the call returned (K-11). */
   isListed: boolean;
-}
-
-/** Where the worker is in its life; `appearing` and `gone` last for no time (V-10). */
-export function workerStateOf(snapshot: WorkerSnapshot): WorkerState {
-  const { lifecycle } = snapshot.value;
-  if (typeof lifecycle !== 'string') return 'booting' in lifecycle ? 'booting' : 'shutdown';
-  if (lifecycle === 'appearing') return snapshot.context.expected ? 'booting' : 'unknown';
-  if (lifecycle === 'orphaned') return 'unknown';
-  return lifecycle === 'gone' ? 'shutdown' : lifecycle;
 }
 
 export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
@@ -44,11 +35,6 @@ export function viewOfWorker(snapshot: WorkerSnapshot): InstanceView {
     served: context.served,
     containerUuids: Object.keys(context.runners).sort(),
   };
-}
-
-/** When it was asked for, or first seen by this daemon or an earlier one; epoch ms. */
-export function knownSince({ createdAt, appearedAt }: WorkerSnapshot['context']): number {
-  return createdAt ?? appearedAt;
 }
 
 export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {

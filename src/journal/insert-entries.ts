@@ -1,8 +1,7 @@
 import { sql, type Selectable } from 'kysely';
-import type { Store } from '../queue/store/database.js';
 import { executeAside } from '../queue/store/libsql.js';
 import { isPostgres } from '../queue/store/postgres.js';
-import type { JournalTable } from '../queue/store/schema.js';
+import type { JournalTable, Store } from '../queue/store/schema.js';
 
 export type JournalRow = Omit<Selectable<JournalTable>, 'id'>;
 

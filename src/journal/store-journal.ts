@@ -1,8 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Clock } from '../domain/clock.js';
-import type { Store } from '../queue/store/database.js';
 import { eventLoopTurn } from '../async/event-loop-turn.js';
-import type { IntentTable } from '../queue/store/schema.js';
+import type { IntentTable, Store } from '../queue/store/schema.js';
 import { guarded } from '../queue/store/store-error.js';
 import { ByteBudget } from './byte-budget.js';
 import { insertEntries, type JournalRow } from './insert-entries.js';

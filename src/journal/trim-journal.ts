@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { Store } from '../queue/store/database.js';
 import { eventLoopTurn } from '../async/event-loop-turn.js';
 import { isPostgres } from '../queue/store/postgres.js';
+import type { Store } from '../queue/store/schema.js';
 
 export interface TrimLimits {
   /** The oldest go when there are more. */

@@ -2,8 +2,8 @@ import type { EventObject } from 'xstate';
 import { isSameState, nameOf } from '../domain/state-value.js';
 import type { RemoteOutcome } from '../machines/worker-effects.js';
 import type { StepFacts } from '../machines/inspection/observe-transitions.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { JournalEntry } from './journal.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
 
 /** What each event means, in words an operator understands; others are told by their name. */
 const causes: Readonly<Record<string, string>> = {

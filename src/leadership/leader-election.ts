@@ -5,10 +5,11 @@ import { MandateError, type Mandate } from '../domain/leader-guard.js';
 import type { Role } from '../domain/leadership-role.js';
 import { leadershipMachine, type LeadershipPort, type Sighting } from '../machines/leadership.js';
 import { QueueError } from '../queue/queue.js';
-import { migrateStore, type Store } from '../queue/store/database.js';
+import { migrateStore } from '../queue/store/database.js';
 import { claimLease, isLatestEpoch, readLease, renewLease, resignLease, type Lease } from './lease-table.js';
 import { guarded } from '../queue/store/store-error.js';
 import type { StoreTarget } from '../queue/store/store-url.js';
+import type { Store } from '../queue/store/schema.js';
 
 export interface LeadershipOptions {
   db: Store;

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Store } from '../queue/store/database.js';
+import type { Store } from '../queue/store/schema.js';
 
 /** Who leads, as the store's row of it says. */
 export interface Lease {

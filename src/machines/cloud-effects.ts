@@ -1,7 +1,7 @@
 import { fromPromise } from 'xstate';
-import type { CapacityScope, DriverErrorCode } from '../drivers/driver.js';
 import type { Instance } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { CapacityScope, DriverErrorCode } from '../domain/driver-error-code.js';
 
 /** A driver's error as plain data. */
 export interface CloudFailure {

@@ -12,6 +12,8 @@ export interface DispatchPort {
   lastFetchMs(): number;
   /** Shortest pause between two passes, ms: what happens meanwhile is seen by the next one. */
   passPauseMs(): number;
+  /** Longest time without a pass, though nothing was heard, ms. */
+  idlePassIntervalMs(): number;
   /** An update of the queue failed. */
   noteFetchFailure(error: unknown): void;
 }
@@ -20,8 +22,6 @@ export interface DispatcherInput {
   port: DispatchPort;
   pollIntervalMs: number;
   staleLockTimeoutMs: number;
-  /** Longest time without a pass, though nothing was heard, ms. */
-  idlePassIntervalMs: number;
 }
 
 export type DispatcherEvent =
@@ -56,7 +56,7 @@ const dispatcherSetup = setup({
     pollInterval: ({ context }) => Math.max(context.pollIntervalMs, context.port.lastFetchMs()),
     staleLockTimeout: ({ context }) => context.staleLockTimeoutMs,
     operationRetry: 250,
-    idlePassInterval: ({ context }) => context.idlePassIntervalMs,
+    idlePassInterval: ({ context }) => context.port.idlePassIntervalMs(),
     passPause: ({ context }) => context.port.passPauseMs(),
   },
 });

@@ -75,7 +75,7 @@ const leadershipSetup = setup({
 /** Which of the daemons that share a store gives the orders. */
 export const leadershipMachine = leadershipSetup.createMachine({
   id: 'leadership',
-  description: 'Whether this daemon leads, or stands by while another one does.',
+  description: 'Decides whether this daemon is the leader or a standby.',
   context: ({ input }) => input,
   initial: 'preparing',
   on: { stop: '.stopped' },

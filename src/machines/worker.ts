@@ -1,4 +1,5 @@
 import { initialWorkerContext, workerSetup } from './worker-setup.js';
+import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 
 /**
  * One cloud instance, from the moment it is known until it left the provider's list. Root of its own actor system;
@@ -611,3 +612,7 @@ export const workerMachine = workerSetup.createMachine({
     },
   },
 });
+
+export type WorkerActor = ActorRefFrom<typeof workerMachine>;
+
+export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;

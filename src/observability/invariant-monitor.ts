@@ -1,12 +1,14 @@
 import type { EventObject } from 'xstate';
-import { workerStateOf, type PendingLaunch } from '../fleet/worker-views.js';
-import type { WorkerActor, WorkerSnapshot } from '../fleet/worker-registry.js';
+import type { PendingLaunch } from '../fleet/worker-views.js';
 import type { Config, PoolSettings } from '../config/config.js';
 import { fingerprintOfTag } from '../domain/ids.js';
 import type { DriverCall } from '../drivers/wrappers/observe.js';
-import { FleetModel, type FleetLimits } from './invariants/fleet-model.js';
+import { FleetModel } from './invariants/fleet-model.js';
 import type { Violation } from './invariants/invariants.js';
 import type { LaunchOutput } from '../machines/launch.js';
+import type { WorkerActor, WorkerSnapshot } from '../machines/worker.js';
+import type { FleetLimits } from './invariants/fleet-limits.js';
+import { workerStateOf } from '../machines/worker-state.js';
 
 /** What the configuration promises to keep to. */
 export function fleetLimits({ pool }: Pick<Config, 'pool'>): FleetLimits {

@@ -1,5 +1,4 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
-import type { WorkerGaugeView } from '../fleet/pool.js';
 import type { Clock } from '../domain/clock.js';
 import type { Role } from '../domain/leadership-role.js';
 import { invariantNames, type Invariant } from './invariants/invariants.js';
@@ -7,6 +6,7 @@ import { hostKeyOutcomes, type HostKeyOutcome } from '../domain/host-key.js';
 import { startFaults, type StartFault } from '../domain/start-fault.js';
 import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
+import type { WorkerGaugeView } from '../domain/instance-view.js';
 
 /** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
 export interface MetricSources {

@@ -2,10 +2,8 @@ import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
 import type { Strike } from '../fleet/conduct.js';
 import type { Decision, DispatchObserver } from '../fleet/dispatcher.js';
-import { firstAndLast } from '../actors/start-failure.js';
 import type { StepFacts } from '../machines/inspection/observe-transitions.js';
-import { knownSince, workerStateOf, type PendingLaunch } from '../fleet/worker-views.js';
-import type { WorkerActor, WorkerEntry, WorkerSnapshot } from '../fleet/worker-registry.js';
+import type { PendingLaunch } from '../fleet/worker-views.js';
 import type { PoolObserver } from '../fleet/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
@@ -31,9 +29,14 @@ import { fleetLimits, Monitor } from './invariant-monitor.js';
 import { AttemptFailures, describeStreak } from '../policy/attempt-failures.js';
 import { ClaimBudget } from '../policy/claim-budget.js';
 import { describeFailures, RepeatedFailures } from '../policy/repeated-failures.js';
-import { QueueError, type ContainerResult, type RefusedClaim } from '../queue/queue.js';
+import { QueueError, type RefusedClaim } from '../queue/queue.js';
 import type { EndedAttempt, QueueObserver } from '../queue/observed-queue.js';
 import { StepRecorder } from '../journal/replay/step-recorder.js';
+import type { ContainerResult } from '../domain/container-work.js';
+import type { WorkerActor, WorkerSnapshot } from '../machines/worker.js';
+import type { WorkerEntry } from '../fleet/worker-entry.js';
+import { knownSince, workerStateOf } from '../machines/worker-state.js';
+import { firstAndLast } from '../domain/first-and-last.js';
 
 /** What of the metrics is told rather than asked. */
 export type ReportedMetrics = Pick<

@@ -10,7 +10,7 @@ const maxEntries = 300;
 /** Explanation and history of an instance or container; fetched again when `changes` does. */
 export function AccountView({ id, changes }: { id: string; changes: unknown }): VNode {
   const { value, error } = useLoaded<Explanation>(() => ask(`/v1/explain/${part(id)}`), [id, changes]);
-  const history = value?.story.slice(-maxEntries).toReversed() ?? [];
+  const history = value?.history.slice(-maxEntries).toReversed() ?? [];
   return html`<section class="card" aria-label="Why">
       <h2>Why</h2>
       <${Failure} text=${error} />

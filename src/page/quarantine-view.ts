@@ -7,9 +7,9 @@ import { html, useState, type VNode } from './vendor/preact.js';
 import type { InstanceBody } from './wire.js';
 
 const consequence =
-  'Its quarantine ends, its strikes are forgotten, and it gets containers again. Destroy it instead where you do not trust it.';
+  'Its quarantine ends, its strikes are cleared, and containers start on it again. If you do not trust it, destroy it instead.';
 
-/** What the instance did that it must not, why it is in quarantine, and the order that ends that. */
+/** Violations and quarantine of an instance, with a button that ends the quarantine. */
 export function Quarantine({ instance }: { instance: InstanceBody }): VNode | null {
   const { quarantine, conduct } = instance;
   const [isAsking, setAsking] = useState(false);

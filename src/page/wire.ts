@@ -97,7 +97,7 @@ export interface Explanation {
   kind: string;
   id: string;
   lines: string[];
-  story: { at: number; text: string }[];
+  history: { at: number; text: string }[];
 }
 
 export interface ReplayedStep {

@@ -1,5 +1,5 @@
-import type { RunningView } from '../fleet/pool.js';
 import type { Container } from '../domain/container.js';
+import type { RunningView } from '../domain/instance-view.js';
 
 /** A process, or what is left of one, on an instance that the queue did not place the container on. */
 export interface Stray extends RunningView {

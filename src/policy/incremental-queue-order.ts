@@ -1,6 +1,6 @@
-import type { RunningView } from '../fleet/pool.js';
-import type { QueueEntry } from '../queue/queue.js';
 import { compareInLine, inOrder, isOdd, type QueueOrder } from './queue-order.js';
+import type { RunningView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
 
 /** With more changes than this, putting all in order anew is cheaper. */
 const mostChanges = 20_000;

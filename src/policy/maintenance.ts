@@ -1,7 +1,7 @@
-import type { InstanceView } from '../fleet/pool.js';
 import { formatDuration } from '../domain/duration.js';
 import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import type { InstanceView } from '../domain/instance-view.js';
 
 export interface UpkeepSettings {
   timeoutIdleMs: number;

@@ -1,11 +1,11 @@
 import type { InstanceType } from '../domain/instance-type.js';
-import type { InstanceView, RunningView } from '../fleet/pool.js';
-import type { SchedulerSettings } from '../config/config.js';
-import type { QueueEntry } from '../queue/queue.js';
 import { creatableWithinQuota, nextPlanMemory, supervisorLimit, type PlanMemory } from './container-limit.js';
 import { PlannedInstances, type AvoidedInstances } from './planned-instances.js';
 import { inOrder, type QueueOrder } from './queue-order.js';
 import type { WaitReason } from './wait-reason.js';
+import type { InstanceView, RunningView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
+import type { SchedulerSettings } from './scheduler-settings.js';
 
 export interface PlanInput {
   now: number;

@@ -1,8 +1,8 @@
 import type { InstanceType } from '../domain/instance-type.js';
 import type { ResourceNeeds } from '../domain/container.js';
-import type { InstanceView } from '../fleet/pool.js';
-import type { QueueEntry } from '../queue/queue.js';
 import { accommodates, capacityOf, noCapacity, place, type Capacity } from './capacity.js';
+import type { InstanceView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
 
 /** An instance during one pass: what is left of it, and how many containers it has or is planned to have. */
 export interface PlannedInstance {

@@ -1,5 +1,5 @@
-import type { RunningView } from '../fleet/pool.js';
-import type { QueueEntry } from '../queue/queue.js';
+import type { RunningView } from '../domain/instance-view.js';
+import type { QueueEntry } from '../domain/queue-entry.js';
 
 /** With more distinct priorities than this, sorting them all is cheaper than keeping them apart. */
 const mostPriorities = 1_000;

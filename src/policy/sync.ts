@@ -1,7 +1,7 @@
-import type { RunningView } from '../fleet/pool.js';
 import { placeOf, type Stray } from './claims.js';
 import type { Container } from '../domain/container.js';
-import type { QueueEntry, QueueSnapshot } from '../queue/queue.js';
+import type { RunningView } from '../domain/instance-view.js';
+import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
 
 export interface SyncInput {
   queue: QueueSnapshot;

@@ -1,6 +1,6 @@
 import type { Container } from '../domain/container.js';
 
-/** Why a container does not run yet; one for each that waits (scheduler section 7). */
+/** Why a container does not run yet; each waiting container has one (scheduler section 7). */
 export type WaitReason =
   | { code: 'preparing' }
   /** It came after the last pass. */
@@ -14,7 +14,7 @@ export type WaitReason =
       code: 'types-at-capacity';
       position: number;
       instanceTypes: string;
-      /** Of its types, the breaker that is tried again first, and when. */
+      /** Of the breakers of its types, the one with the next trial, and the time of that trial. */
       breaker?: string;
       until?: number | undefined;
     }
@@ -26,79 +26,79 @@ export type WaitReason =
   | { code: 'cloud-limit'; position: number; because?: string; until?: number | undefined }
   | { code: 'cluster-limit'; position: number };
 
-/** What holds it up, in one sentence for a tired operator. */
+/** Returns the cause as one sentence for an operator. */
 export function describeWait(reason: WaitReason): string {
   const text = sentenceOf(reason);
   const position = positionOf(reason);
-  return position === undefined ? text : `It is number ${position} in line: ${text}`;
+  return position === undefined ? text : `Position ${position} in the queue: ${text}`;
 }
 
 function sentenceOf(reason: WaitReason): string {
   switch (reason.code) {
     case 'unplanned':
-      return 'The next scheduling pass decides about it.';
+      return 'It waits for the next scheduling pass.';
     case 'preparing':
-      return 'It has an instance, where it is being started.';
+      return 'It is starting on its instance.';
     case 'priority-zero':
-      return `It is held back because its priority is 0 (state ${reason.state}).`;
+      return `Its priority is 0 (state ${reason.state}).`;
     case 'supervisor-limit':
-      return 'as many workflow runners as may run at once do.';
+      return 'the limit of concurrent workflow runners is reached.';
     case 'previous-attempt':
-      return 'An earlier attempt at it has not ended yet.';
+      return 'The process or result of an earlier attempt remains.';
     case 'new-instance':
-      return `An instance of type ${reason.instanceType} is being made ready for it.`;
+      return `An instance of type ${reason.instanceType} boots for it.`;
     case 'locking':
-      return 'It was chosen to run and is being locked.';
+      return 'It was selected to run and is being locked.';
     case 'types-at-capacity':
-      return `the provider has none of the instance types that fit (${reason.instanceTypes}) now.`;
+      return `the provider has no capacity for the instance types that fit (${reason.instanceTypes}).`;
     case 'paced':
       return reason.retryAt === undefined
-        ? 'as many requests for instances as may be are under way.'
-        : 'the provider slows down requests for instances.';
+        ? 'the limit of concurrent create calls is reached.'
+        : 'the provider limits the rate of create calls.';
     case 'protected':
-      return `no instance is asked for, because ${reason.because}.`;
+      return `no instance is created, because ${reason.because}.`;
     case 'backing-off':
-      return 'Its last attempt failed; it pauses before the next one.';
+      return 'Its last attempt failed; the next one starts after a delay.';
     case 'avoiding':
-      return 'It could not be started on the only instance that could take it; that one is tried again after a pause.';
+      return 'It failed to start on the only instance that fits; that one is tried again after a delay.';
     case 'cloud-limit':
       return `no more instances can be created: ${reason.because ?? 'quota or pool.maxInstances'}.`;
     case 'cluster-limit':
-      return 'as many containers as may run at present do.';
+      return 'the concurrent container limit is reached.';
   }
 }
 
-/** What has to happen for it to go on, and what an operator can do about it. */
+/** Returns what ends the wait, and what an operator can do about it. */
 export function unblocks(reason: WaitReason): string {
   switch (reason.code) {
     case 'unplanned':
     case 'preparing':
     case 'locking':
-      return 'Nothing is needed: it takes a moment.';
+      return 'No action is needed.';
     case 'priority-zero':
-      return 'Give it a priority above 0.';
+      return 'Raise its priority above 0.';
     case 'supervisor-limit':
-      return 'A workflow runner that ends, or a larger scheduler.supervisorFraction.';
+      return 'A workflow runner ends, or you raise scheduler.supervisorFraction.';
     case 'previous-attempt':
-      return 'The end of the earlier attempt: its process is asked to end, or its result is on its way.';
+      return 'The process of the earlier attempt ends, or its result arrives.';
     case 'new-instance':
-      return 'The end of the boot: "longshore instances" shows how far it is.';
+      return 'The boot ends: see "longshore instances".';
     case 'types-at-capacity':
-      return `Capacity at the provider, tried again ${reason.until === undefined ? 'by itself' : `at ${timeText(reason.until)} (breaker "${reason.breaker}")`}, or more instance types that fit.`;
+      return `The provider has capacity again${reason.until === undefined ? '' : ` (next trial at ${timeText(reason.until)}, breaker "${reason.breaker}")`}, or you add instance types that fit.`;
     case 'paced':
       return reason.retryAt === undefined
-        ? 'The answer to a request under way, or a larger pool.maxConcurrentCreates.'
-        : `The next request, at ${timeText(reason.retryAt)}.`;
+        ? 'A pending create call returns, or you raise pool.maxConcurrentCreates.'
+        : `The next create call is allowed at ${timeText(reason.retryAt)}.`;
     case 'protected':
-      return `One instance that boots: the next is tried ${reason.until === undefined ? 'now' : `at ${timeText(reason.until)}`}, or at once after "longshore breakers reset 'boot: all'".`;
+      return `An instance boots: the next trial is ${reason.until === undefined ? 'now' : `at ${timeText(reason.until)}`}; "longshore breakers reset 'boot: all'" allows it at once.`;
     case 'backing-off':
-      return `The end of the pause, at ${timeText(reason.until)}.`;
+      return `The delay ends at ${timeText(reason.until)}.`;
     case 'avoiding':
-      return `The end of the pause, at ${timeText(reason.until)}, or another instance that can take it ("longshore explain" on the container shows why the start failed).`;
+      return `The delay ends at ${timeText(reason.until)}, or another instance fits ("longshore explain" on the container shows why the start failed).`;
     case 'cloud-limit':
-      return `An instance that terminates, ${reason.until === undefined ? '' : `the next trial at ${timeText(reason.until)} (breaker "quota"), `}a larger quota at the provider, or a larger pool.maxInstances.`;
+      return `An instance terminates${reason.until === undefined ? '' : `, the trial at ${timeText(reason.until)} succeeds (breaker "quota")`}, or you raise the provider quota or pool.maxInstances.`;
     case 'cluster-limit':
-      return 'A container that ends; the limit grows by itself while the server is not overloaded.';
+      return 'A container ends; the limit grows while the server is not overloaded.';
   }
 }
 
@@ -106,12 +106,12 @@ function timeText(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** Its number in line; `undefined` for one that is being served or is held back. */
+/** Returns the position in the queue; `undefined` for a container that is starting or blocked. */
 export function positionOf(reason: WaitReason): number | undefined {
   return 'position' in reason ? reason.position : undefined;
 }
 
-/** Of one the last pass did not have: it is new, or nobody deals with it because its priority is 0. */
+/** Returns the wait reason of a container outside the last pass: it is new, or its priority is 0. */
 export function waitBeyondPlan({
   state,
   priority,

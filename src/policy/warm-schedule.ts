@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import type { WarmRule } from '../config/config.js';
+import type { WarmRule } from './scheduler-settings.js';
 
 /** Tells how many idle instances of each type are wanted at a time; of several rules that hold the largest counts. */
 export class WarmSchedule {

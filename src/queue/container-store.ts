@@ -4,7 +4,8 @@ import type {
   RuntimeConstraints,
   SchedulingParameters,
 } from '../domain/container.js';
-import type { ContainerResult, ContainerWork, Queue } from './queue.js';
+import type { Queue } from './queue.js';
+import type { ContainerResult, ContainerWork } from '../domain/container-work.js';
 
 /** A container as its owner asks for it. */
 export interface ContainerRequest {

@@ -1,5 +1,6 @@
 import type { ContainerState } from '../domain/container.js';
-import type { ContainerResult, Queue, RefusedClaim } from './queue.js';
+import type { Queue, RefusedClaim } from './queue.js';
+import type { ContainerResult } from '../domain/container-work.js';
 
 /** An attempt that left a result. */
 export interface EndedAttempt {

@@ -1,7 +1,7 @@
 import type { Container, ResourceNeeds } from '../domain/container.js';
 import { isFinal } from '../domain/container.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import type { QueueEntry, QueueSnapshot } from './queue.js';
+import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
 
 /** What a container needs and which types fit it, or why none does. */
 export type SizeContainer = (

@@ -1,37 +1,6 @@
-import type { AttemptOrigin, Container, ContainerState, ResourceNeeds } from '../domain/container.js';
-import type { InstanceType } from '../domain/instance-type.js';
-
-/** A container the dispatcher deals with (Q-2). */
-export interface QueueEntry {
-  container: Container;
-  needs: ResourceNeeds;
-  /** Cheapest first (NS-42); empty when no configured type fits a container that already runs (Q-23). */
-  instanceTypes: readonly InstanceType[];
-  /** When this dispatcher first saw it, epoch ms. */
-  firstSeenAt: number;
-  /** Where the dispatcher found it in the order of its last pass; nobody else writes it. */
-  rank?: number;
-}
-
-export interface QueueSnapshot {
-  entries: ReadonlyMap<string, QueueEntry>;
-  /** When the last successful `update` began; 0 before the first. All entries are at least that fresh (Q-4). */
-  threshold: number;
-}
-
-/** Where a container ran and how it ended. */
-export interface ContainerResult {
-  exitCode: number;
-  /** Epoch ms. */
-  startedAt: number;
-  finishedAt: number;
-  /** What the owner should know beside the exit code; `''` when nothing. */
-  note: string;
-  /** It was stopped at its time limit: trying again would not help. */
-  timedOut?: boolean;
-  stdout: string;
-  stderr: string;
-}
+import type { AttemptOrigin, Container, ContainerState } from '../domain/container.js';
+import type { QueueSnapshot } from '../domain/queue-entry.js';
+import type { ContainerResult, ContainerWork } from '../domain/container-work.js';
 
 /**
  * What the queue did with a result. `taken`: it is durable, and the container is now in `state`. `known`: the result of
@@ -70,17 +39,6 @@ export interface Placement {
   instanceTypeName: string;
   /** Dollars. */
   pricePerHour: number;
-}
-
-/** What the runner program gets to know of a container beyond the four keys of R-3. */
-export interface ContainerWork {
-  command: readonly string[];
-  env: Readonly<Record<string, string>>;
-  image: string;
-  cwd: string;
-  vcpus: number;
-  ramBytes: number;
-  maxRunTimeMs: number;
 }
 
 export interface UnlockOptions {

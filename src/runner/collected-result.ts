@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { cleanNotice } from '../domain/clean-notice.js';
-import type { ContainerResult } from '../queue/queue.js';
 import type { MeasuredRun, RunTimes } from './result-times.js';
+import type { ContainerResult } from '../domain/container-work.js';
 
 /** Characters of a note that are passed on. */
 const longestNote = 1_000;

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { quoteIfNeeded } from '../domain/shell-quote.js';
-import type { RunnerSettings } from '../config/config.js';
-import { loadBuiltInRunner } from './runner-program.js';
+import type { RunnerSettings } from './runner-settings.js';
 
 /** The runner program as it is copied. */
 export interface LoadedRunner {
@@ -77,4 +76,9 @@ export class RunnerProgram {
     if (!this.isDeployed) return this.#settings.command;
     return quoteIfNeeded(runnerPath ?? (await this.load()).path);
   }
+}
+
+/** The runner program that comes with Longshore, as it is copied to instances. */
+export function loadBuiltInRunner(): Promise<Uint8Array> {
+  return readFile(new URL('./longshore-runner.sh', import.meta.url));
 }

@@ -1,7 +1,7 @@
 import { argumentFault } from '../domain/argument-limits.js';
 import { environmentFault, isDelicateName } from '../domain/environment-fault.js';
 import { singleQuote } from '../domain/shell-quote.js';
-import type { ContainerWork } from '../queue/queue.js';
+import type { ContainerWork } from '../domain/container-work.js';
 
 /** Clouds that tell an instance when it will be taken away. */
 export type SpotNotices = 'ec2' | 'azure';

@@ -1,7 +1,7 @@
 import { containerOf, type ContainerRow } from '../queue/store/container-rows.js';
 import type { ContainerLife, RunLife } from './ground-truth.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 /** A start command that is on its way when its container is given up still arrives. */
 const onItsWayMs = 120_000;

@@ -1,15 +1,14 @@
 import type { EventObject } from 'xstate';
 import type { QuotaBound } from '../fleet/quota-bound.js';
 import { type RunnerProgram } from '../runner/program.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
-import { startCore, type Core, type CoreOptions } from '../daemon/core.js';
+import { startCore, type Core } from '../daemon/core.js';
 import { soleMandate } from '../domain/leader-guard.js';
-import { ProviderBreakers } from '../actors/provider-breakers.js';
+import { ProviderBreakers } from '../fleet/provider-breakers.js';
 import { withMandate } from '../drivers/wrappers/leader-guard.js';
 import { wrapDriver } from '../drivers/wrappers/wrap.js';
 import type { JournalEntry } from '../journal/journal.js';
 import { createLog } from '../observability/log.js';
-import type { workerMachine } from '../machines/worker.js';
+import type { workerMachine, WorkerSnapshot } from '../machines/worker.js';
 import { sizeContainer } from '../policy/choose-types.js';
 import { Reporter, type ReportedMetrics } from '../observability/reporter.js';
 import type { completeRow } from '../queue/store/container-transitions.js';
@@ -17,10 +16,11 @@ import type { ContainerRequest } from '../queue/container-store.js';
 import { Lifeline } from './simulated-process.js';
 import { MemoryQueue } from './memory-queue.js';
 import { QuietVisits } from './skip-unchanged-probes.js';
-import { createSimulatedExecutorFactory } from './simulated-executor.js';
+import { createSimulatedExecutorFactory, type SimulatedExecutor } from './simulated-executor.js';
 import { LeaseHold } from './simulated-lease.js';
 import { troubledDriver, type CallObserver } from './faulty-driver.js';
 import type { World } from './world.js';
+import type { CoreOptions } from '../daemon/core-options.js';
 
 /** Told of all that one daemon process does. */
 export interface DaemonObserver extends CallObserver {
@@ -84,6 +84,7 @@ export class SimulatedDaemon {
   readonly queue: MemoryQueue;
   readonly #hold: LeaseHold;
   readonly #options: DaemonOptions;
+  readonly #connected = new Map<string, SimulatedExecutor>();
   #core: Core | undefined;
 
   constructor(options: DaemonOptions) {
@@ -192,6 +193,7 @@ export class SimulatedDaemon {
         lifeline,
         onCommand: (instanceId, command) => observer.command(instanceId, command),
         onAnswer: (instanceId, command) => observer.answered(instanceId, command),
+        connected: this.#connected,
       }),
       queue,
       journal: {
@@ -221,6 +223,7 @@ export class SimulatedDaemon {
       world,
       lifeline: this.lifeline,
       core: () => this.core,
+      isConnected: (instanceId) => this.#connected.get(instanceId)?.isConnectedTo(instanceId) === true,
       passed: (instanceId, at) => {
         reporter.passedOver(instanceId, at);
         observer.visited(instanceId);

@@ -2,8 +2,8 @@ import type { BreakerView } from '../domain/breaker-view.js';
 import type { Core } from '../daemon/core.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { JournalEntry } from '../journal/journal.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 /** What every wait may take beyond its hold: passes, calls, a busy queue. */
 const graceMs = 120_000;

@@ -1,24 +1,46 @@
 import type { VmKnobs } from '../drivers/simulated/vm-behavior.js';
 import type { IdleBehavior } from '../domain/instance.js';
 import type { Fault } from './faults.js';
-import type { Story } from './simulated-run.js';
+import type { Lifeline } from './simulated-process.js';
+import type { World } from './world.js';
 
-/** Lets a fault happen. One that finds nothing to hit does nothing. */
-export function strike(story: Story, fault: Fault): void {
-  const { world } = story;
-  const subject = subjectOf(story, fault);
-  const { number, kind, amount, forMs } = fault;
-  world.note(`fault.${kind}`, { ...(subject ? { to: subject } : {}), data: { number, amount, forMs } });
-  if (subject !== undefined) happen(story, fault, subject);
+/** The run that a fault hits. */
+export interface FaultTarget {
+  readonly world: Pick<World, 'note' | 'trouble' | 'throttle' | 'cloud' | 'vmOf' | 'clock' | 'config'>;
+  /** The one that leads; `undefined` while none does. */
+  readonly daemon:
+    | {
+        freeze(afterCalls: number, forMs: number): void;
+        stop(): void;
+        lifeline: Pick<Lifeline, 'dieAt'>;
+      }
+    | undefined;
+  /** How long the next process is waited for when this one ends. */
+  downMs: number;
+  order(instanceId: string, order: IdleBehavior | 'kill'): void;
+  cancel(uuid: string): void;
+  pause(uuid: string, forMs: number): void;
+  prioritise(uuid: string, priority: bigint): void;
+  knownInstances(): string[];
+  openContainers(): string[];
 }
 
-function happen(story: Story, fault: Fault, subject: string): void {
-  const { world } = story;
+/** Lets a fault happen. One that finds nothing to hit does nothing. */
+export function strike(target: FaultTarget, fault: Fault): void {
+  const { world } = target;
+  const subject = subjectOf(target, fault);
+  const { number, kind, amount, forMs } = fault;
+  world.note(`fault.${kind}`, { ...(subject ? { to: subject } : {}), data: { number, amount, forMs } });
+  if (subject !== undefined) happen(target, fault, subject);
+}
+
+function happen(target: FaultTarget, fault: Fault, subject: string): void {
+  const { world } = target;
   switch (fault.kind) {
     case 'daemon-crash':
     case 'daemon-restart':
     case 'daemon-pause':
-      return endDaemon(story, fault);
+      return endDaemon(target, fault);
     case 'clock-step':
       world.trouble.skewMs += fault.amount;
       return;
@@ -33,29 +55,29 @@ function happen(story: Story, fault: Fault, subject: string): void {
     case 'runner-crashes':
     case 'stuck-locks':
     case 'slow-kills':
-      return spoilMachine(story, fault, subject);
+      return spoilMachine(target, fault, subject);
     case 'operator-hold':
     case 'operator-drain':
     case 'operator-run':
-      return story.order(subject, fault.kind.slice('operator-'.length) as IdleBehavior);
+      return target.order(subject, fault.kind.slice('operator-'.length) as IdleBehavior);
     case 'operator-kill':
-      return story.order(subject, 'kill');
+      return target.order(subject, 'kill');
     case 'owner-cancel':
-      return story.cancel(subject);
+      return target.cancel(subject);
     case 'owner-pause':
-      return story.pause(subject, fault.forMs);
+      return target.pause(subject, fault.forMs);
     case 'owner-priority':
-      return story.prioritise(subject, BigInt(Math.round(fault.amount)));
+      return target.prioritise(subject, BigInt(Math.round(fault.amount)));
     default:
       return world.trouble.begin(fault, subject);
   }
 }
 
-function endDaemon(story: Story, { kind, amount, forMs, pick }: Fault): void {
-  const { daemon } = story;
+function endDaemon(target: FaultTarget, { kind, amount, forMs, pick }: Fault): void {
+  const { daemon } = target;
   if (!daemon) return;
   if (kind === 'daemon-pause') return daemon.freeze(Math.floor(amount), forMs);
-  story.downMs = forMs;
+  target.downMs = forMs;
   if (kind === 'daemon-restart') return daemon.stop();
   daemon.lifeline.dieAt({ afterCalls: Math.floor(amount), when: pick > 0.5 ? 'after' : 'before' });
 }
@@ -69,7 +91,7 @@ const spoiled: Partial<Record<Fault['kind'], (amount: number) => Partial<VmKnobs
 };
 
 /** For a while, or for good when the fault has no duration. */
-function spoilMachine({ world }: Story, { kind, amount, forMs }: Fault, subject: string): void {
+function spoilMachine({ world }: FaultTarget, { kind, amount, forMs }: Fault, subject: string): void {
   const knobs = world.vmOf(subject);
   const change = spoiled[kind]?.(amount);
   if (!knobs || !change) return;
@@ -79,8 +101,8 @@ function spoilMachine({ world }: Story, { kind, amount, forMs }: Fault, subject:
 }
 
 /** Whom it hits: an id, `''` for all, `undefined` when there is nobody. */
-function subjectOf(story: Story, { kind, pick }: Fault): string | undefined {
-  const { world } = story;
+function subjectOf(target: FaultTarget, { kind, pick }: Fault): string | undefined {
+  const { world } = target;
   const among = (choices: readonly string[]): string | undefined =>
     choices[Math.floor(pick * choices.length)];
   switch (kind) {
@@ -102,11 +124,11 @@ function subjectOf(story: Story, { kind, pick }: Fault): string | undefined {
     case 'operator-drain':
     case 'operator-run':
     case 'operator-kill':
-      return among(story.knownInstances());
+      return among(target.knownInstances());
     case 'owner-cancel':
     case 'owner-pause':
     case 'owner-priority':
-      return among(story.openContainers());
+      return among(target.openContainers());
     default:
       return '';
   }

@@ -1,8 +1,8 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import { parseStubCommand } from '../drivers/simulated/stub-command.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
+import type { Report } from './violation.js';
 
 /** What may happen to an instance, judged by what really happened. */
 export class InstanceRules {

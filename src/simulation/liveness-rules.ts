@@ -2,10 +2,10 @@ import type { Core } from '../daemon/core.js';
 import type { JournalEntry } from '../journal/journal.js';
 import type { FaultKind } from './faults.js';
 import { GrowthRule } from './growth-rule.js';
-import type { Report } from './rules.js';
 import { SettlingRule } from './settling-rule.js';
 import { WaitRules } from './wait-rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 /** While one of these is on, nothing need move. */
 const hindrances: readonly FaultKind[] = [

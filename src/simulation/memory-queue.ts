@@ -4,12 +4,9 @@ import type { ContainerRequest } from '../queue/container-store.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue/queue-cache.js';
 import {
   QueueError,
-  type ContainerResult,
-  type ContainerWork,
   type Placement,
   type Queue,
   type RevertedStart,
-  type QueueSnapshot,
   type ResultVerdict,
   type UnlockOptions,
 } from '../queue/queue.js';
@@ -27,6 +24,8 @@ import {
 } from '../queue/store/container-transitions.js';
 import type { Lifeline } from './simulated-process.js';
 import type { MemoryRows } from './memory-rows.js';
+import type { QueueSnapshot } from '../domain/queue-entry.js';
+import type { ContainerResult, ContainerWork } from '../domain/container-work.js';
 
 export interface MemoryQueueOptions {
   rows: MemoryRows;

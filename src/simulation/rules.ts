@@ -1,5 +1,4 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Core } from '../daemon/core.js';
 import { parseStubCommand } from '../drivers/simulated/stub-command.js';
 import type { JournalEntry } from '../journal/journal.js';
@@ -7,18 +6,8 @@ import { ContainerRules } from './container-rules.js';
 import { InstanceRules } from './instance-rules.js';
 import { LivenessRules } from './liveness-rules.js';
 import type { World } from './world.js';
-
-/** A rule that was broken. */
-export interface Violation {
-  /** Ms since the start. */
-  atMs: number;
-  rule: string;
-  /** The container or instance it is about. */
-  subject: string;
-  what: string;
-}
-
-export type Report = (rule: string, subject: string, what: string) => void;
+import type { WorkerSnapshot } from '../machines/worker.js';
+import type { Violation, Report } from './violation.js';
 
 /**
  * Everything a run is judged by: the invariants that watch every live daemon, told by its journal, and beside them

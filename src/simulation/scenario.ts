@@ -29,20 +29,76 @@ const rareSize: WorkSize = {
   durationSpread: 0.5,
 };
 
+/**
+ * A fleet whose provider gives fewer instances than its configuration would have, asked for by many create calls at
+ * once, and whose instances go soon: so it meets the quota again and again.
+ */
+const crowdedSettings: ReadonlyMap<string, string> = new Map([
+  ['pool.maxInstances', '0'],
+  ['pool.maxConcurrentCreates', '0'],
+  ['pool.maxContainersPerInstance', '2'],
+  ['pool.quotaRetry', '1h'],
+]);
+const crowdedShare = 0.25;
+const mostWaves = 6;
+
+/**
+ * In some runs daemons die, and commands and answers are lost, one after the other, while nearly all containers fail and
+ * are tried again: so results of earlier attempts stay about.
+ */
+const losses = {
+  perHour: 20,
+  kinds: ['daemon-crash', 'lost-answers', 'lost-commands', 'lost-commands'],
+} as const;
+const lossyShare = 0.12;
+const lossyHours = 2;
+
 /** A whole run that a seed stands for: fleet, settings, containers and faults, all drawn from it. */
 export function scenarioOf(seed: number, hours: number): SimulateOptions {
   const random = new SeededRandom(seed).fork('scenario');
-  const config = configOf(random.fork('settings'));
-  const world = worldOf(random.fork('world'));
+  if (random.fork('losses').chance(lossyShare))
+    return { ...lossyOf(hours, random.fork('lossy')), seed, hours };
+  const isCrowded = random.fork('crowd').chance(crowdedShare);
+  const config = configOf(random.fork('settings'), isCrowded);
+  const crowd = isCrowded ? crowdOf(random.fork('quota')) : undefined;
+  const world = { ...worldOf(random.fork('world')), ...crowd };
+  const parts = [workloadOf(config, world, hours, random.fork('work'))];
+  if (crowd) parts.push(...wavesOf(crowd.quota, hours, random.fork('waves')));
   return {
     config,
-    workload: workloadOf(config, world, hours, random.fork('work')),
+    workload: merged(...parts),
     seed,
     hours,
     world,
     faults: generateFaults({ hours, perHour: random.between(0.5, 5) }, random.fork('faults')),
     untilDone: true,
   };
+}
+
+function lossyOf(mostHours: number, random: SeededRandom) {
+  const hours = Math.min(mostHours, lossyHours);
+  const size = { weight: 1, vcpus: 1, ramBytes: 2 ** 30, durationMs: minuteMs, durationSpread: 0.5 };
+  const shape = { hours, perHour: 60, batch: 5, sizes: [size], failingShare: 0.8, maxAttempts: 5 };
+  const alike = { supervisors: 0, limited: 0, fallingBack: 0, paused: 0, roundPriorities: 0 };
+  return {
+    config: parse(new Map([['pool.maxInstances', '12']])),
+    workload: varied(generateWorkload(shape, random.fork('work')), { retried: 1, ...alike }, random),
+    faults: generateFaults({ hours, ...losses }, random.fork('faults')),
+    untilDone: true,
+  };
+}
+
+function crowdOf(random: SeededRandom) {
+  return { quota: random.whole(3, 6), createSpreadMs: random.pick([10_000, 25_000]), groupQuotas: {} };
+}
+
+/** Now and then more containers come at once than there may be instances. */
+function wavesOf(quota: number, hours: number, random: SeededRandom): Workload[] {
+  const count = Math.min(mostWaves, Math.ceil(2 * hours));
+  return Array.from({ length: count }, () => {
+    const atMs = random.between(0, hours * hourMs);
+    return burst(quota * random.whole(3, 4), atMs, random);
+  });
 }
 
 function workloadOf(
@@ -108,10 +164,14 @@ function worldOf(random: SeededRandom) {
 }
 
 /** Half of all fleets have a few settings of their own, the others all that there are. */
-function configOf(random: SeededRandom): Config {
+function configOf(random: SeededRandom, isCrowded: boolean): Config {
   const share = random.pick([0.3, 1]);
   const isRareKnown = random.chance(0.4);
-  const settings = drawSettings(share, random);
+  const settings = new Map([...drawSettings(share, random), ...(isCrowded ? crowdedSettings : [])]);
+  return parse(settings, isRareKnown);
+}
+
+function parse(settings: ReadonlyMap<string, string>, isRareKnown = false): Config {
   const rare = '  rare: { vcpus: 32, ram: 64GiB, includedScratch: 40GiB, price: 2 }\n';
   const text = `clusterId: simul
 instanceTypes:

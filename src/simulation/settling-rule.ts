@@ -1,6 +1,6 @@
 import type { ContainerRow } from '../queue/store/container-rows.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 /** Stores, passes, lists that lag. */
 const graceMs = 300_000;

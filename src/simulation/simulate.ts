@@ -7,11 +7,12 @@ import type { completeRow } from '../queue/store/container-transitions.js';
 import type { Fault } from './faults.js';
 import { settle } from './heap-clock.js';
 import type { ContainerLife, InstanceLife } from './ground-truth.js';
-import { Rules, type Violation } from './rules.js';
+import { Rules } from './rules.js';
 import { Story } from './simulated-run.js';
 import type { Workload } from './workload.js';
 import { World, epochMs, type CallCount } from './world.js';
 import { usualWorld, type WorldSettings } from './world-settings.js';
+import type { Violation } from './violation.js';
 
 export interface SimulateOptions {
   /** The operator's own; driver, secrets, store and state folder in it are not used. */
@@ -62,6 +63,8 @@ export interface SimulationResult {
   instances: readonly InstanceLife[];
   /** Calls to the provider, by minute; minutes without any are missing. */
   calls: ReadonlyMap<number, CallCount>;
+  /** Probe rounds that were not made, as they would have changed nothing. */
+  passedOver: number;
   /** Daemon processes there were. */
   daemons: number;
 }
@@ -113,6 +116,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     containers: [...world.ledger.containers.values()],
     instances: [...world.ledger.instances.values()],
     calls: world.calls,
+    passedOver: world.passedOver,
     daemons: story.daemons,
   };
 }
@@ -138,7 +142,9 @@ async function advance(
     await clock.settled();
     signal?.throwIfAborted();
   }
-  if (!isOver()) await clock.advance(Math.max(0, toAt - clock.now()));
+  if (isOver()) return;
+  await clock.advance(Math.max(0, toAt - clock.now()));
+  if (toAt >= lookAt) story.look();
 }
 
 /** Longshore's own runner program, no secret, nothing on disk. */

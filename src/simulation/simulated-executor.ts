@@ -48,6 +48,8 @@ export interface SimulatedExecutorOptions {
   onCommand?(instanceId: string, command: string): void;
   /** Told of each command whose answer arrives. */
   onAnswer?(instanceId: string, command: string): void;
+  /** Receives each executor that connects, by the machine it reached last. */
+  connected?: Map<string, SimulatedExecutor>;
 }
 
 /** Executors without sockets, for machines in memory: same verification, errors and deadlines as over SSH. */
@@ -220,6 +222,7 @@ export class SimulatedExecutor implements Executor {
 
   #begin(machine: Machine, signal: AbortSignal): void {
     this.#observer.connected();
+    this.#options.connected?.set(machine.id, this);
     const { address } = this.#target;
     const connection = { address, id: machine.id, done: undefined as Promise<void> | undefined };
     this.#verified = connection;

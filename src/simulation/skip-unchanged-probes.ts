@@ -1,15 +1,16 @@
 import type { VisitShortcut } from '../fleet/probe-scheduler.js';
-import type { WorkerSnapshot } from '../fleet/worker-registry.js';
 import type { Core } from '../daemon/core.js';
 import type { Lifeline } from './simulated-process.js';
-import { SimulatedExecutor } from './simulated-executor.js';
 import type { World } from './world.js';
+import type { WorkerSnapshot } from '../machines/worker.js';
 
 export interface QuietVisitsOptions {
   world: World;
   lifeline: Lifeline;
   /** `undefined` until it is up. */
   core(): Core | undefined;
+  /** The next command to that machine reaches it without a new connection. */
+  isConnected(instanceId: string): boolean;
   /** A visit was passed over; `at` by the daemon's clock. */
   passed(instanceId: string, at: number): void;
 }
@@ -41,11 +42,16 @@ export class QuietVisits implements VisitShortcut {
     const snapshot = core()?.pool.snapshot(instanceId);
     const startedAt = this.clock.now();
     const end = (): void => {
-      if (!snapshot || core()?.pool.snapshot(instanceId) !== snapshot) {
+      const { pool, executors } = core() ?? {};
+      if (!snapshot || !executors || pool?.snapshot(instanceId) !== snapshot) {
         throw new Error(`${instanceId} was disturbed during a visit that nothing could disturb`);
       }
       const now = this.clock.now();
+      executors.conduct.answered(instanceId);
+      const { type } = executors.of(instanceId);
+      executors.conduct.refusedIds(instanceId, type, Object.keys(snapshot.context.runners));
       leave(snapshot, startedAt, now);
+      world.passedOver++;
       passed(instanceId, now);
       rested();
     };
@@ -63,8 +69,7 @@ export class QuietVisits implements VisitShortcut {
     if (!core || !snapshot || !waitsForNothing(snapshot) || lifeline.isDoomed) return false;
     const answersAt = world.clock.now() + Math.ceil(world.settings.commandLatencyMs);
     if (world.clock.nextLoudAt() <= answersAt || answersAt >= world.pausesAt) return false;
-    const { executor } = core.executors.of(instanceId);
-    if (!(executor instanceof SimulatedExecutor) || !executor.isConnectedTo(instanceId)) return false;
+    if (!this.#options.isConnected(instanceId)) return false;
     const { trouble, host } = world;
     if (trouble.disturbs(instanceId)) return false;
     return host.of(instanceId)?.wouldList(Object.keys(snapshot.context.runners)) === true;

@@ -1,10 +1,18 @@
 import type { PlannedContainer } from '../fleet/dispatcher.js';
 import type { Core } from '../daemon/core.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Report } from './rules.js';
 import type { World } from './world.js';
+import type { Report } from './violation.js';
 
 const graceMs = 180_000;
+/** Waits of containers that were chosen to run: the limit of containers counts them. */
+const chosenCodes: ReadonlySet<string> = new Set([
+  'preparing',
+  'locking',
+  'new-instance',
+  'paced',
+  'protected',
+]);
 
 interface Wait {
   code: string;
@@ -74,7 +82,8 @@ export class WaitRules {
   }
 
   /** Whether something there will end it, or its owner or an operator can. */
-  #canEnd(uuid: string, reason: WaitReason, { core, now, planned, isPaused }: Sight): boolean {
+  #canEnd(uuid: string, reason: WaitReason, sight: Sight): boolean {
+    const { core, now, planned, isPaused } = sight;
     const { pool } = core;
     const isComing = (): boolean =>
       pool
@@ -94,7 +103,12 @@ export class WaitRules {
       case 'supervisor-limit':
         return [...planned.values()].some(({ entry }) => isOtherSupervisor(entry, uuid));
       case 'cluster-limit':
-        return isComing() || pool.running().size > 0 || pool.launches().length > 0;
+        return (
+          isComing() ||
+          pool.running().size > 0 ||
+          pool.launches().length > 0 ||
+          this.#canOneEnd(chosenCodes, uuid, sight)
+        );
       case 'new-instance':
         return isComing() || pool.launches().length > 0;
       case 'types-at-capacity':
@@ -114,6 +128,14 @@ export class WaitRules {
           pool.instances().some(({ idleBehavior, isOrphan }) => idleBehavior === 'hold' || isOrphan)
         );
     }
+  }
+
+  /** Whether a wait of those codes can end of a container that is counted before this one. */
+  #canOneEnd(codes: ReadonlySet<string>, uuid: string, sight: Sight): boolean {
+    for (const [other, { wait }] of sight.planned) {
+      if (other !== uuid && wait && codes.has(wait.code) && this.#canEnd(other, wait, sight)) return true;
+    }
+    return false;
   }
 }
 

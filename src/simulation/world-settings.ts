@@ -1,4 +1,4 @@
-import type { CapacityScope } from '../drivers/driver.js';
+import type { CapacityScope } from '../domain/driver-error-code.js';
 
 /** How the simulated provider and its machines behave while nothing is wrong. Durations in ms. */
 export interface WorldSettings {

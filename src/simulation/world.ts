@@ -52,6 +52,8 @@ export class World {
   readonly beats: boolean;
   /** Somebody steps in then who waits for no timer, epoch ms. */
   pausesAt = Infinity;
+  /** Probe rounds that were not made, as they would have changed nothing. */
+  passedOver = 0;
   readonly calls = new Map<number, CallCount>();
   readonly #work = new Map<string, WorkItem>();
   readonly #vms = new Map<string, VmKnobs>();

@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { TokenBucket } from './token-bucket.js';
 import { exitError, maxNoiseBytes, unframedError, unknownOutcome, type OpenCommand } from './command.js';
 import { ExecutorError, type CommandStream, type StreamLimits } from './executor.js';
@@ -10,6 +11,8 @@ import { LineSplitter, type SplitLine } from './line-splitter.js';
 const longestStderrBytes = 4_096;
 /** A longer line is cut, unless the stream has limits of its own. */
 const longestLine = 65_536;
+/** Whatever a line causes is done before the next one is given: lines that came at once share a turn for so long. */
+const turnMs = 10;
 
 export interface FramedStream extends CommandStream {
   readonly text: AsyncIterable<string>;
@@ -118,7 +121,14 @@ async function* linesOf(
   let failure: Error | undefined;
   try {
     for await (const piece of content) {
-      for (const line of splitter.push(piece)) yield checked(line);
+      let beganAt = performance.now();
+      for (const line of splitter.push(piece)) {
+        if (performance.now() - beganAt > turnMs) {
+          await eventLoopTurn();
+          beganAt = performance.now();
+        }
+        yield checked(line);
+      }
       if (bounds && splitter.isTooLong) throw lineError(limit);
     }
   } catch (error) {

@@ -7,7 +7,6 @@ import {
   type StartContainerDeps,
 } from '../../src/actors/start-container.js';
 import { StartFailures } from '../../src/fleet/start-failures.js';
-import type { ContainerWork } from '../../src/queue/queue.js';
 import { QueueError } from '../../src/queue/queue.js';
 import { soleMandate } from '../../src/domain/leader-guard.js';
 import { settle } from '../../src/simulation/heap-clock.js';
@@ -20,6 +19,7 @@ import {
 } from '../support/effects-world.js';
 import { containerOf } from '../support/scripted-queue.js';
 import { smallType, uuid1, uuid2 } from '../support/worker-world.js';
+import type { ContainerWork } from '../../src/domain/container-work.js';
 
 const token = 'the dispatcher token';
 const timeoutMs = 5_000;

@@ -21,7 +21,7 @@ const container = (number: number, change: Record<string, unknown>): Record<stri
 });
 const wait = {
   code: 'quota',
-  text: 'It is number 117 in line: the instance quota is reached, and every instance runs other containers.',
+  text: 'Position 117 in the queue: the instance quota is reached, and every instance runs other containers.',
   position: 117,
   unblocks: 'An instance terminates, or the provider quota or `pool.maxInstances` is raised.',
 };

@@ -11,12 +11,13 @@ import { systemClock } from '../../src/domain/clock.js';
 import type { Driver } from '../../src/drivers/driver.js';
 import { openDriver } from '../../src/drivers/registry.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';
-import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { openDatabase } from '../../src/queue/store/database.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';
 import { errorOf, loginKey, options, spec, wrapped } from './contract.js';
 import { executorsWith } from './login.js';
 import { cloudTestWishes } from '../support/cloud-test-wishes.js';
+import type { Store } from '../../src/queue/store/schema.js';
 
 const hostKey = generateKeyPair();
 const publicText = hostKey.publicKey.trim().split(' ').slice(0, 2).join(' ');

@@ -5,7 +5,7 @@ import { cloudFailure } from '../../src/actors/cloud-failure.js';
 import { instanceSetIdOf } from '../../src/domain/ids.js';
 import type { Instance } from '../../src/domain/instance.js';
 import { DriverError, type CallOptions, type CreateSpec, type Driver } from '../../src/drivers/driver.js';
-import { ProviderBreakers } from '../../src/actors/provider-breakers.js';
+import { ProviderBreakers } from '../../src/fleet/provider-breakers.js';
 import type { DriverCall } from '../../src/drivers/wrappers/observe.js';
 import { wrapDriver } from '../../src/drivers/wrappers/wrap.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';

@@ -36,6 +36,7 @@ export class Liar {
   #server: LyingServer | undefined;
   #others: readonly string[] = [];
   #drawn: Lie | undefined;
+  #isInService = false;
   #isStopped = false;
 
   private constructor(options: LiarOptions) {
@@ -96,7 +97,9 @@ export class Liar {
 
   /** The lie to tell on this command, which counts as told then. */
   #draw(kind: CommandKind): Lie | undefined {
-    if (this.#isHonest) return undefined;
+    if (kind === 'start' || kind === 'watch') this.#inService();
+    // A watch is asked for once: an honest one would last.
+    if (this.#isHonest && kind !== 'watch') return undefined;
     const { plan, random, onLie } = this.#options;
     const found = plan.lies.find(({ lie, share }) => lie.on === kind && random.chance(share))?.lie;
     if (!found || (found.needsOthers && this.#others.length === 0)) return undefined;
@@ -123,22 +126,24 @@ export class Liar {
 
   #plague(): void {
     const { plan, random, onLie } = this.#options;
-    const { changesHostKey, hangUpMs, honestMs } = plan;
-    if (changesHostKey) {
-      const change = async (): Promise<void> => {
-        // While it boots, another key that it proves is no lie.
-        if (this.#given.size === 0) return this.#later(500, change);
-        await this.#server!.changeHostKey();
-        onLie(whileConnected.newHostKey, true);
-      };
-      this.#later(honestMs + random.between(3_000, 6_000), change);
-    }
+    const { hangUpMs, honestMs } = plan;
     const hangUp = async (): Promise<void> => {
       onLie(whileConnected.hangsUp, false);
       await this.#server!.hangUp();
       this.#later(random.exponential(hangUpMs), hangUp);
     };
     if (hangUpMs > 0) this.#later(honestMs + random.exponential(hangUpMs), hangUp);
+  }
+
+  /** Its key is pinned once it is in service: another one before is no lie. */
+  #inService(): void {
+    const { plan, random, onLie } = this.#options;
+    if (!plan.changesHostKey || this.#isInService) return;
+    this.#isInService = true;
+    this.#later(plan.honestMs + random.between(3_000, 6_000), async () => {
+      await this.#server!.changeHostKey();
+      onLie(whileConnected.newHostKey, true);
+    });
   }
 
   #later(delayMs: number, act: () => Promise<void>): void {

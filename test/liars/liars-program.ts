@@ -4,6 +4,7 @@ import { SeededRandom } from '../../src/simulation/seeded-random.js';
 import { HostileClient } from '../support/hostile-client.js';
 import { Liar } from './liar.js';
 import { planOf } from './liar-plan.js';
+import { waitedForProcessorMs } from './meter.js';
 
 /** To this process. */
 export type ToLiars =
@@ -22,6 +23,8 @@ export type FromLiars =
   | { type: 'stopped'; id: string }
   /** The attack on the API is over: how much was done, and the answers that are faults of the daemon. */
   | { type: 'rested'; attacks: number; faults: string[] }
+  /** How long it stood ready without a processor until then. */
+  | { type: 'waited'; waitedMs: number; at: number }
   /** The first of each name, and the first of each second after. */
   | { type: 'lied'; id: string; name: string; isBreach: boolean; at: number };
 
@@ -85,5 +88,6 @@ process.on('message', (message: ToLiars) => {
   }
 });
 process.on('disconnect', () => process.exit(0));
-setPriority(10);
+setPriority(5);
+setInterval(() => send({ type: 'waited', waitedMs: waitedForProcessorMs(), at: Date.now() }), 500);
 send({ type: 'ready' });

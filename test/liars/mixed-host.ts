@@ -48,6 +48,7 @@ export class MixedHost implements SimulatedHost {
   readonly #byUuid = new Map<string, HonestRun>();
   readonly #waiting = new Map<string, (message: FromLiars) => void>();
   readonly #child: ChildProcess;
+  readonly #waited: { waitedMs: number; at: number }[] = [];
   readonly #ready: Promise<void>;
 
   constructor(options: MixedHostOptions) {
@@ -144,7 +145,13 @@ export class MixedHost implements SimulatedHost {
     });
   }
 
+  /** How long the process of the liars had stood ready without a processor at that time; ms. */
+  liarsWaitedMs(at: number): number {
+    return this.#waited.findLast((each) => each.at <= at)?.waitedMs ?? 0;
+  }
+
   #hear(message: FromLiars): void {
+    if (message.type === 'waited') return void this.#waited.push(message);
     if (message.type === 'lied') {
       const record = this.liars.get(message.id);
       if (!record) return;

@@ -61,6 +61,14 @@ export class Watchman {
     });
   }
 
+  /** How long the liars or the daemon stood ready without a processor in this time: nothing was said, or heard. */
+  waitedMs(from: number, to = Date.now()): number {
+    const { measured } = this.#daemon;
+    const daemonMs = (at: number): number => measured.findLast((each) => each.at <= at)?.waitedMs ?? 0;
+    const liarsMs = (at: number): number => this.#host.liarsWaitedMs(at);
+    return Math.max(liarsMs(to) - liarsMs(from), daemonMs(to) - daemonMs(from));
+  }
+
   /** There are liars that had no occasion yet. */
   hasSilentLiars(): boolean {
     return [...this.#host.liars.values()].some(({ breach }) => breach === undefined);
@@ -105,7 +113,8 @@ export class Watchman {
     return {
       id,
       lie: breach?.name,
-      quarantinedAfterMs: found && breach ? Math.max(0, found.at - breach.at) : undefined,
+      quarantinedAfterMs:
+        found && breach ? Math.max(0, found.at - breach.at - this.waitedMs(breach.at, found.at)) : undefined,
       because: found?.because ?? '',
     };
   }

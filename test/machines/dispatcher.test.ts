@@ -22,12 +22,12 @@ it('lets others have their turn though each pass changes something and is refuse
         mayHaveStaleLocks: () => false,
         lastFetchMs: () => 0,
         passPauseMs: () => 5,
+        idlePassIntervalMs: () => 10_000,
         unlockStale: () => {},
         noteFetchFailure: () => {},
       },
       pollIntervalMs: 10_000,
       staleLockTimeoutMs: 1_000,
-      idlePassIntervalMs: 10_000,
     },
   });
   actor.start();

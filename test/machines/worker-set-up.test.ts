@@ -60,7 +60,7 @@ describe('an instance that rebooted', () => {
     expect(instanceBody(viewOfWorker(snapshot))).toMatchObject({ isBeingSetUp: true });
     const facts = { snapshot, chart: undefined, now: 0, entered: undefined };
     expect(describeWorker(facts).join(' ')).toContain(
-      'It is being set up again after a reboot: it takes no containers',
+      'It is being set up again after a reboot: no container starts on it',
     );
     await world.probe();
     expect(world.orders.slice(0, 4)).toEqual(['list', 'boot', 'copy', 'list']);

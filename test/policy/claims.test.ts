@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { RunningView } from '../../src/fleet/pool.js';
 import { resolveDoubles } from '../../src/policy/claims.js';
 import { container } from '../support/scheduling-world.js';
+import type { RunningView } from '../../src/domain/instance-view.js';
 
 const { uuid } = container(1);
 const at = (instanceId: string): RunningView => ({ instanceId, phase: 'running', exitedAt: undefined });

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { RunningView } from '../../src/fleet/pool.js';
 import { containerStates } from '../../src/domain/container.js';
 import { QueueLine } from '../../src/policy/incremental-queue-order.js';
 import { inOrder, type QueueOrder } from '../../src/policy/queue-order.js';
-import type { QueueEntry } from '../../src/queue/queue.js';
 import { container, typeT } from '../support/scheduling-world.js';
+import type { RunningView } from '../../src/domain/instance-view.js';
+import type { QueueEntry } from '../../src/domain/queue-entry.js';
 
 const change = fc.record({
   n: fc.nat(14),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { WarmRule } from '../../src/config/config.js';
 import { noUpkeepMemory, upkeep, type UpkeepInput } from '../../src/policy/maintenance.js';
 import { WarmSchedule } from '../../src/policy/warm-schedule.js';
 import { acted, container, SchedulingWorld, typeT } from '../support/scheduling-world.js';
+import type { WarmRule } from '../../src/policy/scheduler-settings.js';
 
 const hourMs = 3_600_000;
 const types = [typeT(1), typeT(2)];

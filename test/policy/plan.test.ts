@@ -446,7 +446,7 @@ describe('a scheduling pass', () => {
     for (const reason of reasons) {
       expect(describeWait(reason)).toMatch(/^[A-Z].*\.$/);
       expect(unblocks(reason)).toMatch(/^[A-Z].*\.$/);
-      expect(describeWait(reason).includes('number 3 in line')).toBe('position' in reason);
+      expect(describeWait(reason).includes('Position 3 in the queue')).toBe('position' in reason);
     }
   });
 

@@ -4,7 +4,6 @@ import type { InstanceType } from '../../src/domain/instance-type.js';
 import { accommodates, place, type Capacity } from '../../src/policy/capacity.js';
 import { compareVersions, sizeContainer, type SizingSettings } from '../../src/policy/choose-types.js';
 import { estimateImageBytes, resourceNeeds } from '../../src/policy/resource-needs.js';
-import { normalisePrices } from '../../src/policy/normalise-prices.js';
 import { bare, container, gibibyte, gpuOf, typeT, type Wish } from '../support/scheduling-world.js';
 
 const mebibyte = 2 ** 20;
@@ -244,21 +243,4 @@ describe('what is left of an instance', () => {
     place(gpus, one);
     expect(accommodates(gpus, one)).toBe(false);
   });
-});
-
-it('keeps the oldest point of each price (T-87, N-9, DI-14)', () => {
-  const points: [number, number][] = [
-    [1, 1.0],
-    [4, 1.2],
-    [5, 1.1],
-    [3, 1.2],
-    [5, 1.1],
-    [2, 1.0],
-  ];
-  const normalised = normalisePrices(points.map(([startAt, price]) => ({ startAt, price })));
-  expect(normalised.map(({ startAt, price }) => [startAt, price])).toEqual([
-    [5, 1.1],
-    [3, 1.2],
-    [1, 1.0],
-  ]);
 });

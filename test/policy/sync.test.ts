@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RunningView } from '../../src/fleet/pool.js';
 import type { ContainerState } from '../../src/domain/container.js';
-import type { QueueSnapshot } from '../../src/queue/queue.js';
 import { staleLocks, syncActions } from '../../src/policy/sync.js';
 import { container, SchedulingWorld, typeT } from '../support/scheduling-world.js';
+import type { RunningView } from '../../src/domain/instance-view.js';
+import type { QueueSnapshot } from '../../src/domain/queue-entry.js';
 
 const alive: RunningView = { instanceId: 'i-1', phase: 'running', exitedAt: undefined };
 const exited: RunningView = { instanceId: 'i-1', phase: 'exited', exitedAt: 100 };

@@ -6,7 +6,7 @@ import { Conduct } from '../../src/fleet/conduct.js';
 import type { Executors } from '../../src/fleet/instance-executors.js';
 import { RunnerProgram } from '../../src/runner/program.js';
 import { systemClock } from '../../src/domain/clock.js';
-import { openDatabase, type Store } from '../../src/queue/store/database.js';
+import { openDatabase } from '../../src/queue/store/database.js';
 import type { SqlContainerStore } from '../../src/queue/store/sql-container-store.js';
 import { recordedQueue } from '../../src/queue/observed-queue.js';
 import type { RefusedClaim } from '../../src/queue/queue.js';
@@ -15,6 +15,7 @@ import { request, storeOn } from '../queue/store/contract.js';
 import { runEffect, runnerSettings } from '../support/effects-world.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { smallType } from '../support/worker-world.js';
+import type { Store } from '../../src/queue/store/schema.js';
 
 /** One host, whatever instance it is called. */
 let host: RunnerHost;

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseWatchLine } from '../../src/actors/watch.js';
-import { normalisePrices } from '../../src/policy/normalise-prices.js';
 import { parseRunnerListing } from '../../src/runner/parse-listing.js';
 import { CollectError, parseCollected } from '../../src/runner/collected-result.js';
 
@@ -147,44 +146,6 @@ describe('a collected result', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(() => parseCollected(uuid, text)).toThrow(CollectError);
-      }),
-    );
-  });
-});
-
-describe('a price history', () => {
-  it('keeps the oldest point of each run of equal prices, newest first (T-87, DT-23, DI-14)', () => {
-    const now = 1e12;
-    const points = [
-      [1, 1.0],
-      [4, 1.2],
-      [5, 1.1],
-      [3, 1.2],
-      [5, 1.1],
-      [2, 1.0],
-    ].map(([minutes, price]) => ({
-      startAt: now + minutes! * 60_000,
-      price: price!,
-    }));
-    const before = structuredClone(points);
-    expect(normalisePrices(points)).toEqual([
-      { startAt: now + 5 * 60_000, price: 1.1 },
-      { startAt: now + 3 * 60_000, price: 1.2 },
-      { startAt: now + 60_000, price: 1.0 },
-    ]);
-    expect(points).toEqual(before);
-  });
-
-  it('has no neighbours of equal time or price, and the second time changes nothing (DI-14)', () => {
-    const point = fc.record({ startAt: fc.nat(9), price: fc.nat(3) });
-    fc.assert(
-      fc.property(fc.array(point), (points) => {
-        const once = normalisePrices(points);
-        for (const [index, { startAt, price }] of once.entries()) {
-          const older = once[index + 1];
-          if (older) expect([startAt > older.startAt, price !== older.price]).toEqual([true, true]);
-        }
-        expect(normalisePrices(once)).toEqual(once);
       }),
     );
   });

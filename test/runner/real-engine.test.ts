@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ContainerWork } from '../../src/queue/queue.js';
 import { parseCollected, type CollectedResult } from '../../src/runner/collected-result.js';
 import { RealEngine, tinyImage } from '../support/real-engine.js';
 import { RunnerHost } from '../support/runner-host.js';
 import { findTool, requireTool } from '../support/tools.js';
+import type { ContainerWork } from '../../src/domain/container-work.js';
 
 const uuid = 'zzzzz-dz642-000000000000001';
 const patient = { timeout: 30_000 };

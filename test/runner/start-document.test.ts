@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ContainerWork } from '../../src/queue/queue.js';
 import { buildStartDocument, StartDocumentError } from '../../src/runner/start-document.js';
+import type { ContainerWork } from '../../src/domain/container-work.js';
 
 const work: ContainerWork = {
   command: ['true'],

@@ -18,7 +18,7 @@ scheduler: { localKeepBlobBuffersPerVcpu: 0 }
 );
 
 /** What says nothing: the words that stand where nobody gave a reason. */
-const emptyCauses = /^(|default|undefined|null|xstate\..*|nobody noted why)$/;
+const emptyCauses = /^(|default|undefined|null|xstate\..*|no reason was recorded)$/;
 
 function isTransition({ kind }: JournalEntry): boolean {
   return kind === 'worker.transition' || kind === 'worker.behavior';

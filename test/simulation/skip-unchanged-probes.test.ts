@@ -22,6 +22,18 @@ it.each([3, 22, 639_633_342, randomInt(1, 2 ** 31)])(
   300_000,
 );
 
+it('passes over the visits of a fleet that runs undisturbed', async () => {
+  const options = {
+    ...scenarioOf(3, 1),
+    workload: mixedWork(3, 1, 20),
+    config: fleetConfig,
+    world: {},
+    faults: [],
+  };
+  const { passedOver } = await simulate(options);
+  expect(passedOver).toBeGreaterThan(300);
+}, 120_000);
+
 it('notices by their silence that watches are dead, where they beat', async () => {
   const closed: string[] = [];
   const onEntry = (entry: JournalEntry): void => {
@@ -39,4 +51,4 @@ it('notices by their silence that watches are dead, where they beat', async () =
   });
   expect(violations).toEqual([]);
   expect(closed.some((entry) => entry.includes('nothing was heard for 45000 ms'))).toBe(true);
-});
+}, 120_000);

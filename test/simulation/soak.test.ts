@@ -21,8 +21,8 @@ it.each(freshSeeds)(
   300_000,
 );
 
-/** These show where leaders stand still often, results are left about, or quota is short: see tests of their own. */
-const elsewhere = new Set(['heedless-of-the-lead', 'stale-result', 'late-create']);
+/** These show where leaders stand still often: see a test of its own. */
+const elsewhere = new Set(['heedless-of-the-lead']);
 const usual = Object.keys(plantedBugs).filter((name) => !elsewhere.has(name));
 
 it.each(usual)(

@@ -91,6 +91,28 @@ describe('a stream that the daemon follows', () => {
     expect([error?.code, error?.breach]).toEqual(['too-much-output', 'rate']);
   });
 
+  it('gives few of many lines that came at once in one turn of the event loop', async () => {
+    const { executor } = await watching(lies.saysAndWaits('alive\n'.repeat(200)));
+    const { lines } = await executor.open('runner --watch', { signal, limits });
+    let count = 0;
+    let most = 0;
+    let isOver = false;
+    const reading = (async () => {
+      for await (const _line of lines) {
+        for (const until = performance.now() + 1; performance.now() < until;);
+        if (++count === 200) break;
+      }
+    })().finally(() => (isOver = true));
+    while (!isOver) {
+      const before = count;
+      await turn();
+      most = Math.max(most, count - before);
+    }
+    await reading;
+    expect(count).toBe(200);
+    expect(most).toBeLessThanOrEqual(16);
+  });
+
   it('closes its channel at the instance when it broke a limit, and leaves the connection as it is', async () => {
     let isClosed = false;
     const { executor, server } = await watching(async (request, honest) => {

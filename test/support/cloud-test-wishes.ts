@@ -1,4 +1,4 @@
-import type { CloudTestCommand } from '../../src/cli/cloudtest-command.js';
+import type { CloudTestCommand } from '../../src/cloudtest/report.js';
 
 /** What `longshore cloudtest` is asked for without options, to be changed where a test needs it. */
 export const cloudTestWishes = (change: Partial<CloudTestCommand>): CloudTestCommand => ({

@@ -1,18 +1,12 @@
 import { Dispatch } from '../../src/fleet/dispatcher.js';
 import { StartFailures } from '../../src/fleet/start-failures.js';
 import type { Container, ContainerState } from '../../src/domain/container.js';
-import type {
-  Queue,
-  QueueEntry,
-  QueueSnapshot,
-  RefusedClaim,
-  ResultVerdict,
-  UnlockOptions,
-} from '../../src/queue/queue.js';
+import type { Queue, RefusedClaim, ResultVerdict, UnlockOptions } from '../../src/queue/queue.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { settle } from '../../src/simulation/heap-clock.js';
 import { PoolWorld, type PoolWorldOptions } from './pool-world.js';
 import { bare } from './scheduling-world.js';
+import type { QueueEntry, QueueSnapshot } from '../../src/domain/queue-entry.js';
 
 /** A dispatcher on a pretended cloud, with a queue whose answers the test holds back as it likes. */
 export class DispatchWorld extends PoolWorld implements Queue {

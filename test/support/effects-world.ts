@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { createActor, toPromise, type AnyActorLogic, type InputFrom, type OutputFrom } from 'xstate';
 import { Executors } from '../../src/fleet/instance-executors.js';
 import { RunnerProgram } from '../../src/runner/program.js';
-import type { RunnerSettings } from '../../src/config/config.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
 import { tagKeys, type Instance } from '../../src/domain/instance.js';
 import type { InstanceType } from '../../src/domain/instance-type.js';
@@ -17,6 +16,7 @@ import { ScriptedNetwork } from './scripted-executor.js';
 import type { ScriptedHost } from './scripted-host.js';
 import { ScriptedQueue } from './scripted-queue.js';
 import { smallType } from './worker-world.js';
+import type { RunnerSettings } from '../../src/runner/runner-settings.js';
 
 export const keys = tagKeys('Longshore');
 export const secret = 'a0'.repeat(20);

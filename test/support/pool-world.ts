@@ -1,11 +1,6 @@
 import { fromCallback, fromPromise, type EventObject } from 'xstate';
 import { CreateLimits } from '../../src/fleet/create-limits.js';
-import {
-  WorkerRoster,
-  type WorkerEntry,
-  type WorkerInspection,
-  type WorkerSnapshot,
-} from '../../src/fleet/worker-registry.js';
+import { WorkerRoster, type WorkerInspection } from '../../src/fleet/worker-registry.js';
 import { observed } from '../../src/machines/inspection/observe-transitions.js';
 import { WorkerPool } from '../../src/fleet/worker-pool.js';
 import { secretFingerprint } from '../../src/domain/ids.js';
@@ -21,9 +16,10 @@ import type {
   RemoteOutcome,
   RunProbeOutcome,
 } from '../../src/machines/worker-effects.js';
-import { workerMachine } from '../../src/machines/worker.js';
+import { workerMachine, type WorkerSnapshot } from '../../src/machines/worker.js';
 import { HeapClock, settle } from '../../src/simulation/heap-clock.js';
 import { listing, workerSettings } from './worker-world.js';
+import type { WorkerEntry } from '../../src/fleet/worker-entry.js';
 
 const ok = () => fromPromise<RemoteOutcome, OnInstance>(() => Promise.resolve({ ok: true }));
 

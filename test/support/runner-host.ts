@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ContainerWork } from '../../src/queue/queue.js';
 import { buildStartDocument, type SpotNotices } from '../../src/runner/start-document.js';
 import { findTool } from './tools.js';
+import type { ContainerWork } from '../../src/domain/container-work.js';
 
 const program = fileURLToPath(new URL('../../src/runner/longshore-runner.sh', import.meta.url));
 

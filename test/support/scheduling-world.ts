@@ -1,11 +1,11 @@
-import type { InstanceView, RunningView } from '../../src/fleet/pool.js';
 import { noConstraints, type Container, type ContainerState } from '../../src/domain/container.js';
 import type { WorkerState } from '../../src/domain/instance.js';
 import { noGpu, type GpuSpec, type InstanceType } from '../../src/domain/instance-type.js';
 import { sizeContainer } from '../../src/policy/choose-types.js';
 import { initialPlanMemory, type PlanMemory } from '../../src/policy/container-limit.js';
 import { plan, type Plan, type PlanAction, type RoomAtQuota } from '../../src/policy/plan.js';
-import type { QueueEntry } from '../../src/queue/queue.js';
+import type { InstanceView, RunningView } from '../../src/domain/instance-view.js';
+import type { QueueEntry } from '../../src/domain/queue-entry.js';
 
 export const gibibyte = 2 ** 30;
 

@@ -1,13 +1,7 @@
 import { noConstraints, type AttemptOrigin, type Container } from '../../src/domain/container.js';
-import type {
-  ContainerResult,
-  ContainerWork,
-  Placement,
-  Queue,
-  QueueSnapshot,
-  ResultVerdict,
-  RevertedStart,
-} from '../../src/queue/queue.js';
+import type { Placement, Queue, ResultVerdict, RevertedStart } from '../../src/queue/queue.js';
+import type { QueueSnapshot } from '../../src/domain/queue-entry.js';
+import type { ContainerResult, ContainerWork } from '../../src/domain/container-work.js';
 
 export interface StartedRecord {
   uuid: string;

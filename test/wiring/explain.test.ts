@@ -78,8 +78,8 @@ async function startSite(): Promise<Site> {
     stateOf: async (uuid) => (await app.daemon.store.find(uuid))?.state ?? '',
     explain: async (id) => {
       const explanation = (await app.ask(`/v1/explain/${encodeURIComponent(id)}`)).json as Explanation;
-      const story = explanation.story.map(({ text }) => text);
-      return { ...explanation, text: [...explanation.lines, ...story].join('\n') };
+      const history = explanation.history.map(({ text }) => text);
+      return { ...explanation, text: [...explanation.lines, ...history].join('\n') };
     },
   };
 }
@@ -89,11 +89,11 @@ it(
   { timeout: 120_000 },
   async () => {
     const { app, machines, submit, stateOf, explain } = await startSite();
-    const story: string[] = [];
+    const texts: string[] = [];
     const expectText = async (id: string, parts: readonly string[]): Promise<void> => {
       await expect.poll(async () => (await explain(id)).text, patient).toContain(parts[0]);
       const { text } = await explain(id);
-      story.push(text);
+      texts.push(text);
       for (const part of parts) expect(text).toContain(part);
       expect(text).not.toMatch(/undefined|\[object|NaN|\.\.\n|because (\.|$)/);
     };
@@ -104,9 +104,9 @@ it(
       await expect.poll(() => stateOf(killed), patient).toBe('Running');
       const waits = await submit('waits');
       await expectText(waits, [
-        'It is number 1 in line: no more instances can be created: pool.maxInstances (',
+        'Position 1 in the queue: no more instances can be created: pool.maxInstances (',
         `Container ${waits} (waits) is`,
-        'What ends that: An instance that terminates, a larger quota at the provider, or a larger pool.maxInstances.',
+        'What ends the wait: An instance terminates, or you raise the provider quota or pool.maxInstances.',
       ]);
 
       const instanceOf = async (uuid: string): Promise<string> =>
@@ -118,9 +118,9 @@ it(
       await expectText(killed, [
         `It ended, and its result was collected (on ${second}).`,
         'It was cancelled: ann@desk by the command line: too slow.',
-        'An order came to cancel it (ann@desk by the command line: too slow).',
-        'Its process must not run any more: it is Cancelled.',
-        `The scheduler gave it to ${second}: it fits on small.`,
+        'Operator command: cancel it (ann@desk by the command line: too slow).',
+        'Stop order sent: it is Cancelled.',
+        `The scheduler placed it on ${second}: it fits on small.`,
       ]);
       await expectText(waits, [
         'It is Complete: it exited with status 3.',
@@ -140,17 +140,17 @@ it(
 
       machines[0]!.reportBrokenAfterMs = 0;
       await expectText(first, [
-        'It is draining (the instance reported itself broken): it takes no more containers, and will be destroyed once it is empty.',
+        'It is draining (the instance reported itself broken): no container starts on it, and it is destroyed when it is empty.',
         `Instance ${first} has been running since`,
-        `Containers on it: ${stays} (running).`,
+        `Its containers: ${stays} (running).`,
       ]);
       await app.ask(`/v1/instances/${encodeURIComponent(first)}/kill`, { body: { reason: 'for good' } });
       await expectText(first, [
         `Instance ${first} (small) left the provider’s list at`,
         'an order came: an operator over the API: for good',
-        'An order came to destroy it at once (an operator over the API: for good).',
+        'Operator command: destroy it at once (an operator over the API: for good).',
       ]);
-      if (process.env['LONGSHORE_TEST_OUTPUT'] !== undefined) console.log(story.join('\n\n'));
+      if (process.env['LONGSHORE_TEST_OUTPUT'] !== undefined) console.log(texts.join('\n\n'));
     } finally {
       await app.stop();
     }

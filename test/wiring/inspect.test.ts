@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { runProgram, type ServeWishes } from '../../src/cli/program.js';
+import { runProgram, type ServeOptions } from '../../src/cli/program.js';
 import { managementToken, startInProcess, type InProcess } from '../support/in-process.js';
 import { Viewer } from '../support/viewer.js';
 
@@ -55,8 +55,8 @@ describe('a daemon that is told to inspect', () => {
 });
 
 describe('longshore serve', () => {
-  async function served(...argv: string[]): Promise<{ code: number; err: string; wishes: ServeWishes[] }> {
-    const wishes: ServeWishes[] = [];
+  async function served(...argv: string[]): Promise<{ code: number; err: string; wishes: ServeOptions[] }> {
+    const wishes: ServeOptions[] = [];
     let err = '';
     const never = (): Promise<never> => Promise.reject(new Error('not asked for here'));
     const code = await runProgram(['serve', ...argv], {

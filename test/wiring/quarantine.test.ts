@@ -41,7 +41,7 @@ it(
     expect(await metrics()).toContain('longshore_instances_quarantined 1');
     expect(await metrics()).toContain('longshore_instance_strikes_total{kind="list"} 1');
     const { text } = await fleet.app.ask(`/v1/explain/${id}`);
-    expect(text).toContain('It is in quarantine since');
+    expect(text).toContain('It has been quarantined since');
     expect(text).toContain('strikes by kind: 1 list');
     expect(text).toContain(`longshore quarantine clear ${id}`);
     for (const [command, shown] of [

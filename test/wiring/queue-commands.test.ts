@@ -31,7 +31,7 @@ instanceTypes: { small: { vcpus: 2, ram: 1GiB, price: 0.1 } }`,
     await run('submit', '--vcpus', '1', '--priority', '0', '--', 'true');
     await expect
       .poll(() => run('queue'), patient)
-      .toContain('It is number 1 in line: the provider has none of the instance types');
+      .toContain('Position 1 in the queue: the provider has no capacity for the instance types');
     const [head, ...lines] = (await run('queue')).trim().split('\n');
     expect(head!.split('\t').slice(-2)).toEqual(['status', 'goes on with']);
     expect(lines).toHaveLength(2);

@@ -143,10 +143,10 @@ ${yaml}`;
   async told(id: string): Promise<string> {
     const explained = await this.ask(`/v1/explain/${encodeURIComponent(id)}`);
     if (!explained.ok) return '';
-    const { lines = [], story = [] } = (await explained.json()) as {
+    const { lines = [], history = [] } = (await explained.json()) as {
       lines?: string[];
-      story?: { text: string }[];
+      history?: { text: string }[];
     };
-    return [...lines, ...story.map(({ text }) => text)].join('\n');
+    return [...lines, ...history.map(({ text }) => text)].join('\n');
   }
 }

@@ -1,9 +1,10 @@
 import type { Clock } from '../../domain/clock.js';
-import type { DriverErrorCode, DriverWarning } from '../driver.js';
+import type { DriverWarning } from '../driver.js';
 import type { AzureClients } from './clients.js';
 import type { ResourceIds } from './names.js';
 import type { AzureParameters } from './parameters.js';
 import { translateAzureError } from './translate-error.js';
+import type { DriverErrorCode } from '../../domain/driver-error-code.js';
 
 /** What each part of the driver works with. */
 export interface AzureWorld {

@@ -1,8 +1,8 @@
-import type { DriverContext } from '../registry.js';
 import { AzureDriver } from './azure-driver.js';
 import { azureClients } from './clients.js';
 import { namePrefix, ResourceIds } from './names.js';
 import { parseAzureParameters } from './parameters.js';
+import type { DriverContext } from '../driver-context.js';
 
 /** Rejects with DriverError `invalid` when the parameters make no sense; asks Azure nothing yet. */
 export async function openAzureDriver({

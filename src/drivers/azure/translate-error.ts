@@ -1,6 +1,7 @@
-import { DriverError, type DriverErrorCode, type DriverErrorOptions } from '../driver.js';
+import { DriverError, type DriverErrorOptions } from '../driver.js';
 import { AzureFaultError, type AzureFault } from './fault.js';
 import { retryAfterAt } from './retry-after.js';
+import type { DriverErrorCode } from '../../domain/driver-error-code.js';
 
 export interface TranslationContext {
   /** What was tried, as the subject of a sentence: `making the instance`. */

@@ -1,4 +1,4 @@
-import type { CapacityScope, DriverErrorCode } from '../driver.js';
+import type { CapacityScope, DriverErrorCode } from '../../domain/driver-error-code.js';
 
 /** What an error code of EC2 means for the pool, and what the operator can do. */
 export interface Meaning {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Instance } from '../../domain/instance.js';
-import { DriverError, driverErrorCodes, type CreateSpec } from '../driver.js';
+import { DriverError, type CreateSpec } from '../driver.js';
+import { driverErrorCodes } from '../../domain/driver-error-code.js';
 
 /** Version of the protocol that this speaks. */
 export const protocolVersion = 1;

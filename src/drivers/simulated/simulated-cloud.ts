@@ -1,10 +1,11 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Instance, Tags } from '../../domain/instance.js';
 import type { InstanceType } from '../../domain/instance-type.js';
-import { DriverError, type CapacityScope, type CreateSpec } from '../driver.js';
+import { DriverError, type CreateSpec } from '../driver.js';
 import { faultlessCloud, type CloudKnobs } from './vm-behavior.js';
 import type { SimulatedHost } from './simulated-host.js';
 import { SpotPrices } from './spot-prices.js';
+import type { CapacityScope } from '../../domain/driver-error-code.js';
 
 export interface SimulatedCloudOptions {
   host: SimulatedHost;

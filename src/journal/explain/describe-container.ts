@@ -8,7 +8,7 @@ export interface ContainerFacts {
   now: number;
 }
 
-/** How a container is and why, what it waits for, and what its run cost. */
+/** Describes the state of a container with its cause, what it waits for, and the cost of its run. */
 export function describeContainer(facts: ContainerFacts): string[] {
   return [stateSentence(facts), ...waitSentences(facts), ...runSentences(facts), ...endSentences(facts)];
 }
@@ -21,8 +21,8 @@ function stateSentence({ record, now }: ContainerFacts): string {
 
 function waitSentences({ record, wait }: ContainerFacts): string[] {
   if (record.state !== 'Queued' && record.state !== 'Locked') return [];
-  if (!wait) return ['The scheduler has not looked at it yet.'];
-  const lines = [describeWait(wait), `What ends that: ${unblocks(wait)}`];
+  if (!wait) return ['It waits for its first scheduling pass.'];
+  const lines = [describeWait(wait), `What ends the wait: ${unblocks(wait)}`];
   if (record.attempts > 0)
     lines.push(`It was started ${record.attempts === 1 ? 'once' : `${record.attempts} times`} before.`);
   return lines;
@@ -42,7 +42,7 @@ function endSentences({ record, now }: ContainerFacts): string[] {
   const { exitCode, error, startedAt, finishedAt, cost, state, attempts } = record;
   const lines: string[] = [];
   if (state === 'Cancelled') {
-    lines.push(`It was cancelled: ${error === '' ? 'nobody said why' : error}.`);
+    lines.push(`It was cancelled: ${error === '' ? 'no reason was given' : error}.`);
   } else if (error !== '') {
     lines.push(`${error}.`);
   }
@@ -52,7 +52,7 @@ function endSentences({ record, now }: ContainerFacts): string[] {
   const paid =
     ran === '' || cost === undefined
       ? ''
-      : ` and cost ${dollarText(cost)}${attempts > 1 ? `, all ${attempts} attempts together` : ''}`;
+      : ` and cost ${dollarText(cost)}${attempts > 1 ? `, including all ${attempts} attempts` : ''}`;
   lines.push(`It ended at ${pastText(finishedAt, now)}.${ran}${paid}${ran === '' ? '' : '.'}`);
   return lines;
 }

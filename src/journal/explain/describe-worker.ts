@@ -1,31 +1,31 @@
 import type { InstanceConduct } from '../../domain/conduct-view.js';
 import type { ChartState } from '../../machines/inspection/active-states.js';
 import type { PendingTimer } from '../../machines/inspection/pending-timers.js';
-import { knownSince, workerStateOf } from '../../fleet/worker-views.js';
-import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import { misconductRemedy, quarantineRemedy, rebooted, type BootStage } from '../../domain/instance.js';
 import { dollarText, futureText, pastText } from './format-time.js';
+import type { WorkerSnapshot } from '../../machines/worker.js';
+import { knownSince, workerStateOf } from '../../machines/worker-state.js';
 
 export interface WorkerFacts {
   snapshot: WorkerSnapshot;
   chart: ChartState | undefined;
   now: number;
-  /** When it came into its state and why, as far as the journal reaches. */
+  /** When and why it entered its state, if the journal still has it. */
   entered: { at: number; because: string } | undefined;
-  /** What it did that it must not, as far as that is known. */
+  /** Its violations, if known. */
   conduct?: InstanceConduct | undefined;
 }
 
 const nextStages: Readonly<Record<BootStage, string>> = {
-  requested: 'its address is not known yet',
-  addressed: 'no SSH server answers at its address yet',
-  connected: 'an SSH server answers, but has not proved yet that it is this instance',
-  verified: 'the boot probe command has not succeeded yet',
-  booted: 'the runner program is being copied to it',
-  copied: 'the runner program has not answered yet',
+  requested: 'it has no address yet',
+  addressed: 'no SSH server responds at its address yet',
+  connected: 'an SSH server responds, but has not proved its identity yet',
+  verified: 'the boot probe has not succeeded yet',
+  booted: 'the runner program is being copied',
+  copied: 'the runner program has not responded yet',
 };
 
-/** How an instance is and why, and what ends that. */
+/** Describes the state of an instance with its cause, and what ends it. */
 export function describeWorker(facts: WorkerFacts): string[] {
   const { snapshot, now } = facts;
   const { context } = snapshot;
@@ -56,11 +56,11 @@ function conductSentences({ snapshot, conduct, now }: WorkerFacts): string[] {
   return [
     ...(quarantine
       ? [
-          `It is in quarantine since ${pastText(quarantine.at, now)}, because ${quarantine.because}. Nothing is given to it.`,
-          `An operator ends that: ${misconductRemedy(id)}.`,
+          `It has been quarantined since ${pastText(quarantine.at, now)}, because ${quarantine.because}. No container starts on it.`,
+          `To end the quarantine: ${misconductRemedy(id)}.`,
         ]
       : []),
-    ...(did.length > 0 ? [`It did what an instance must not: ${did.join('; ')}.`] : []),
+    ...(did.length > 0 ? [`It violated limits: ${did.join('; ')}.`] : []),
   ];
 }
 
@@ -82,18 +82,18 @@ function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
       if (snapshot.value.lifecycle === 'orphaned')
         return orphanSentences(snapshot, timer('lifecycle.orphaned'), now);
       return [
-        'It was there before this daemon started, or this daemon did not ask for it. It is put into service once it answers; what runs on it goes on.',
+        'It existed before this daemon started, or this daemon did not create it. It enters service when it responds; its containers continue.',
         held
-          ? 'There is no time limit, because it is on hold.'
-          : `If it does not answer, it will be destroyed at ${futureText(context.probedAt + context.settings.timeoutBootingMs, now)}.`,
+          ? 'It has no time limit, because it is on hold.'
+          : `If it does not respond, it is destroyed at ${futureText(context.probedAt + context.settings.timeoutBootingMs, now)}.`,
       ];
     case 'booting': {
       const stage = timer('lifecycle.booting');
       const { probedAt, settings } = context;
       const until = Math.min(stage?.firesAt ?? Infinity, probedAt + settings.timeoutBootingMs);
       const limit = held
-        ? 'There is no time limit, because it is on hold.'
-        : `It will be destroyed if it gets no further by ${futureText(until, now)}.`;
+        ? 'It has no time limit, because it is on hold.'
+        : `It is destroyed if the boot does not proceed by ${futureText(until, now)}.`;
       return [
         `Its boot reached the stage ${context.bootStage} at ${pastText(context.bootStageAt, now)}: ${nextStages[context.bootStage]}.`,
         limit,
@@ -102,12 +102,10 @@ function endSentences({ snapshot, chart, now }: WorkerFacts): string[] {
     case 'idle': {
       if (context.idleBehavior !== 'run') return [];
       const until = timer('lifecycle.idle')?.firesAt ?? context.busyAt + context.settings.timeoutIdleMs;
-      return [
-        `It will be destroyed for being idle at ${futureText(until, now)}, unless it is given a container.`,
-      ];
+      return [`It idles and is destroyed at ${futureText(until, now)}, unless a container starts on it.`];
     }
     case 'running':
-      return [`Containers on it: ${runnersOf(snapshot, chart, now).join('; ')}.`];
+      return [`Its containers: ${runnersOf(snapshot, chart, now).join('; ')}.`];
     case 'shutdown':
       return shutdownSentences(snapshot, timer('lifecycle.shutdown'), now);
   }
@@ -120,10 +118,10 @@ function orphanSentences(
 ): string[] {
   const removes = context.settings.removesOrphans && timer;
   return [
-    'Its tags say that it belongs to this set, but there is no record that anybody asked for it, and it never answered.',
+    'It is an orphan: its tags belong to this set, but there is no launch record, and it never responded.',
     removes
-      ? `It will be destroyed at ${futureText(timer.firesAt, now)} unless it answers.`
-      : 'It is left alone; kill it if nobody needs it, or set pool.removeOrphans.',
+      ? `It is destroyed at ${futureText(timer.firesAt, now)} unless it responds.`
+      : 'It is left alone: destroy it with kill if it is unused, or set pool.removeOrphans.',
   ];
 }
 
@@ -138,17 +136,17 @@ function shutdownSentences(
     lost.length === 0 ? [] : [`Until then these containers count as running on it: ${lost.join(', ')}.`];
   if (quarantine)
     return [
-      `It is in quarantine since ${pastText(quarantine.at, now)}, because ${quarantine.because}. Nothing is given to it.`,
-      `An operator ends that: ${quarantineRemedy(id)} (with --force where the host cannot be logged in to, and nothing runs there).`,
+      `It has been quarantined since ${pastText(quarantine.at, now)}, because ${quarantine.because}. No container starts on it.`,
+      `To end the quarantine: ${quarantineRemedy(id)} (with --force if login to the host is impossible and nothing runs there).`,
       ...on,
     ];
-  const told = context.destroyConfirmed
-    ? 'The provider accepted the order to destroy it. It is gone once the provider no longer lists it.'
-    : 'The provider has not accepted the order to destroy it yet.';
+  const destroyCall = context.destroyConfirmed
+    ? 'The provider accepted the destroy call. The instance has terminated when the provider no longer lists it.'
+    : 'The provider has not accepted the destroy call yet.';
   const again = timer
-    ? [`The order will be repeated at ${futureText(timer.firesAt, now)} if it is still listed.`]
+    ? [`The destroy call is repeated at ${futureText(timer.firesAt, now)} if the instance is still listed.`]
     : [];
-  return [told, ...again, ...on];
+  return [destroyCall, ...again, ...on];
 }
 
 function runnersOf({ context }: WorkerSnapshot, chart: ChartState | undefined, now: number): string[] {
@@ -158,7 +156,7 @@ function runnersOf({ context }: WorkerSnapshot, chart: ChartState | undefined, n
     const next = runner?.timers.find(({ state }) => state.startsWith('alive.stop'));
     if (gaveUp) return `${uuid} (could not be stopped)`;
     if (isStopping)
-      return `${uuid} (told to stop${next ? `, again at ${futureText(next.firesAt, now)}` : ''})`;
+      return `${uuid} (stopping${next ? `, next signal at ${futureText(next.firesAt, now)}` : ''})`;
     if (phase === 'collecting') return `${uuid} (ended; its result is being collected)`;
     return `${uuid} (${phase})`;
   });
@@ -169,20 +167,20 @@ function behaviorSentences({ snapshot }: WorkerFacts): string[] {
   const why = behaviorBecause === 'default' ? '' : ` (${behaviorBecause})`;
   switch (idleBehavior) {
     case 'run':
-      return why === '' ? [] : [`It may take containers${why}.`];
+      return why === '' ? [] : [`It accepts containers${why}.`];
     case 'hold':
       return [
-        `It is on hold${why}: it takes no containers, and stays until somebody runs, drains or kills it.`,
+        `It is on hold${why}: no container starts on it, and it does not shut down until an operator runs, drains or kills it.`,
       ];
     case 'drain':
-      return [`It is draining${why}: it takes no more containers, and will be destroyed once it is empty.`];
+      return [`It is draining${why}: no container starts on it, and it is destroyed when it is empty.`];
   }
 }
 
 function setUpAgainSentence({ context }: WorkerSnapshot): string {
   const because = context.setupLostBecause;
   const how = because === rebooted ? 'after a reboot' : `because ${because}`;
-  return `It is being set up again ${how}: it takes no containers until the boot probe and the runner program succeed.`;
+  return `It is being set up again ${how}: no container starts on it until the boot probe and the runner program succeed.`;
 }
 
 function troubleSentences({ snapshot, chart, now }: WorkerFacts): string[] {
@@ -190,15 +188,14 @@ function troubleSentences({ snapshot, chart, now }: WorkerFacts): string[] {
   const lines: string[] = [];
   if (setupLostBecause !== '') lines.push(setUpAgainSentence(snapshot));
   if (lastFailure) lines.push(`Its last failure: ${lastFailure.message} (${lastFailure.code}).`);
-  if (answered) lines.push(`It last answered at ${pastText(probedAt, now)}.`);
+  if (answered) lines.push(`It last responded at ${pastText(probedAt, now)}.`);
   const tags = chart?.timers.find(({ state }) => state.startsWith('tags.retrying'));
-  if (tags)
-    lines.push(`Its tags could not be written; this is tried again at ${futureText(tags.firesAt, now)}.`);
+  if (tags) lines.push(`Its tags could not be written; the next try is at ${futureText(tags.firesAt, now)}.`);
   const watch = chart?.timers.find(({ state }) => state.startsWith('watch.pausing'));
   if (watch) {
     const again = futureText(watch.firesAt, now);
     lines.push(
-      `The connection that reports ended containers at once is down. It is tried again at ${again}; until then probes find them.`,
+      `Its watch channel is closed and is reopened at ${again}; until then only probes detect ended containers.`,
     );
   }
   return lines;

@@ -1,14 +1,14 @@
-/** An account of one instance or container, for people. */
+/** The explanation of one instance or container, as text. */
 export interface Explanation {
   kind: 'instance' | 'container';
   id: string;
-  /** How it is now and why, what ends that and when: sentences, the most important first. */
+  /** The current state, its cause, what ends it and when: sentences, the most important first. */
   lines: string[];
-  /** How it came to be so: one sentence for each thing that happened, oldest first. */
-  story: Told[];
+  /** The history: one sentence per event, oldest first. */
+  history: Narration[];
 }
 
-export interface Told {
+export interface Narration {
   /** Epoch ms. */
   at: number;
   text: string;

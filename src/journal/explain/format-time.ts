@@ -5,7 +5,7 @@ export function timeText(at: number): string {
   return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** Two units at most, such as `3h12m` or `42s`; `a moment` for less than a second. */
+/** Formats at most two units, such as `3h12m` or `42s`; `a moment` for less than a second. */
 export function spanText(ms: number): string {
   if (ms < 1_000) return 'a moment';
   const text = formatDuration(Math.floor(ms / 1_000) * 1_000);

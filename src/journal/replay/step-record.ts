@@ -1,8 +1,8 @@
 import type { EventObject } from 'xstate';
-import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import { isSecretFingerprint, secretFingerprint } from '../../domain/ids.js';
 import { isSameState } from '../../domain/state-value.js';
 import type { WorkerContext, WorkerInput } from '../../machines/worker-model.js';
+import type { WorkerSnapshot } from '../../machines/worker.js';
 
 /** The part of a worker's context that changes in its life. */
 export type WorkerFacts = Omit<WorkerContext, 'clock' | 'settings' | keyof FixedFacts>;

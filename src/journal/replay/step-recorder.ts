@@ -1,8 +1,8 @@
 import type { EventObject } from 'xstate';
 import type { StepFacts } from '../../machines/inspection/observe-transitions.js';
-import type { WorkerSnapshot } from '../../fleet/worker-registry.js';
 import type { JournalEntry } from '../journal.js';
 import { isWorthKeeping, recordBase, recordStep, stateOf, type RecordedState } from './step-record.js';
+import type { WorkerSnapshot } from '../../machines/worker.js';
 
 /** Kinds of entries from which steps are made again; people read the others. */
 export const replayKinds = ['worker.begun', 'worker.step'] as const;

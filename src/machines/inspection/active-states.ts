@@ -1,6 +1,6 @@
 import type { StateValue } from 'xstate';
 import { pendingTimers, type PendingTimer } from './pending-timers.js';
-import type { WorkerActor } from '../../fleet/worker-registry.js';
+import type { WorkerActor } from '../worker.js';
 
 /** Where a worker is in its statechart: what the page lights. */
 export interface ChartState {

@@ -1,8 +1,8 @@
 import { steadySlew } from '../../domain/clock.js';
 import type { WorkerState } from '../../domain/instance.js';
-import type { FleetLimits } from './fleet-model.js';
 import type { Invariant, Violation } from './invariants.js';
 import type { SteadyTime } from './monotonic-time.js';
+import type { FleetLimits } from './fleet-limits.js';
 
 interface Launch {
   askedAt: number;

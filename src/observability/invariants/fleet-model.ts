@@ -4,23 +4,7 @@ import { ContainerModel } from './container-model.js';
 import type { Invariant, Violation } from './invariants.js';
 import { QueueModel } from './queue-model.js';
 import { SteadyTime } from './monotonic-time.js';
-
-/** What the configuration promises. Durations in ms; numbers of 0 mean "no limit". */
-export interface FleetLimits {
-  maxInstances: number;
-  maxConcurrentCreates: number;
-  maxCloudOpsPerSecond: number;
-  maxProbesPerSecond: number;
-  timeoutBootingMs: number;
-  timeoutIdleMs: number;
-  timeoutProbeMs: number;
-  timeoutShutdownMs: number;
-  cloudCallTimeoutMs: number;
-  quotaHoldOffMs: number;
-  quotaRetryMs: number;
-  /** The longest one visit to an instance takes, and the pause before it. */
-  longestRoundMs: number;
-}
+import type { FleetLimits } from './fleet-limits.js';
 
 /** A worker after one of its steps. */
 export interface WorkerSight {

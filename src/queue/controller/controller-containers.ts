@@ -7,10 +7,11 @@ import type {
   ContainerRequest,
   ContainerStore,
 } from '../container-store.js';
-import { QueueError, type ContainerResult, type Placement } from '../queue.js';
+import { QueueError, type Placement } from '../queue.js';
 import { containerFields, containerOf, detailsOf, ReplyError } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { ControllerQueue, type ControllerQueueOptions } from './controller-queue.js';
+import type { ContainerResult } from '../../domain/container-work.js';
 
 export interface ControllerContainersOptions extends ControllerQueueOptions {
   client: ControllerClient;

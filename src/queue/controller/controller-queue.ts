@@ -2,18 +2,14 @@ import type { Clock } from '../../domain/clock.js';
 import { isFinal, type Container } from '../../domain/container.js';
 import { MandateError, type Mandate } from '../../domain/leader-guard.js';
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
-import {
-  QueueError,
-  type ContainerWork,
-  type Queue,
-  type QueueSnapshot,
-  type ResultVerdict,
-} from '../queue.js';
+import { QueueError, type Queue, type ResultVerdict } from '../queue.js';
 import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { changeOf, ReplyError, uuidOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import { fetchContainers } from './fetch-containers.js';
 import { MountReads } from './mount-reads.js';
+import type { QueueSnapshot } from '../../domain/queue-entry.js';
+import type { ContainerWork } from '../../domain/container-work.js';
 
 export interface ControllerQueueOptions {
   client: ControllerClient;

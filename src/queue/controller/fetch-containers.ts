@@ -1,8 +1,9 @@
 import { isFinal, type Container } from '../../domain/container.js';
-import { QueueError, type QueueEntry } from '../queue.js';
+import { QueueError } from '../queue.js';
 import { containerFields, containerOf, itemsOf, ReplyError, tmpMountBytesOf } from './container-reply.js';
 import type { ControllerClient } from './controller-client.js';
 import type { MountReads } from './mount-reads.js';
+import type { QueueEntry } from '../../domain/queue-entry.js';
 
 export interface FetchOptions {
   client: ControllerClient;

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { Clock } from '../../domain/clock.js';
-import type { Store } from './database.js';
 import { postgresClientConfig } from './postgres.js';
 import type { StoreTarget } from './store-url.js';
 import { changesChannel } from './write-rows.js';
+import type { Store } from './schema.js';
 
 export interface ChangeFeedOptions {
   /** The server itself, not a pooler that gives connections out by the transaction. */

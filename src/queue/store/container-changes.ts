@@ -1,11 +1,12 @@
 import type { Clock } from '../../domain/clock.js';
-import { QueueError, type ContainerResult } from '../queue.js';
+import { QueueError } from '../queue.js';
 import type { ContainerRow } from './container-rows.js';
 import type { RowChange } from './container-transitions.js';
-import type { Store } from './database.js';
 import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { storeError } from './store-error.js';
 import { encodeOutput, writeRows, type Epoch, type RowWrite } from './write-rows.js';
+import type { ContainerResult } from '../../domain/container-work.js';
+import type { Store } from './schema.js';
 
 export interface ContainerChangesOptions {
   db: Store;

@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import { containerStates, type ContainerState } from '../../domain/container.js';
 import type { ContainerFilter } from '../container-store.js';
-import { QueueError, type ContainerResult } from '../queue.js';
+import { QueueError } from '../queue.js';
 import type { ContainerRow } from './container-rows.js';
-import type { Store } from './database.js';
+import type { ContainerResult } from '../../domain/container-work.js';
+import type { Store } from './schema.js';
 
 export interface RowPage {
   rows: ContainerRow[];

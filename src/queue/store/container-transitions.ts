@@ -1,13 +1,8 @@
 import type { AttemptOrigin, ContainerState, SchedulingParameters } from '../../domain/container.js';
-import {
-  QueueError,
-  type ContainerResult,
-  type Placement,
-  type ResultVerdict,
-  type RevertedStart,
-} from '../queue.js';
+import { QueueError, type Placement, type ResultVerdict, type RevertedStart } from '../queue.js';
 import { foreignBecause } from './attempt-identity.js';
 import { chargedAttempts, encodePriority, type ContainerRow } from './container-rows.js';
+import type { ContainerResult } from '../../domain/container-work.js';
 
 /** What becomes of a row; `undefined`: it stays as it is. */
 export type RowChange = Partial<Omit<ContainerRow, 'uuid' | 'revision'>> | undefined;

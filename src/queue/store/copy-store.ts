@@ -1,8 +1,7 @@
 import { QueueError } from '../queue.js';
 import { lastRevision } from './container-reads.js';
-import type { Store } from './database.js';
 import { guarded } from './store-error.js';
-import type { StoreSchema } from './schema.js';
+import type { StoreSchema, Store } from './schema.js';
 
 type CopiedTable =
   | 'containers'

@@ -5,13 +5,11 @@ import { checkIntegrity, damagedStore, type IntegrityCheck } from './integrity.j
 import { libsqlDialect, libsqlFault, type EmbeddedEvents } from './libsql.js';
 import { isNewer, migrations } from './migrations.js';
 import { postgresDialect } from './postgres.js';
-import type { StoreSchema } from './schema.js';
+import type { StoreSchema, Store } from './schema.js';
 import { storeError } from './store-error.js';
 import { noteProgress, type StoreProgress } from './store-marker.js';
 import { endUse, expectSame, expectStore, markStore, progressQuery } from './store-presence.js';
 import { isPostgresUrl, storeName, storePath, type StoreTarget } from './store-url.js';
-
-export type Store = Kysely<StoreSchema>;
 
 /** What the owner of a store hears of its database beside what it asks for. */
 export interface StoreEvents {

@@ -1,5 +1,5 @@
-import type { Store } from './database.js';
 import { guarded } from './store-error.js';
+import type { Store } from './schema.js';
 
 /** What a driver keeps; it grows by one with each write. */
 export interface StoredRecord {

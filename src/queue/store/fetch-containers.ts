@@ -1,9 +1,9 @@
 import { isFinal, type Container, type ContainerState } from '../../domain/container.js';
-import type { QueueEntry } from '../queue.js';
 import type { Fetch } from '../queue-cache.js';
 import { lastRevision } from './container-reads.js';
 import { containerOf, queueColumns, type QueueRow } from './container-rows.js';
-import type { Store } from './database.js';
+import type { QueueEntry } from '../../domain/queue-entry.js';
+import type { Store } from './schema.js';
 
 export interface FetchOptions {
   db: Store;

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import type { Clock } from '../../domain/clock.js';
-import type { Store } from './database.js';
 import { checkIntegrity, damagedStore, type IntegrityCheck } from './integrity.js';
 import { executeAside } from './libsql.js';
 import { fileSize, noteProgress } from './store-marker.js';
 import { progressOf } from './store-presence.js';
+import type { Store } from './schema.js';
 
 export interface FileKeeperOptions {
   db: Store;

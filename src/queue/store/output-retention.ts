@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.js';
-import type { Store } from './database.js';
 import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { guarded } from './store-error.js';
+import type { Store } from './schema.js';
 
 export interface OutputKeeperOptions {
   db: Store;

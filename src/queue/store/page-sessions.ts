@@ -1,6 +1,6 @@
 import type { PageSession, PageSessionStore } from '../../domain/page-session.js';
-import type { Store } from './database.js';
 import { guarded } from './store-error.js';
+import type { Store } from './schema.js';
 
 /** Logins of browsers in the store: every daemon of a shared store knows them. */
 export class SqlPageSessions implements PageSessionStore {

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import { type Generated, type Kysely } from 'kysely';
 
 /** A container; times are epoch ms, sizes bytes. Later versions only add columns. */
 export interface ContainerTable {
@@ -159,3 +159,5 @@ export interface StoreSchema {
   host_keys: HostKeyTable;
   instance_conduct: ConductTable;
 }
+
+export type Store = Kysely<StoreSchema>;

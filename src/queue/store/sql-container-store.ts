@@ -10,11 +10,8 @@ import type {
 import { QueueCache, type Misfit, type SizeContainer } from '../queue-cache.js';
 import {
   QueueError,
-  type ContainerResult,
-  type ContainerWork,
   type Placement,
   type RevertedStart,
-  type QueueSnapshot,
   type ResultVerdict,
   type UnlockOptions,
 } from '../queue.js';
@@ -32,12 +29,14 @@ import {
   unlockRow,
   type RowChange,
 } from './container-transitions.js';
-import type { Store } from './database.js';
 import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { fetchContainers } from './fetch-containers.js';
 import { guarded } from './store-error.js';
 import { submitContainers } from './submit-containers.js';
 import type { Epoch } from './write-rows.js';
+import type { QueueSnapshot } from '../../domain/queue-entry.js';
+import type { ContainerResult, ContainerWork } from '../../domain/container-work.js';
+import type { Store } from './schema.js';
 
 export interface SqlContainerStoreOptions {
   db: Store;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Store } from './database.js';
+import type { Store } from './schema.js';
 
 const length = 16;
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { sql } from 'kysely';
 import { QueueError } from '../queue.js';
-import type { Store } from './database.js';
 import {
   fileSize,
   markerPath,
@@ -11,6 +10,7 @@ import {
   type StoreMarker,
   type StoreProgress,
 } from './store-marker.js';
+import type { Store } from './schema.js';
 
 /**
  * Refuses a path whose database is gone or is not whole though a store was made there: a store that existed never begins

@@ -1,7 +1,6 @@
 import type { Clock } from '../../domain/clock.js';
-import type { Store } from './database.js';
 import { isLatestEpoch } from '../../leadership/lease-table.js';
-import type { HostKeyTable, StoreSchema } from './schema.js';
+import type { HostKeyTable, Store, StoreSchema } from './schema.js';
 import { guarded } from './store-error.js';
 
 export interface StoredByInstanceOptions {

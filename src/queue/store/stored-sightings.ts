@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.js';
 import type { Sighting, Sightings } from '../../domain/sighting.js';
-import type { Store } from './database.js';
 import { guarded } from './store-error.js';
+import type { Store } from './schema.js';
 
 export interface StoredSightingsOptions {
   db: Store;

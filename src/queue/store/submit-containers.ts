@@ -4,9 +4,9 @@ import { containerUuidFrom } from '../../domain/ids.js';
 import type { ContainerRequest } from '../container-store.js';
 import { QueueError } from '../queue.js';
 import { rowOf, type ContainerRow } from './container-rows.js';
-import type { Store } from './database.js';
 import { eventLoopTurn } from '../../async/event-loop-turn.js';
 import { takeRevisions } from './write-rows.js';
+import type { Store } from './schema.js';
 
 export interface SubmitOptions {
   clusterId: string;

@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
-import { QueueError, type ContainerResult } from '../queue.js';
+import { QueueError } from '../queue.js';
 import { lastRevision } from './container-reads.js';
 import type { ContainerRow } from './container-rows.js';
 import type { RowChange } from './container-transitions.js';
-import type { Store } from './database.js';
 import { isPostgres } from './postgres.js';
+import type { ContainerResult } from '../../domain/container-work.js';
+import type { Store } from './schema.js';
 
 /** What a row becomes, and the output kept with it. */
 export interface RowWrite {

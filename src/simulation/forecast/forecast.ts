@@ -2,13 +2,13 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { loadConfig } from '../../config/load.js';
 import type { JournalEntry } from '../../journal/journal.js';
-import type { Violation } from '../rules.js';
 import { simulate, type SimulationResult } from '../simulate.js';
-import { figuresOf, type Figures } from './figures.js';
+import { figuresOf } from './figures.js';
 import { MilestoneBook } from './milestones.js';
 import { reportPage } from './report.js';
-import { seriesOf, type Series } from './series.js';
+import { seriesOf } from './series.js';
 import { loadWorkload } from './workload-file.js';
+import type { ForecastRun, Forecast } from './forecast-result.js';
 
 export interface ForecastOptions {
   /** One, or two to be compared. */
@@ -22,25 +22,6 @@ export interface ForecastOptions {
   env: NodeJS.ProcessEnv;
   onProgress(progress: { config: string; share: number; elapsedMs: number }): void;
   signal?: AbortSignal;
-}
-
-/** One configuration and what it came to. */
-export interface ForecastRun {
-  /** Path of the configuration, as given. */
-  config: string;
-  figures: Figures;
-  series: Series;
-  violations: readonly Violation[];
-  journalHash: string;
-  wallMs: number;
-}
-
-export interface Forecast {
-  workload: string;
-  seed: number;
-  hours: number;
-  notes: readonly string[];
-  runs: ForecastRun[];
 }
 
 /**

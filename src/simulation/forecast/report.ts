@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Forecast } from './forecast.js';
 import { reportScript } from './report-script.js';
 import { hourHead, hourRows, summaryRows, typeHead, typeRows } from './table.js';
+import type { Forecast } from './forecast-result.js';
 
 const style = `
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }

@@ -3,10 +3,11 @@ import { expect } from 'vitest';
 import { systemClock } from '../../../src/domain/clock.js';
 import type { Instance } from '../../../src/domain/instance.js';
 import { noGpu, type InstanceType } from '../../../src/domain/instance-type.js';
-import { DriverError, driverErrorCodes, type CreateSpec, type Driver } from '../../../src/drivers/driver.js';
-import { ProviderBreakers } from '../../../src/actors/provider-breakers.js';
+import { DriverError, type CreateSpec, type Driver } from '../../../src/drivers/driver.js';
+import { ProviderBreakers } from '../../../src/fleet/provider-breakers.js';
 import { wrapDriver } from '../../../src/drivers/wrappers/wrap.js';
 import { generateKeyPair } from '../../../src/ssh/keys.js';
+import { driverErrorCodes } from '../../../src/domain/driver-error-code.js';
 
 export const loginKey = generateKeyPair();
 export const secret = '0123456789abcdef0123456789abcdef01234567';

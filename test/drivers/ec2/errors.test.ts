@@ -1,13 +1,13 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DriverErrorCode } from '../../../src/drivers/driver.js';
 import { parseEc2Parameters } from '../../../src/drivers/ec2/parameters.js';
 import { quotaGroupOf } from '../../../src/drivers/ec2/quota-group.js';
 import { Ec2Fault, isSubnetSpecific, translateEc2Error } from '../../../src/drivers/ec2/translate-error.js';
 import { ec2Error } from '../../support/ec2-proxy.js';
 import { errorOf, never, spec, type } from '../contract.js';
 import { credentials, ec2World, type Ec2World } from './world.js';
+import type { DriverErrorCode } from '../../../src/domain/driver-error-code.js';
 
 const options = { signal: never };
 const wish = () => spec({ instanceType: type('small', { providerType: 't3.micro' }), publicKey: undefined });

@@ -54,10 +54,11 @@ class DispatcherWorld implements World {
       mayHaveStaleLocks: () => this.#hasStaleLocks,
       lastFetchMs: () => 0,
       passPauseMs: () => passPauseMs,
+      idlePassIntervalMs: () => idlePassIntervalMs,
       unlockStale: () => void this.#records.push('unlock stale'),
       noteFetchFailure: (error) => void this.#records.push(`cannot read the queue: ${String(error)}`),
     };
-    const input = { port, pollIntervalMs, staleLockTimeoutMs, idlePassIntervalMs };
+    const input = { port, pollIntervalMs, staleLockTimeoutMs };
     this.#actor = createActor(machine, { clock: this.#clock, input });
     this.#actor.subscribe({ error: (error) => void this.#records.push(`broke ${String(error)}`) });
     this.#actor.start();

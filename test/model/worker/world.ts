@@ -1,6 +1,6 @@
 import type { AnyActorRef } from 'xstate';
 import { viewOfWorker } from '../../../src/fleet/worker-views.js';
-import { WorkerRoster, type WorkerEntry } from '../../../src/fleet/worker-registry.js';
+import { WorkerRoster } from '../../../src/fleet/worker-registry.js';
 import type { Instance, Tags } from '../../../src/domain/instance.js';
 import type { WorkerEvent, WorkerFact } from '../../../src/machines/worker-model.js';
 import type { Reporter } from '../../../src/observability/reporter.js';
@@ -21,6 +21,7 @@ import {
   watchWords,
 } from './words.js';
 import { machinesOf, type WorkerStage } from './worker-logic.js';
+import type { WorkerEntry } from '../../../src/fleet/worker-entry.js';
 
 /** One instance in a roster, with its containers, under the reporter the daemon has; all its neighbours are scripted. */
 export class WorkerModelWorld implements World {

@@ -1,14 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  FleetModel,
-  type FleetLimits,
-  type WorkerSight,
-} from '../../../src/observability/invariants/fleet-model.js';
+import { FleetModel, type WorkerSight } from '../../../src/observability/invariants/fleet-model.js';
 import {
   invariantNames,
   type Invariant,
   type Violation,
 } from '../../../src/observability/invariants/invariants.js';
+import type { FleetLimits } from '../../../src/observability/invariants/fleet-limits.js';
 
 const limits: FleetLimits = {
   maxInstances: 2,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { PlannedContainer } from '../../../src/fleet/dispatcher.js';
 import type { BreakerView } from '../../../src/domain/breaker-view.js';
-import type { InstanceView } from '../../../src/fleet/pool.js';
 import { queueSight, type QueueFacts } from '../../../src/daemon/queue-sight.js';
 import type { Violation } from '../../../src/observability/invariants/invariants.js';
 import { QueueModel, type QueueSight } from '../../../src/observability/invariants/queue-model.js';
 import { SteadyTime } from '../../../src/observability/invariants/monotonic-time.js';
 import type { WaitReason } from '../../../src/policy/wait-reason.js';
+import type { InstanceView } from '../../../src/domain/instance-view.js';
 
 const minute = 60_000;
 const epoch = 1_000_000;

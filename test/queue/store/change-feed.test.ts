@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChangeFeed } from '../../../src/queue/store/change-feed.js';
-import { connectStore, type Store } from '../../../src/queue/store/database.js';
+import { connectStore } from '../../../src/queue/store/database.js';
 import { changesChannel } from '../../../src/queue/store/write-rows.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
 import { postgresSource } from '../../support/postgres-source.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 const source = postgresSource();
 const patient = { timeout: 60_000, interval: 5 };

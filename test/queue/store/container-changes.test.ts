@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/domain/clock.js';
 import { ContainerChanges } from '../../../src/queue/store/container-changes.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { request, storeOn } from './contract.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 describe('changes of containers', () => {
   let db: Store;

@@ -4,10 +4,9 @@ import { systemClock, type Clock } from '../../../src/domain/clock.js';
 import { noConstraints } from '../../../src/domain/container.js';
 import { StoreJournal } from '../../../src/journal/store-journal.js';
 import type { ContainerRecord, ContainerRequest } from '../../../src/queue/container-store.js';
-import type { ContainerResult } from '../../../src/queue/queue.js';
 import type { RecordedConduct } from '../../../src/domain/conduct-view.js';
 import type { PinnedHostKey } from '../../../src/domain/host-key.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../../../src/queue/store/driver-records.js';
 import { OutputKeeper } from '../../../src/queue/store/output-retention.js';
 import { SqlContainerStore } from '../../../src/queue/store/sql-container-store.js';
@@ -16,6 +15,8 @@ import { StoredHostKeys } from '../../../src/queue/store/stored-host-keys.js';
 import type { StoreTarget } from '../../../src/queue/store/store-url.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
 import { smallType } from '../../support/worker-world.js';
+import type { ContainerResult } from '../../../src/domain/container-work.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 export const request: ContainerRequest = {
   name: 'test',

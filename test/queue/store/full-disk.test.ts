@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StoreJournal } from '../../../src/journal/store-journal.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { executeAside } from '../../../src/queue/store/libsql.js';
 import type { SqlContainerStore } from '../../../src/queue/store/sql-container-store.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
 import { request, storeOn } from './contract.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 describe('an embedded store whose disk is full', () => {
   let folder: string;

@@ -5,8 +5,9 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { instanceLimits } from '../../../src/domain/instance-limits.js';
 import { StoreJournal } from '../../../src/journal/store-journal.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 const minute = 60_000;
 const MiB = 2 ** 20;

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectStore, migrateStore, openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { connectStore, migrateStore, openDatabase } from '../../../src/queue/store/database.js';
 import { FileKeeper } from '../../../src/queue/store/file-keeper.js';
 import { checkIntegrity } from '../../../src/queue/store/integrity.js';
 import { expectStore } from '../../../src/queue/store/store-presence.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
 import { request, storeOn } from './contract.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 let folder: string;
 let path: string;

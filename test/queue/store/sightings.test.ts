@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Sighting } from '../../../src/domain/sighting.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { StoredSightings } from '../../../src/queue/store/stored-sightings.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 const day = 86_400_000;
 const startAt = 1_700_000_000_000;

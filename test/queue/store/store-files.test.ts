@@ -5,10 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src/cli/program.js';
 import { storeFiles } from '../../../src/daemon/store-admin.js';
 import { loadConfig } from '../../../src/config/load.js';
-import { openDatabase, type Store } from '../../../src/queue/store/database.js';
+import { openDatabase } from '../../../src/queue/store/database.js';
 import { lockStore } from '../../../src/queue/store/store-lock.js';
 import { startCommand } from '../../support/command-process.js';
 import { request, storeOn } from './contract.js';
+import type { Store } from '../../../src/queue/store/schema.js';
 
 let folder: string;
 let path: string;

@@ -54,6 +54,7 @@ describe('the figures of a simulated run', () => {
         [0, { create: 2, list: 3, destroy: 0, setTags: 1, throttled: 1 }],
         [61, { create: 1, list: 1, destroy: 0, setTags: 0, throttled: 0 }],
       ]),
+      passedOver: 0,
       daemons: 1,
     };
     const figures = figuresOf(result, (id) =>
@@ -88,7 +89,15 @@ describe('the figures of a simulated run', () => {
   });
 
   it('are 0 for a run in which nothing happened', () => {
-    const nothing = { seed: 1, elapsedMs: 0, wallMs: 0, journalHash: '', journalEntries: 0, daemons: 1 };
+    const nothing = {
+      seed: 1,
+      elapsedMs: 0,
+      wallMs: 0,
+      journalHash: '',
+      journalEntries: 0,
+      passedOver: 0,
+      daemons: 1,
+    };
     const lists = { violations: [], containers: [], instances: [], calls: new Map() };
     const figures = figuresOf({ ...nothing, ...lists }, () => ({
       readyAtMs: undefined,

@@ -5,10 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from '../../../src/cli/program.js';
 import * as forecasting from '../../../src/simulation/forecast/forecast.js';
-import type { Forecast } from '../../../src/simulation/forecast/forecast.js';
 import * as tables from '../../../src/simulation/forecast/table.js';
 import { replayFile } from '../../../src/journal/replay/replay-file.js';
 import { keepScreenshot, launchChromium } from '../../support/chromium.js';
+import type { Forecast } from '../../../src/simulation/forecast/forecast-result.js';
 
 const configText = (timeoutIdle: string): string => `
 clusterId: zzzzz

@@ -2,7 +2,7 @@ import type { Clock } from '../domain/clock.js';
 import type { CallGate, GatedCall } from '../drivers/call-gate.js';
 import { DriverError } from '../drivers/driver.js';
 import type { BreakerView } from '../domain/breaker-view.js';
-import { CircuitBreakers, type BreakerSettings } from '../fleet/circuit-breakers.js';
+import { CircuitBreakers, type BreakerSettings } from './circuit-breakers.js';
 
 const provider = 'provider';
 const destroyPace = 'destroy and tag pace';

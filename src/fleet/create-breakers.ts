@@ -1,6 +1,6 @@
 import type { InstanceType } from '../domain/instance-type.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
-import type { BreakerSettings } from '../fleet/circuit-breakers.js';
+import type { BreakerSettings } from './circuit-breakers.js';
 
 export interface CreateBreakerOptions {
   quotaHoldOffMs: number;
