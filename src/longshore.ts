@@ -12,12 +12,12 @@ import { answerHangUp } from './daemon/hang-up.js';
 import { parseInspectChoice } from './inspector/inspect-choice.js';
 import { createLog } from './observability/log.js';
 import { machineChart } from './machines/inspection/machine-chart.js';
-import { tellServiceManager } from './daemon/systemd-notify.js';
+import { notifyServiceManager } from './daemon/systemd-notify.js';
 import { version } from './daemon/version.js';
 
 const stopGraceMs = 20_000;
 const offersTimeoutMs = 5 * 60_000;
-/** The test of a cloud asks nobody for the API's token. */
+/** `cloudtest` needs no management token. */
 const cloudTestSecrets = [
   'systemRootToken',
   'dispatchPrivateKey',
@@ -25,7 +25,7 @@ const cloudTestSecrets = [
   'driverParameters',
 ] as const;
 
-/** Runs the daemon until a signal; containers and instances live on. */
+/** Runs the daemon until a signal; containers and instances continue. */
 async function serve(configPath: string, { inspect, inspectPort }: ServeOptions): Promise<number> {
   const loaded = loadConfig(configPath);
   checkClusterFiles(loaded);
@@ -35,21 +35,21 @@ async function serve(configPath: string, { inspect, inspectPort }: ServeOptions)
     inspect === undefined ? {} : { inspect: parseInspectChoice(inspect, [...config.instanceTypes.keys()]) };
   const log = createLog(config.logLevel);
   const shortage = fewDescriptorsFor(config.pool.maxInstances);
-  if (shortage !== undefined) log.warn({ component: 'config', shortage }, 'few file descriptors');
+  if (shortage !== undefined) log.warn({ component: 'config', shortage }, 'low limit of file descriptors');
   let stop = (): void => process.exit(1);
   answerHangUp(log, () => stop());
   const daemon = await compose({ config, clock: systemClock, log, ...choice });
-  const tell = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
-    const fault = await tellServiceManager(word, status, process.env);
-    if (fault !== undefined) log.warn({ word, fault }, 'the service manager could not be told');
+  const notify = async (word: 'ready' | 'stopping', status: string): Promise<void> => {
+    const fault = await notifyServiceManager(word, status, process.env);
+    if (fault !== undefined) log.warn({ word, fault }, 'systemd notification failed');
   };
-  await tell('ready', `in service at ${daemon.url}`);
+  await notify('ready', `in service at ${daemon.url}`);
   return new Promise((resolve) => {
     const options = { delay: stopGraceMs, logger: false as const, skip: ['SIGHUP' as const] };
     const { close } = closeWithGrace(options, async ({ err, signal }) => {
-      if (err) log.fatal({ err }, 'a fault nobody caught');
-      log.info({ signal }, 'stopping; containers and instances are left as they are');
-      await Promise.all([tell('stopping', 'stopping'), daemon.stop()]);
+      if (err) log.fatal({ err }, 'uncaught exception');
+      log.info({ signal }, 'stopping; containers and instances continue');
+      await Promise.all([notify('stopping', 'stopping'), daemon.stop()]);
       log.info('stopped');
       resolve(err ? 1 : 0);
     });
@@ -57,13 +57,13 @@ async function serve(configPath: string, { inspect, inspectPort }: ServeOptions)
   });
 }
 
-/** The first Ctrl-C lets what is under way end well; the second ends everything. */
+/** The first Ctrl-C ends the command cleanly; the second ends the process. */
 function interrupted(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(130);
-      processOutput.error('\nending; Ctrl-C again leaves everything as it is\n');
+      processOutput.error('\nending; Ctrl-C again ends at once, without cleaning up\n');
       controller.abort();
     });
   }
@@ -71,7 +71,7 @@ function interrupted(): AbortSignal {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever read our output has enough of it.
+  // The reader closed the pipe.
   if (error.code === 'EPIPE') process.exit(0);
 });
 process.exitCode = await runProgram(process.argv.slice(2), {
@@ -89,10 +89,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     init: (configPath, isForced) => storeFiles.init(loadConfig(configPath, process.env, []), isForced),
   },
   cloudTest: {
-    run: async (configPath, wishes, signal) => {
+    run: async (configPath, request, signal) => {
       const config = ensureSecrets(loadConfig(configPath, process.env, cloudTestSecrets));
       const { runCloudTest } = await import('./cloudtest/run-cloud-test.js');
-      return runCloudTest(config, systemClock, wishes, signal);
+      return runCloudTest(config, systemClock, request, signal);
     },
     interrupted,
   },

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { tooFewDescriptors } from './daemon/descriptor-limit.js';
 
-// Loading the program takes more descriptors than a low limit allows, and says so of whatever file was next.
+// Loading the program opens more files than a low limit allows, and would blame the file that failed to open.
 const fault = tooFewDescriptors();
 if (fault === undefined) await import('./longshore.js');
 else {

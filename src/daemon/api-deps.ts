@@ -21,7 +21,7 @@ import type { Orders } from './leader-session.js';
 import type { OpenStorage } from './open-storage.js';
 import type { ContainerStore } from '../queue/container-store.js';
 
-/** What the API shows and orders. */
+/** Running parts that the API reads and commands. */
 export interface ServedParts extends Pick<OpenStorage, 'journal' | 'sessions'> {
   store: ContainerStore;
   config: Config;
@@ -32,12 +32,12 @@ export interface ServedParts extends Pick<OpenStorage, 'journal' | 'sessions'> {
   reporter: Reporter;
   runner: RunnerProgram;
   live: LiveParts;
-  /** Of the calls to the provider, beside those of the pool. */
+  /** Breakers of provider calls, in addition to those of the pool. */
   breakers: ProviderBreakers;
   storeHealth: StoreHealth;
 }
 
-/** The running parts as the API knows them. */
+/** Returns the dependencies of the API from the running parts. */
 export function apiDeps(parts: ServedParts): ApiDeps {
   const { config, clock, log, store, journal, metrics, reporter, live, breakers, orders } = parts;
   const { pool, dispatch, executors } = orders.core;
@@ -105,7 +105,7 @@ async function replayOf(
   return replay(instance, inOrder, live && recordBase(live));
 }
 
-/** What an instance did that it must not, as far as this daemon saw it. */
+/** Returns the violations of an instance that this daemon observed. */
 export function conductWith(
   orders: Pick<Orders, 'isLeading' | 'core'>,
   journal: ServedParts['journal'],
@@ -160,7 +160,7 @@ function tailWith(executors: Executors, runner: RunnerProgram): ApiDeps['tail'] 
       instance.remoteUser,
     );
     const { text } = await executor.open(command, { signal, traffic: 'user' });
-    if (!text) throw new ExecutorError('refused', 'this daemon has no real connection to its instances');
+    if (!text) throw new ExecutorError('refused', 'this daemon has no SSH connection to its instances');
     yield* text;
   };
 }
@@ -169,7 +169,7 @@ function openShellWith(executors: Executors): ApiDeps['openShell'] {
   return async (instanceId, options) => {
     const { executor, instance } = executors.of(instanceId);
     if (!executor.openSession) {
-      throw new ExecutorError('refused', 'this daemon has no real connection to its instances');
+      throw new ExecutorError('refused', 'this daemon has no SSH connection to its instances');
     }
     const session = await executor.openSession(options);
     return { session, address: instance.address, user: instance.remoteUser };

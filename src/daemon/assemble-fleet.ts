@@ -31,8 +31,8 @@ export interface Fleet {
 }
 
 /**
- * What earlier processes recorded: create calls whose outcome nobody knows, all that are still kept, and since when
- * instances are known.
+ * Records of earlier processes: create calls without an outcome, all stored create calls, and when instances were first
+ * known.
  */
 export interface KnownBefore {
   sightings: ReadonlyMap<string, Sighting>;
@@ -41,12 +41,15 @@ export interface KnownBefore {
 }
 
 const longestHastySyncMs = 2_000;
-/** Beyond what the lists of any provider lag behind; they are read every few seconds meanwhile. */
+/** Longer than the lag of any provider's lists; meanwhile they are read every few seconds. */
 const missing = { lists: 5, graceMs: 60_000 };
 const replaceDelayMs = 5_000;
 const longestBootProbeIntervalMs = 1_000;
 
-/** The workers, and what begins, paces and ends them. Nothing moves before the pool is started. */
+/**
+ * Assembles the workers with their supervisor, breakers and probe scheduling. Does nothing until the pool is
+ * started.
+ */
 export function assembleFleet(
   options: CoreOptions,
   world: WorkerWorld,
@@ -181,7 +184,7 @@ function createLimits(
   });
 }
 
-/** The supervisor with its calls to the cloud, each create call's intent recorded before it. */
+/** The supervisor with its provider calls; the intent of each create call is recorded before it. */
 function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
   const { config, clock, driver, journal, reporter, instanceSetId, publicKey } = options;
   const keys = tagKeys(config.pool.tagKeyPrefix);

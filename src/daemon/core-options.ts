@@ -16,44 +16,44 @@ import type { workerMachine, WorkerSnapshot } from '../machines/worker.js';
 import type { QuotaBound } from '../fleet/quota-bound.js';
 import type { VisitShortcut } from '../fleet/probe-scheduler.js';
 
-/** The edges that the core works between. The daemon gives real ones, a simulation its own. */
+/** The edges of the core: real ones in the daemon, simulated ones in the simulation. */
 export interface CoreOptions {
   config: Config;
   clock: Clock;
-  /** 0 to below 1. */
+  /** From 0 to below 1. */
   random(): number;
   /** Forty hex digits. */
   newSecret(): string;
-  /** With its wrappers. */
+  /** Wrapped. */
   driver: Driver;
   executorFactory: ExecutorFactory;
   queue: Queue;
   journal: Pick<Journal, 'openIntents' | 'recordedIntents' | 'recordIntent' | 'settleIntent'>;
-  /** Default: nothing is remembered from one daemon to the next. */
+  /** Default: nothing is kept for the next daemon. */
   sightings?: Sightings;
-  /** Default: likewise. */
+  /** Default: the same. */
   hostKeys?: HostKeyStore;
   /** Default: likewise. */
   conduct?: ConductStore;
   reporter: Reporter;
   runner: RunnerProgram;
-  /** Default: this daemon shares its store with no other. */
+  /** Default: this daemon does not share its store. */
   mandate?: Mandate;
   instanceSetId: string;
-  /** Of the dispatch key, in OpenSSH form, when instances are to get it from the cloud. */
+  /** Public part of the dispatch key in OpenSSH form, if the provider installs it. */
   publicKey: string | undefined;
-  /** Of the cluster, for runners with a storage client of their own; not given: they get none. */
+  /** Configuration of the cluster, for runners with their own storage client; missing: none. */
   clusterConfig?: unknown;
-  /** Told of each event a worker took, with the snapshots around it. Must not throw. */
+  /** Called for each event of a worker, with the snapshots around it. Must not throw. */
   onWorkerStep?(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
-  /** Not given: no worker is inspected. */
+  /** Missing: no worker is inspected. */
   inspection?: WorkerInspection | undefined;
-  /** In place of the worker's chart: a changed one shows whether a check finds the change. */
+  /** Replaces the worker machine: a planted bug shows whether a check detects it. */
   worker?: typeof workerMachine;
-  /** In place of the bound of the quota's hold: likewise. */
+  /** Replaces the bound of the quota breaker: the same purpose. */
   quotaBound?: QuotaBound | undefined;
-  /** Default: every visit is made. */
+  /** Default: no probe round is skipped. */
   shortcut?: VisitShortcut | undefined;
-  /** So long a watch may say nothing; default: three beats of the runner program's. */
+  /** Maximum silence of a watch channel; default: three heartbeats of the runner program. */
   watchSilenceMs?: number | undefined;
 }

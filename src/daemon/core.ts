@@ -15,18 +15,18 @@ import { conductOf, quarantinedEvent, quarantineOrders, type QuarantineOrders } 
 import { queueSight } from './queue-sight.js';
 import type { CoreOptions } from './core-options.js';
 
-/** Pool and dispatcher at work: the daemon without its store, its cloud and its API. */
+/** Pool and dispatcher: the daemon without store, provider and API. */
 export interface Core {
   pool: WorkerPool;
   dispatch: Dispatch;
   executors: Executors;
   quarantine: QuarantineOrders;
   hostKeys: HostKeyOrders;
-  /** Ends probing, syncing, scheduling and connections; containers and instances live on. */
+  /** Stops probing, listing, scheduling and connections; containers and instances continue. */
   stop(): void;
 }
 
-/** Starts the core. Rejects, with nothing started, when the journal cannot be read. */
+/** Starts the core. Rejects without having started anything when the journal cannot be read. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { config, clock, driver, reporter, runner, worker, mandate = soleMandate, watchSilenceMs } = options;
   const { clusterConfig = null } = options;

@@ -43,28 +43,28 @@ export interface ComposeOptions {
   config: Config;
   clock: Clock;
   log: Logger;
-  /** In place of the configured one, unwrapped. */
+  /** Replaces the configured driver; not wrapped yet. */
   driver?: Driver;
-  /** In place of SSH. */
+  /** Replaces SSH. */
   executorFactory?: ExecutorFactory;
-  /** Shows these workers to the Stately inspector. Not given: none, and nothing of it is loaded. */
+  /** Workers to show in the Stately inspector. Missing: none, and the inspector is not loaded. */
   inspect?: InspectChoice;
 }
 
-/** A daemon in service. */
+/** A running daemon. */
 export interface Daemon extends Storage {
-  /** Where the API listens. */
+  /** Address of the API. */
   url: string;
-  /** Where viewers of the inspector connect; `undefined` when there is none. */
+  /** Address for viewers of the inspector; `undefined` without inspector. */
   inspectorUrl: string | undefined;
-  /** Throws, saying who leads, while another daemon of the store does. */
+  /** Throws, naming the leader, while another daemon of the store leads. */
   pool: WorkerPool;
   role(): Role;
-  /** Takes no more work, closes connections, leaves containers and instances as they are. */
+  /** Stops accepting work and closes connections; containers and instances continue. */
   stop(): Promise<void>;
 }
 
-/** Puts the daemon together and starts it. Rejects, with everything released, when a part cannot start. */
+/** Composes the daemon and starts it. Rejects with everything released when a part cannot start. */
 export async function compose(options: ComposeOptions): Promise<Daemon> {
   const { config, clock, log } = options;
   const releases: (() => Promise<void> | void)[] = [];
@@ -120,7 +120,7 @@ async function start(
   const breakers = new ProviderBreakers({ clock, trialTimeoutMs: config.pool.cloudCallTimeoutMs });
   const executorFactory = options.executorFactory ?? sshExecutors(config, clock);
   const runner = new RunnerProgram(config.runner);
-  // Why it cannot be read is told by the runner's health, and tried again.
+  // The health of the runner program reports why it cannot be read, and reading is retried.
   if (runner.isDeployed) await runner.load().catch(() => {});
   const inspector = await openInspector(options, releases);
   const orders: Orders = new Orders({
@@ -202,7 +202,7 @@ async function start(
   return { url: api.url, inspectorUrl, pool: orders.core.pool, store, journal, role: () => orders.role() };
 }
 
-/** Loaded only when somebody wants to look. */
+/** Loaded only with --inspect. */
 async function openInspector(
   { config, log, inspect }: ComposeOptions,
   releases: (() => Promise<void> | void)[],
@@ -236,7 +236,7 @@ const idleFigures = {
   maxContainers: 0,
 };
 
-/** Metrics that ask the running parts at each scrape. */
+/** Registers metrics that read the running parts at each scrape. */
 function metricsOf(
   { config, clock }: ComposeOptions,
   {

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** Loading the program opens several hundred files at once, on a busy host more. */
+/** Loading the program opens several hundred files at once, more on a busy host. */
 const least = 1_024;
-/** Of the running daemon without its instances: the store, the API and its clients. */
+/** Descriptors of the daemon without instances: the store, the API and its clients. */
 const withoutInstances = 256;
-/** Of one instance: its connection, and what is opened for a moment. */
+/** Descriptors of one instance: its connection, and short-lived ones. */
 const perInstance = 2;
 
-/** How many files, sockets and pipes this process may have open; `undefined` where the system does not tell. */
+/**
+ * Returns how many files, sockets and pipes this process may open; `undefined` where the system does not report it.
+ */
 function descriptorLimit(): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
@@ -17,13 +19,13 @@ function descriptorLimit(): number | undefined {
   }
 }
 
-/** Why this process cannot be run with its limit, and what to do; `undefined` when it can. */
+/** Returns why the limit of this process is too low, with the remedy; `undefined` when it is sufficient. */
 export function tooFewDescriptors(limit = descriptorLimit()): string | undefined {
   if (limit === undefined || limit >= least) return undefined;
   return `this process may have ${limit} files open, and needs ${least} at least: ${remedy(4_096)}`;
 }
 
-/** Why the limit is short for a fleet of that size, and what to do; `undefined` when it is not. */
+/** Returns why the limit is low for a fleet of that size, with the remedy; `undefined` when it is sufficient. */
 export function fewDescriptorsFor(maxInstances: number, limit = descriptorLimit()): string | undefined {
   const needed = withoutInstances + perInstance * maxInstances;
   if (limit === undefined || limit >= needed) return undefined;

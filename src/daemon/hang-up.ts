@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import type { Logger } from 'pino';
 
 /**
- * Answers SIGHUP, which would end the process otherwise. Where the terminal that the daemon was started on went away, it
- * calls `terminalGone`; a SIGHUP that somebody sends changes nothing, and is logged with how to apply a new configuration.
+ * Handles SIGHUP, which would otherwise end the process. Calls `terminalGone` when the daemon's terminal was closed; any
+ * other SIGHUP changes nothing and is logged with a hint on how to apply a new configuration.
  */
 export function answerHangUp(log: Logger, terminalGone: () => void): void {
   const isOnTerminal = process.stderr.isTTY && hasTerminal();
@@ -11,12 +11,12 @@ export function answerHangUp(log: Logger, terminalGone: () => void): void {
     if (isOnTerminal && !hasTerminal()) return terminalGone();
     log.warn(
       { signal: 'SIGHUP' },
-      'SIGHUP ignored: reloading the configuration is not supported yet; restart the daemon to apply a new one',
+      'SIGHUP ignored: reloading the configuration is not supported yet; restart the daemon to apply a change',
     );
   });
 }
 
-/** False once the controlling terminal was closed, or where there never was one. */
+/** False once the controlling terminal was closed, or if there was none. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));

@@ -3,13 +3,13 @@ import type { WorkerPool } from '../fleet/worker-pool.js';
 import type { PinnedHostKey } from '../domain/host-key.js';
 import type { Reporter } from '../observability/reporter.js';
 
-/** What operators do about host keys. Both throw `UnknownInstanceError`. */
+/** Operator commands for host keys. Both throw `UnknownInstanceError`. */
 export interface HostKeyOrders {
-  /** Returns the pinned key; undefined when the instance did not prove itself yet. */
+  /** Returns the pinned key; undefined until the instance has proved its identity. */
   of(instanceId: string): PinnedHostKey | undefined;
   /**
-   * Pins the key with this fingerprint, or the one that was refused last, and puts an instance that is quarantined for
-   * its key alone back into use. Throws `HostKeyError`.
+   * Pins the key with this fingerprint, or the last rejected key, and returns an instance to service that is quarantined
+   * only for its key. Throws `HostKeyError`.
    */
   accept(instanceId: string, fingerprint: string | undefined, because: string): PinnedHostKey;
 }

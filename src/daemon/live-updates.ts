@@ -18,7 +18,7 @@ export interface LiveOptions {
   summary(): Promise<Record<string, unknown>>;
 }
 
-/** What pages follow, and where it hears of what happens. */
+/** Sources of the live stream, and the observers that feed them. */
 export interface Live extends LiveParts {
   note(entry: JournalEntry): void;
   step(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot): void;
@@ -65,7 +65,7 @@ function changesOf(before: WorkerSnapshot, after: WorkerSnapshot) {
   });
 }
 
-/** The same journal, with a listener told of each entry. */
+/** Decorates a journal and notifies a listener of each entry. */
 export function announced(journal: Journal, tell: (entry: JournalEntry) => void): Pick<Journal, 'append'> {
   return {
     append: (entry) => {

@@ -8,7 +8,7 @@ import { version } from './version.js';
 import type { Orders } from './leader-session.js';
 import { sizeBy } from './size-by.js';
 
-/** The containers of the configured controller, or `undefined` when there is none. Throws `ConfigError`. */
+/** Opens the queue of the configured controller, or returns `undefined` when there is none. Throws `ConfigError`. */
 export function openController(
   config: Config,
   { clock, log, orders }: { clock: Clock; log: Logger; orders(): Orders },

@@ -19,7 +19,7 @@ import { sizeBy } from './size-by.js';
 import { storeTarget } from './store-admin.js';
 import type { Store } from '../queue/store/schema.js';
 
-/** What outlives the daemon: the containers and the journal. */
+/** Persistent parts of the daemon: the containers and the journal. */
 export interface Storage {
   store: SqlContainerStore;
   journal: StoreJournal;
@@ -33,7 +33,7 @@ export interface OpenStorage extends Storage {
   conduct: StoredConduct;
   /** True: other daemons may use it too. */
   isShared: boolean;
-  /** Names this daemon among the writers of the store. */
+  /** Identifies this daemon among the writers of the store. */
   writer: string;
   health: StoreHealth;
 }
@@ -41,7 +41,7 @@ export interface OpenStorage extends Storage {
 const journalFlushMs = 50;
 const storePatienceMs = 5_000;
 
-/** Opens the store of this daemon alone. What has to be released again is pushed on `releases` as soon as it is held. */
+/** Opens the store of this daemon. Pushes whatever must be released on `releases` as soon as it is acquired. */
 export async function openStorage(
   config: Config,
   { clock, log }: { clock: Clock; log: Logger },
@@ -55,7 +55,7 @@ export async function openStorage(
     onError: (error: unknown) => health.failed(error),
     onDamage: ({ message }: Error) => health.damaged(message),
   };
-  // A server may not be there yet.
+  // A server may not be reachable yet.
   const db = await (isShared ? connectStore(target, events) : openDatabase(target, events));
   releases.push(() => db.destroy());
   if (!isShared) keepFiles(db, storePath(target.url), { clock, log, health, releases });
@@ -144,7 +144,7 @@ function keepFiles(
   releases.push(() => keeper.stop());
 }
 
-/** Asking for each few bytes alone costs more than all else about a new container. */
+/** Reads in larger blocks, because single small reads would dominate the cost of a new container. */
 function randomBytesInBulk(size: number): () => Uint8Array {
   let bulk: Uint8Array = new Uint8Array(0);
   let from = 0;

@@ -1,4 +1,4 @@
 import { fileURLToPath } from 'node:url';
 
-/** Where the build put the page, from the sources and from the build alike. */
+/** Folder of the built page, for a run from the sources as well as from the build. */
 export const pageFolder = fileURLToPath(new URL('../../dist/page/', import.meta.url));

@@ -12,11 +12,11 @@ import type { CoreOptions } from './core-options.js';
 /** `leaving`: the instance is being destroyed, and its quarantine ends with it. */
 export type ClearedQuarantine = 'cleared' | 'none' | 'leaving';
 
-/** What operators do about quarantined instances. */
+/** Orders of operators about quarantined instances. */
 export interface QuarantineOrders {
-  /** As {@link Driver.clearQuarantine}; one that is drained for what it did is put back into use. */
+  /** Ends the quarantine as `clearQuarantine` of a driver does; an instance that drains for its behaviour is put back into use. */
   clear(instanceId: string, force: boolean): Promise<ClearedQuarantine>;
-  /** What the instance did that it must not, by numbers; `undefined`: nothing is known of it. */
+  /** Returns counts of the instance's violations; `undefined`: none known. */
   conduct(instanceId: string): ConductView | undefined;
 }
 
@@ -52,7 +52,7 @@ export function quarantinedEvent({ because }: Quarantine): WorkerEvent {
   return { type: 'node.broken', because: `quarantined: ${because}` };
 }
 
-/** Judges what instances do by where the queue places containers. */
+/** Judges violations of instances by the places of containers in the queue. */
 export function conductOf(
   { clock, reporter }: Pick<CoreOptions, 'clock' | 'reporter'>,
   parts: {

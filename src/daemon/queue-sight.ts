@@ -4,7 +4,7 @@ import type { QueueSight } from '../observability/invariants/queue-model.js';
 import { describeWait, type WaitReason } from '../policy/wait-reason.js';
 import type { InstanceView } from '../domain/instance-view.js';
 
-/** What of the core tells why the queue does not move. */
+/** Parts of the core that explain why the queue does not move. */
 export interface QueueFacts {
   containers: readonly PlannedContainer[];
   instances: readonly InstanceView[];
@@ -13,7 +13,7 @@ export interface QueueFacts {
   running: number;
 }
 
-/** Held up by their owners, or looked at by their deadlines elsewhere. */
+/** Blocked by their owners, or checked by deadlines elsewhere. */
 const others: ReadonlySet<string> = new Set([
   'priority-zero',
   'backing-off',
@@ -22,7 +22,7 @@ const others: ReadonlySet<string> = new Set([
   'new-instance',
 ]);
 
-/** The first container that waits for something of the fleet, and until when that may last; `undefined`: none does. */
+/** Returns the first container that waits for the fleet, and when that must end; `undefined`: none. */
 export function queueSight(facts: QueueFacts): QueueSight | undefined {
   for (const { entry, wait } of facts.containers) {
     if (!wait || others.has(wait.code)) continue;
@@ -31,7 +31,7 @@ export function queueSight(facts: QueueFacts): QueueSight | undefined {
   return undefined;
 }
 
-/** 0: nothing is there that would end it. */
+/** 0: nothing exists that would end it. */
 function endOf(reason: WaitReason, { instances, breakers, running }: QueueFacts): number {
   const isComing = instances.some(({ workerState }) =>
     ['booting', 'unknown', 'shutdown'].includes(workerState),
@@ -50,7 +50,7 @@ function endOf(reason: WaitReason, { instances, breakers, running }: QueueFacts)
     case 'types-at-capacity':
       return ends(/^(capacity|boot|failing)/);
     case 'cloud-limit':
-      // Without any instance, none is waited for: an operator's hold aside, only the pause of the quota is left.
+      // Without any instance no container waits for one: except for an operator's hold only the quota delay remains.
       return isKept ? Infinity : instances.length === 0 ? 0 : ends(/^quota$/);
     default:
       return 0;

@@ -6,10 +6,10 @@ import { createExecutorFactory } from '../ssh/ssh-executor.js';
 const longestConnectTimeoutMs = 20_000;
 const sshKeepaliveMs = 10_000;
 const concurrentHandshakes = 32;
-/** Beside the watch; sshd's usual limit is 10, and it frees a slot late. */
+/** In addition to the watch channel; sshd's usual limit is 10, and it frees a session late. */
 const channelsPerConnection = 4;
 
-/** Executors over SSH as the configuration wants them. */
+/** Creates executors over SSH with the configured settings. */
 export function sshExecutors({ dispatchPrivateKey, pool }: Config, clock: Clock): ExecutorFactory {
   return createExecutorFactory({
     privateKey: dispatchPrivateKey,

@@ -8,7 +8,7 @@ import { lockStore } from '../queue/store/store-lock.js';
 import { backUpStore, checkStore, initStore, restoreStore } from '../queue/store/store-files.js';
 import { isPostgresUrl, storeName, storePath, type StoreTarget } from '../queue/store/store-url.js';
 
-/** Brings the schema of the configured store up to date. Rejects with `QueueError`. */
+/** Migrates the schema of the configured store. Rejects with `QueueError`. */
 export async function migrateConfigured(config: Config): Promise<{ store: string; steps: string[] }> {
   const target = storeTarget(config);
   const isShared = isPostgresUrl(target.url);
@@ -29,7 +29,7 @@ export async function migrateConfigured(config: Config): Promise<{ store: string
   }
 }
 
-/** Copies an embedded store that no daemon uses into the configured one. Rejects with `QueueError`. */
+/** Copies an unused embedded store into the configured one. Rejects with `QueueError`. */
 export async function copyToConfigured(
   config: Config,
   from: string | undefined,
@@ -62,7 +62,7 @@ export async function copyToConfigured(
   }
 }
 
-/** What is done to the files of an embedded store. Each rejects with `QueueError`. */
+/** Operations on the files of an embedded store. Each rejects with `QueueError`. */
 export const storeFiles = {
   check: async (config: Config): Promise<{ store: string; bytes: number }> => {
     const path = embeddedPath(config, 'check it with pg_amcheck');
@@ -101,7 +101,7 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Where the configured store is. */
+/** Returns the location of the configured store. */
 export function storeTarget({ store, storePassword }: Config): StoreTarget {
   return { url: store, password: storePassword };
 }

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 const longestWordMs = 10_000;
 
 /**
- * Tells systemd, when it started this process as a service that tells, how far the daemon is. Resolves to the reason
- * when that cannot be told; the daemon works all the same, but systemd would end it at the end of its start timeout.
+ * Notifies systemd of the daemon's state, if systemd started this process as a notifying service. Resolves to the reason of
+ * a failure; the daemon then works, but systemd ends it after its start timeout.
  */
-export function tellServiceManager(
+export function notifyServiceManager(
   word: 'ready' | 'stopping',
   status: string,
   env: NodeJS.ProcessEnv,

@@ -20,7 +20,7 @@ import type { Queue } from '../queue/queue.js';
 import { FairSlots } from '../async/fair-slots.js';
 import { Slots } from '../async/semaphore.js';
 
-/** What the effects of a worker reach out to. */
+/** Dependencies of a worker's effects. */
 export interface WorkerWorld {
   config: Config;
   clock: Clock;
@@ -29,18 +29,18 @@ export interface WorkerWorld {
   queue: Queue;
   runner: RunnerProgram;
   failures: StartFailures;
-  /** In place of the worker's chart. */
+  /** Replaces the worker machine. */
   worker: typeof workerMachine | undefined;
   mandate: Mandate;
-  /** What runners with a storage client of their own are told of the cluster; `null`: nothing. */
+  /** Configuration of the cluster for runners with their own storage client; `null`: none. */
   clusterConfig: unknown;
-  /** So long a watch may say nothing; default: three beats of the runner program's. */
+  /** Maximum silence of a watch channel; default: three heartbeats of the runner program. */
   watchSilenceMs: number | undefined;
 }
 
-/** Three beats of the runner program's watch. */
+/** Three heartbeats of the runner program. */
 const usualWatchSilenceMs = 45_000;
-/** Shares leave room on the connection of an instance for its probes. */
+/** Bounded shares leave room on the connection of an instance for its probes. */
 const starts = { count: 32, share: 3, patienceMs: 2_000, mostOverdue: 64 };
 const collects = { count: 16, share: 2, patienceMs: 500, mostOverdue: 16 };
 const uploads = { count: 4, share: 1, patienceMs: 5_000, mostOverdue: 12 };
@@ -86,7 +86,7 @@ function runnerLogic(world: WorkerWorld) {
   });
 }
 
-/** The worker machine with its effects: commands by way of the executors, calls by way of the driver. */
+/** Returns the worker machine with its effects: commands through the executors, calls through the driver. */
 export function workerLogic(world: WorkerWorld): typeof workerMachine {
   const { config, clock, driver, executors, runner, worker = workerMachine } = world;
   const { pool, clusterId } = config;

@@ -6,7 +6,7 @@ const tagRetryMs = 5_000;
 const watchRetryMs = 2_000;
 const collectRetryMs = 1_000;
 
-/** What the configuration says about the life of a worker. `collects`: the runner program keeps results to be fetched. */
+/** Returns the settings of workers. `collects`: the runner program keeps results to be collected. */
 export function workerSettings({ pool }: Config, collects: boolean): WorkerSettings {
   return {
     tagKeys: tagKeys(pool.tagKeyPrefix),

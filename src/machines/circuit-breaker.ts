@@ -58,7 +58,10 @@ const breakerSetup = setup({
   },
   actions: {
     countFailure: assign(({ context }) => ({ failures: context.failures + 1 })),
-    recordReason: assign((_, params: BreakerFailure) => ({ reason: params.reason })),
+    recordFailure: assign(({ context }, params: BreakerFailure) => ({
+      failures: context.failures + 1,
+      reason: params.reason,
+    })),
     recordOpening: assign(({ context }, params: BreakerFailure) => ({
       openForMs: openMs(params, context.failedTrials),
     })),
@@ -76,15 +79,6 @@ const breakerSetup = setup({
 function openMs({ forMs, longestMs = 0 }: BreakerFailure, failedTrials: number): number {
   return Math.max(forMs, Math.min(longestMs, forMs * 2 ** failedTrials));
 }
-
-/** The action with the failure of the event as its params. */
-const ofFailure = <TType extends string>(
-  type: TType,
-): { type: TType; params: (args: { event: BreakerFailure }) => BreakerFailure } => ({
-  type,
-  params: ({ event }) => event,
-});
-const isTrial = { type: 'isTrial' as const, params: ({ event }: { event: { call: string } }) => event };
 
 /**
  * A circuit breaker (L-15, L-19, K-10): after too many failures in a row requests are held for a time, then one trial
@@ -105,7 +99,10 @@ export const circuitBreakerMachine = breakerSetup.createMachine({
           {
             guard: 'isLastFailureAllowed',
             target: 'open',
-            actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
+            actions: [
+              { type: 'recordFailure', params: ({ event }) => event },
+              { type: 'recordOpening', params: ({ event }) => event },
+            ],
           },
           { actions: 'countFailure' },
         ],
@@ -124,7 +121,10 @@ export const circuitBreakerMachine = breakerSetup.createMachine({
         failed: {
           target: 'open',
           reenter: true,
-          actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
+          actions: [
+            { type: 'recordFailure', params: ({ event }) => event },
+            { type: 'recordOpening', params: ({ event }) => event },
+          ],
         },
         started: {},
         succeeded: {},
@@ -143,7 +143,10 @@ export const circuitBreakerMachine = breakerSetup.createMachine({
         eased: {},
         failed: {
           target: 'open',
-          actions: ['countFailure', ofFailure('recordReason'), ofFailure('recordOpening')],
+          actions: [
+            { type: 'recordFailure', params: ({ event }) => event },
+            { type: 'recordOpening', params: ({ event }) => event },
+          ],
         },
         reset: 'closed',
       },
@@ -154,21 +157,28 @@ export const circuitBreakerMachine = breakerSetup.createMachine({
       after: { trialTimeout: { target: 'halfOpen', actions: 'emitClosed' } },
       on: {
         started: {},
-        succeeded: { guard: isTrial, target: 'closed', actions: 'emitClosed' },
-        abandoned: { guard: isTrial, target: 'halfOpen', actions: 'emitClosed' },
+        succeeded: {
+          guard: { type: 'isTrial', params: ({ event }) => event },
+          target: 'closed',
+          actions: 'emitClosed',
+        },
+        abandoned: {
+          guard: { type: 'isTrial', params: ({ event }) => event },
+          target: 'halfOpen',
+          actions: 'emitClosed',
+        },
         eased: {},
         failed: [
           {
-            guard: isTrial,
+            guard: { type: 'isTrial', params: ({ event }) => event },
             target: 'open',
             actions: [
-              'countFailure',
               'countFailedTrial',
-              ofFailure('recordReason'),
-              ofFailure('recordOpening'),
+              { type: 'recordFailure', params: ({ event }) => event },
+              { type: 'recordOpening', params: ({ event }) => event },
             ],
           },
-          { actions: ['countFailure', ofFailure('recordReason')] },
+          { actions: { type: 'recordFailure', params: ({ event }) => event } },
         ],
         reset: { target: 'closed', actions: 'emitClosed' },
       },

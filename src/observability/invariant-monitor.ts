@@ -10,7 +10,7 @@ import type { WorkerActor, WorkerSnapshot } from '../machines/worker.js';
 import type { FleetLimits } from './invariants/fleet-limits.js';
 import { workerStateOf } from '../machines/worker-state.js';
 
-/** What the configuration promises to keep to. */
+/** The limits that the configuration promises. */
 export function fleetLimits({ pool }: Pick<Config, 'pool'>): FleetLimits {
   return {
     maxInstances: pool.maxInstances,
@@ -28,12 +28,12 @@ export function fleetLimits({ pool }: Pick<Config, 'pool'>): FleetLimits {
   };
 }
 
-/** The pause, then boot probe, copying (several commands) and run probe, each with its deadline. */
+/** The delay, then boot probe, copy (several commands) and run probe, each with its deadline. */
 function longestRound({ probeIntervalMs, bootProbeTimeoutMs, commandTimeoutMs }: PoolSettings): number {
   return probeIntervalMs + bootProbeTimeoutMs + 4 * commandTimeoutMs;
 }
 
-/** Tells the reference model what the daemon does, in the model's own words. */
+/** Feeds the reference model with the facts of the daemon, in the model's own terms. */
 export class Monitor {
   readonly model: FleetModel;
   readonly #fingerprints = new Map<string, string>();
@@ -107,7 +107,7 @@ export class Monitor {
   }
 }
 
-/** Those whose process ended have a result that is on its way, and may be under way elsewhere already. */
+/** Containers whose process ended: their result is being collected, and the next attempt may run elsewhere. */
 function aliveIn(runners: WorkerSnapshot['context']['runners']): string[] {
   return Object.keys(runners).filter((uuid) => runners[uuid]!.phase !== 'collecting');
 }

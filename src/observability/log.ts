@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { visibleText } from '../domain/visible-text.js';
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 
-/** Fields whose values never reach the log, wherever they are and however they are capitalised. */
+/** Fields whose values never reach the log, at any depth and in any capitalisation. */
 const secretNames = [
   'managementToken',
   'systemRootToken',
@@ -29,16 +29,16 @@ const hidden = new Set(secretNames.map((name) => name.toLowerCase()));
 const censor = '[redacted]';
 const deepest = 8;
 
-/** The root logger: one line of JSON for each event on standard error; prettier on a terminal. */
+/** Returns the root logger: one line of JSON per event on standard error; pretty-printed on a terminal. */
 export function createLog(level: string, destination?: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     base: undefined,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { log: (fields) => withoutSecrets(fields, 0) as Record<string, unknown> },
-    // The formatter has dealt with errors.
+    // The formatter handles errors.
     serializers: { err: (value: unknown) => value },
-    // The fields of child loggers do not pass the formatter.
+    // The fields of child loggers bypass the formatter.
     redact: { paths: secretNames, censor },
   };
   if (destination) return pino(options, destination);
@@ -50,7 +50,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
 
 type PrettyModule = (options: { destination: number; sync: boolean }) => NodeJS.WritableStream;
 
-/** The same line of JSON; control characters in its texts are written out, so that no field steers the terminal. */
+/** Returns the line of JSON with control characters in its texts escaped, so that no field controls the terminal. */
 function writtenOut(line: string): string {
   return (
     line.trimEnd().replace(escapedOrSteering, (text) => {
@@ -60,7 +60,7 @@ function writtenOut(line: string): string {
   );
 }
 
-/** An escape of JSON, or a character that JSON leaves as it is and that a terminal obeys. */
+/** Matches an escape of JSON, or a character that JSON leaves unchanged and a terminal interprets. */
 const escapedOrSteering = /\\(?:u[0-9a-f]{4}|.)|[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/gi;
 
 function withoutSecrets(value: unknown, depth: number): unknown {

@@ -8,19 +8,19 @@ import { strikeKinds, type StrikeKind } from '../domain/instance-limits.js';
 import { bootOutcomes, workerStates, type BootOutcome, type WorkerState } from '../domain/instance.js';
 import type { WorkerGaugeView } from '../domain/instance-view.js';
 
-/** What is asked at each scrape, so that no gauge is ever older than that (K-4). */
+/** Sources read at each scrape, so that no gauge is older (K-4). */
 export interface MetricSources {
   clock: Clock;
-  /** Default: it leads. */
+  /** Default: leader. */
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
-  /** True for an instance in quarantine for what it did; default: none is. */
+  /** True for an instance quarantined for its behaviour; default: none is. */
   isQuarantined?(instanceId: string): boolean;
-  /** Entries of the journal that wait to be written, and those lost since the daemon began. Default: none. */
+  /** Pending journal entries, and those lost since the daemon started. Default: none. */
   journal?(): { waiting: number; dropped: number; leftOutBytes: number };
-  /** Of the store: whether it is damaged, and how many statements met that. Default: it is whole. */
+  /** Whether the store is damaged, and the number of statements that failed because of it. Default: undamaged. */
   store?(): { isDamaged: boolean; errors: number };
-  /** Whether the dispatcher fails at something again and again. Default: it does not. */
+  /** Whether the dispatcher fails repeatedly at one operation. Default: no. */
   hasDispatchFault?(): boolean;
   atQuota(): boolean;
   typeNames(): readonly string[];
@@ -38,19 +38,19 @@ export interface MetricSources {
 const prefix = 'arvados_dispatchcloud_';
 const categories = ['inuse', 'hold', 'booting', 'unknown', 'idle'] as const;
 type Category = (typeof categories)[number];
-/** From a fast answer to the longest deadline. */
+/** From a fast response to the longest deadline. */
 const callBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const attemptOutcomes = ['complete', 'retried', 'lost', 'late'] as const;
 const claimKinds = ['result', 'loss', 'process'] as const;
 const refusalReasons = ['wrong-token', 'rate', 'crowded', 'slow', 'too-large'] as const;
-/** Why the API turned a client away. */
+/** Why the API refused a client. */
 export type RefusalReason = (typeof refusalReasons)[number];
 const driverOperations = ['Create', 'List', 'Destroy', 'SetTags'] as const;
 const percentiles = [0.5, 0.9, 0.95, 0.99];
 
 /**
- * All metrics of the pool and the scheduler, by the names dashboards know (section 9; scheduler section 11). An
- * instance that is being destroyed and runs nothing is in no category: it is not idle, and nothing can be put on it.
+ * All metrics of the pool and the scheduler, by the names that dashboards use (section 9; scheduler section 11). An
+ * instance that shuts down without containers is in no category: it is not idle, because no container can start there.
  */
 export class Metrics {
   readonly registry = new Registry();
@@ -74,7 +74,7 @@ export class Metrics {
   readonly #failedPasses: Counter;
 
   constructor(sources: MetricSources) {
-    this.#bootOutcomes = this.#counter('boot_outcomes', 'How boots ended.', ['outcome']);
+    this.#bootOutcomes = this.#counter('boot_outcomes', 'Boots by outcome.', ['outcome']);
     for (const outcome of bootOutcomes) this.#bootOutcomes.inc({ outcome }, 0);
     this.#disappeared = this.#counter(
       'instances_disappeared',
@@ -82,20 +82,17 @@ export class Metrics {
       ['state'],
     );
     for (const state of workerStates) this.#disappeared.inc({ state }, 0);
-    this.#driverOperations = this.#counter('driver_operations', 'Calls to the provider.', [
-      'operation',
-      'error',
-    ]);
+    this.#driverOperations = this.#counter('driver_operations', 'Provider calls.', ['operation', 'error']);
     for (const operation of driverOperations) {
       for (const error of ['0', '1']) this.#driverOperations.inc({ operation, error }, 0);
     }
-    this.#driverErrors = this.#counter('driver_errors', 'Failed calls to the provider, by class.', [
+    this.#driverErrors = this.#counter('driver_errors', 'Failed provider calls, by error class.', [
       'operation',
       'code',
     ]);
     this.#driverSeconds = new Histogram({
       name: `${prefix}driver_operation_duration_seconds`,
-      help: 'How long calls to the provider took, without the wait for their turn.',
+      help: 'Duration of provider calls, without the wait of the rate limit.',
       labelNames: ['operation'],
       buckets: callBuckets,
       registers: [this.registry],
@@ -103,75 +100,75 @@ export class Metrics {
     for (const operation of driverOperations) this.#driverSeconds.zero({ operation });
     this.#timeToSsh = this.#summary(
       'instances_time_to_ssh_seconds',
-      'From creation to the first verified SSH connection.',
+      'Time from creation to the first verified SSH connection.',
     );
     this.#timeToReady = this.#summary(
       'instances_time_to_ready_for_container_seconds',
-      'From SSH to being in service.',
+      'Time from SSH to being in service.',
     );
     this.#shutdownToGone = this.#summary(
       'instances_time_from_shutdown_request_to_disappearance_seconds',
-      'From the first order to destroy an instance until it left the list.',
+      'Time from the first destroy call until the instance left the list.',
     );
     this.#queueToStart = this.#summary(
       'containers_time_from_queue_to_crunch_run_seconds',
-      'From the request for a container to the return of its start command.',
+      'Time from the submission of a container to the return of its start command.',
     );
-    this.#runProbe = this.#summary('instances_run_probe_duration_seconds', 'How long run probes took.', [
+    this.#runProbe = this.#summary('instances_run_probe_duration_seconds', 'Duration of run probes.', [
       'outcome',
     ]);
     this.#failedStarts = new Counter({
       name: 'longshore_failed_starts_total',
-      help: 'Start commands that failed, by whose fault that is.',
+      help: 'Failed start commands, by responsible part.',
       labelNames: ['fault'],
       registers: [this.registry],
     });
     for (const fault of startFaults) this.#failedStarts.inc({ fault }, 0);
     this.#violations = new Counter({
       name: 'longshore_invariant_violations_total',
-      help: 'What must never happen and did.',
+      help: 'Violations of invariants.',
       labelNames: ['invariant'],
       registers: [this.registry],
     });
     for (const invariant of invariantNames) this.#violations.inc({ invariant }, 0);
     this.#attemptsEnded = new Counter({
       name: 'longshore_attempts_ended_total',
-      help: 'Attempts of containers, by how they ended: complete, retried, lost, or late after a cancel.',
+      help: 'Ended attempts of containers: complete, retried, lost, or late after a cancellation.',
       labelNames: ['outcome'],
       registers: [this.registry],
     });
     for (const outcome of attemptOutcomes) this.#attemptsEnded.inc({ outcome }, 0);
     this.#claimsRefused = new Counter({
       name: 'longshore_claims_refused_total',
-      help: 'Reports of instances about containers that are placed elsewhere or in another attempt.',
+      help: 'Refused reports of instances about containers that are placed elsewhere or in another attempt.',
       labelNames: ['what'],
       registers: [this.registry],
     });
     for (const what of claimKinds) this.#claimsRefused.inc({ what }, 0);
     this.#strikes = new Counter({
       name: 'longshore_instance_strikes_total',
-      help: 'What instances did and must not do: limits they broke, false claims, results not handed over.',
+      help: 'Violations by instances: exceeded limits, false claims, results not handed over.',
       labelNames: ['kind'],
       registers: [this.registry],
     });
     for (const kind of strikeKinds) this.#strikes.inc({ kind }, 0);
     this.#hostKeyChanges = new Counter({
       name: 'longshore_host_key_changes_total',
-      help: 'Changed host keys of instances: refused, or taken because it booted, by its provider or by an operator.',
+      help: 'Changed host keys of instances: refused, or accepted during the boot, by the provider or by an operator.',
       labelNames: ['outcome'],
       registers: [this.registry],
     });
     for (const outcome of hostKeyOutcomes) this.#hostKeyChanges.inc({ outcome }, 0);
     this.#clientsRefused = new Counter({
       name: 'longshore_api_refused_total',
-      help: 'Requests and connections that the API refused: a wrong token, too many from one address, too slow, too large.',
+      help: 'Requests and connections that the API refused: wrong token, too many from one address, too slow, too large.',
       labelNames: ['reason'],
       registers: [this.registry],
     });
     for (const reason of refusalReasons) this.#clientsRefused.inc({ reason }, 0);
     this.#failedPasses = new Counter({
       name: 'longshore_failed_passes_total',
-      help: 'Scheduling passes that a bug ended early.',
+      help: 'Scheduling passes that a bug aborted.',
       registers: [this.registry],
     });
     this.#addPoolGauges(sources);
@@ -194,7 +191,7 @@ export class Metrics {
     this.#disappeared.inc({ state });
   }
 
-  /** `code`: class of the error of a call that failed. */
+  /** `code`: error class of a failed call. */
   driverOperation(operation: string, durationMs: number, code: string | undefined): void {
     this.#driverOperations.inc({ operation, error: code === undefined ? '0' : '1' });
     if (code !== undefined) this.#driverErrors.inc({ operation, code });
@@ -280,25 +277,27 @@ export class Metrics {
       },
       ['category', 'instance_type'],
     );
-    this.#sum('instances_price', 'Dollars an hour.', workers, (worker) => worker.instanceType.price);
+    this.#sum('instances_price', 'Dollars per hour.', workers, (worker) => worker.instanceType.price);
     this.#sum('vcpus_total', 'VCPUs.', workers, (worker) => worker.instanceType.vcpus);
     this.#sum('memory_bytes_total', 'RAM.', workers, (worker) => worker.instanceType.ramBytes);
     new Gauge({
       name: 'longshore_instances_quarantined',
-      help: 'Instances that are set aside until an operator clears them.',
+      help: 'Quarantined instances.',
       registers: [this.registry],
       collect() {
         this.set(workers().filter((each) => each.isQuarantined || isQuarantined(each.instanceId)).length);
       },
     });
-    this.#gauge('at_quota', '1 while no instance may be made.', (gauge) => gauge.set(atQuota() ? 1 : 0));
+    this.#gauge('at_quota', '1 while the instance quota is reached.', (gauge) =>
+      gauge.set(atQuota() ? 1 : 0),
+    );
   }
 
   #addRoleGauges({ role }: MetricSources): void {
-    this.#gauge('leading', '1 while this daemon gives the orders, 0 while it stands by.', (gauge) =>
+    this.#gauge('leading', '1 while this daemon is the leader, 0 while it is a standby.', (gauge) =>
       gauge.set(role === undefined || role().state === 'leading' ? 1 : 0),
     );
-    this.#gauge('lease_epoch', 'Of the leader; 0 for a store of one daemon.', (gauge) =>
+    this.#gauge('lease_epoch', 'Epoch of the leader; 0 for a store of one daemon.', (gauge) =>
       gauge.set(role?.().epoch ?? 0),
     );
   }
@@ -315,7 +314,7 @@ export class Metrics {
     });
     new Counter({
       name: 'longshore_journal_entries_dropped_total',
-      help: 'Journal entries that were lost, because the store did not take them for too long or they were none.',
+      help: 'Lost journal entries: the store did not accept them for too long, or they were invalid.',
       registers,
       collect() {
         this.reset();
@@ -324,7 +323,7 @@ export class Metrics {
     });
     new Counter({
       name: 'longshore_journal_left_out_bytes_total',
-      help: 'Bytes of journal entries that were more about one instance within a minute than is taken.',
+      help: 'Bytes of journal entries beyond the limit per instance and minute.',
       registers,
       collect() {
         this.reset();
@@ -340,7 +339,7 @@ export class Metrics {
     const registers = [this.registry];
     new Gauge({
       name: 'longshore_store_damaged',
-      help: '1 while the store is known to be damaged: new containers are refused.',
+      help: '1 while the store is known to be damaged: submissions are refused.',
       registers,
       collect() {
         this.set(store().isDamaged ? 1 : 0);
@@ -348,7 +347,7 @@ export class Metrics {
     });
     new Counter({
       name: 'longshore_store_damage_errors_total',
-      help: 'Statements that met a damaged store.',
+      help: 'Statements that failed because of a damaged store.',
       registers,
       collect() {
         this.reset();
@@ -357,7 +356,7 @@ export class Metrics {
     });
     new Gauge({
       name: 'longshore_dispatch_failing',
-      help: '1 while the dispatcher fails at something again and again; its health says at what.',
+      help: '1 while the dispatcher fails repeatedly at one operation; the health names it.',
       registers,
       collect() {
         this.set(hasDispatchFault() ? 1 : 0);
@@ -375,10 +374,12 @@ export class Metrics {
     this.#gauge('containers_longest_wait_time_seconds', 'The longest wait of a container.', (gauge) =>
       gauge.set(schedule().longestWaitSeconds),
     );
-    this.#gauge('last_503_time', 'When the server was last overloaded, epoch seconds.', (gauge) =>
-      gauge.set(schedule().last503Seconds),
+    this.#gauge(
+      'last_503_time',
+      'Time of the last overload response of the server, epoch seconds.',
+      (gauge) => gauge.set(schedule().last503Seconds),
     );
-    this.#gauge('max_concurrent_containers', 'Containers that may run at once; 0: no limit.', (gauge) =>
+    this.#gauge('max_concurrent_containers', 'Limit of concurrent containers; 0: none.', (gauge) =>
       gauge.set(schedule().maxContainers),
     );
     const seen = new Map<string, { state: string; instance_type: string }>();

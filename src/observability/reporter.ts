@@ -38,7 +38,7 @@ import type { WorkerEntry } from '../fleet/worker-entry.js';
 import { knownSince, workerStateOf } from '../machines/worker-state.js';
 import { firstAndLast } from '../domain/first-and-last.js';
 
-/** What of the metrics is told rather than asked. */
+/** Metrics that are pushed rather than read at the scrape. */
 export type ReportedMetrics = Pick<
   Metrics,
   | 'bootDecided'
@@ -64,13 +64,13 @@ export interface ReporterOptions {
   log: Logger;
   journal: Pick<Journal, 'append'>;
   metrics: ReportedMetrics;
-  /** Its runner said that it runs, or ran; not given: only results say so. */
+  /** Its runner reported that it runs or ran; missing: only results report that. */
   hasRun?: ((uuid: string) => boolean) | undefined;
 }
 
-/** A visit that finds everything as it was: it begins, and its answer comes. */
+/** A probe round without changes: its start, and its response. */
 const stepsOfVisit = 2;
-/** What shows that the queue is served, or that the fleet changes. */
+/** Facts that show progress of the queue or the fleet. */
 const moves = /^(launch|container|boot)\.|^worker\.(appeared|gone)$/;
 const effectsDone: ReadonlyMap<string, string> = new Map(
   ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
@@ -78,13 +78,10 @@ const effectsDone: ReadonlyMap<string, string> = new Map(
     effect,
   ]),
 );
-/** Failures of steps that are a warning whatever the error; others are only when the error is not expected (2.7). */
+/** Operations whose failure is always a warning; others warn only for an unexpected error (2.7). */
 const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'destroyInstance', 'saveTags']);
 
-/**
- * The one place that turns what happens into log lines, journal entries and metrics, and lets the monitor judge it;
- * machines do none of it.
- */
+/** Turns facts into log lines, journal entries and metrics, and feeds the monitor. Machines do none of this. */
 export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   readonly #options: ReporterOptions;
   readonly #steps = new StepRecorder();
@@ -107,7 +104,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     );
   }
 
-  /** From now on the monitor judges whether the queue moves. `look` is called about once a minute, when it does not. */
+  /** Lets the monitor check the progress of the queue. Calls `look` about once per minute while nothing moves. */
   watchQueue(look: () => QueueSight | undefined): void {
     this.#lookAtQueue = look;
     this.#monitor.model.queue.moved(this.#options.clock.now());
@@ -130,7 +127,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     }
     this.#notedQuarantine(before, after);
     if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
-      log.warn(fieldsOf(after), 'instance of this set that nobody recorded, and that never answered');
+      log.warn(fieldsOf(after), 'orphaned instance: no launch record and it never responded');
     }
     const effect = effectsDone.get(event.type);
     if (effect === undefined) return;
@@ -141,7 +138,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     const isWarning = alwaysWarn.has(effect) || !outcome.expected;
     log[isWarning ? 'warn' : 'debug'](
       { ...fieldsOf(after), step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
-      'step failed',
+      'operation failed',
     );
   }
 
@@ -156,7 +153,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     );
   }
 
-  /** A visit was left out whose outcome was known: the worker answered, and nothing changed. */
+  /** Records a skipped probe round with a known outcome: the worker responded without changes. */
   passedOver(instanceId: string, at: number): void {
     this.#steps.skip(instanceId, stepsOfVisit);
     this.#monitor.model.heard(at, instanceId);
@@ -168,7 +165,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('worker.appeared', {
       instance: instance.id,
       data: { type: instanceType.name, price: instanceType.price },
-      because: expected ? 'this daemon asked for it' : 'found in the list',
+      because: expected ? 'this daemon created it' : 'found in the list',
     });
     this.#options.log.info(
       {
@@ -182,9 +179,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     );
   }
 
-  /** A worker that broke was replaced. */
+  /** Records that a new worker replaced one that threw. */
   replaced({ instance, actor }: WorkerEntry): void {
-    this.#note('worker.replaced', { instance: instance.id, because: 'its worker broke and was begun anew' });
+    this.#note('worker.replaced', { instance: instance.id, because: 'its worker threw and was replaced' });
     this.#begun(actor);
   }
 
@@ -248,7 +245,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {
     this.#options.log.error(
       { component: 'worker', Instance: instance.id, breakdowns, err },
-      'worker broke and is replaced',
+      'worker threw; replacing it',
     );
     this.#note('worker.broke', { instance: instance.id, because: String(err) });
   }
@@ -288,10 +285,10 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   }
 
   listFailed(error: CloudFailure): void {
-    this.#options.log.warn({ component: 'pool', ...error }, 'list of instances could not be had');
+    this.#options.log.warn({ component: 'pool', ...error }, 'listing instances failed');
   }
 
-  /** The provider's list arrived, and is about to be compared with the workers. */
+  /** Records a list of the provider, before it is compared with the workers. */
   listed(instanceIds: readonly string[]): void {
     const now = this.#options.clock.now();
     this.#monitor.model.listed(now, instanceIds);
@@ -336,26 +333,26 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
   order(instanceId: string, order: string, because: string): void {
     this.#options.log.info(
       { component: 'pool', Instance: instanceId, order, Reason: because },
-      'order for an instance',
+      'operator command for an instance',
     );
     this.#note('operator.order', { instance: instanceId, to: order, because });
   }
 
-  /** An operator's word about a container. */
+  /** Records an operator command for a container. */
   containerOrder(container: string, order: string, because: string): void {
     const fields = { component: 'api', ContainerUUID: container, order, Reason: because };
-    this.#options.log.info(fields, 'order for a container');
+    this.#options.log.info(fields, 'operator command for a container');
     this.#note('operator.order', { container, to: order, because });
     if (order === 'cancel') this.cancelled(container, because);
   }
 
-  /** An operator ended the quarantine of an instance. */
+  /** Records that an operator ended the quarantine of an instance. */
   quarantineCleared(instance: string, because: string): void {
     this.#options.log.info({ component: 'api', Instance: instance, Reason: because }, 'quarantine cleared');
     this.#note('operator.order', { instance, to: 'clear quarantine', because });
   }
 
-  /** An operator opened a breaker. */
+  /** Records that an operator closed a breaker. */
   breakerReset(key: string, because: string): void {
     if (key === 'quota') this.#monitor.model.cloud.quotaReset();
     this.#options.log.info({ component: 'api', breaker: key, Reason: because }, 'breaker reset');
@@ -376,12 +373,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.attempt-ended', { to: ended.to, ...attemptFacts(uuid, result, ended) });
   }
 
-  /** From now on the listener hears of each refused claim; an earlier one does no more. It must not throw. */
+  /** Sets the listener of refused claims, which replaces an earlier one. It must not throw. */
   onClaimRefused(listener: (claim: RefusedClaim) => void): void {
     this.#heardClaim = listener;
   }
 
-  /** An instance did what it must not. */
+  /** Records a violation by an instance. */
   struck({ instanceId, kind, because }: Strike): void {
     const { clock, log, metrics } = this.#options;
     metrics.struck(kind);
@@ -393,7 +390,9 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('instance.strike', { instance: instanceId, because, data });
   }
 
-  /** An instance showed another host key than the pinned one. A key that an operator accepts is journalled as an order. */
+  /**
+   * Records a host key that differs from the pinned one. A key that an operator accepts is journalled as a command.
+   */
   hostKeyChanged({ instanceId, outcome, before, now }: HostKeyChange): void {
     const { log, metrics } = this.#options;
     metrics.hostKeyChanged(outcome);
@@ -406,7 +405,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     log.warn({ ...fields, remedy: hostKeyRemedy(instanceId, now.fingerprint) }, 'host key refused');
   }
 
-  /** An operator accepted another host key. */
+  /** Records that an operator accepted another host key. */
   hostKeyAccepted(instance: string, key: HostKey, because: string): void {
     const { fingerprint } = key;
     this.#options.log.info(
@@ -416,7 +415,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('operator.order', { instance, to: `accept host key ${describeHostKey(key)}`, because });
   }
 
-  /** The daemon put an instance into quarantine. */
+  /** Records that the daemon quarantined an instance. */
   quarantined(instanceId: string, { because }: Quarantine): void {
     this.#note('instance.quarantined', { instance: instanceId, because });
     this.#options.log.warn(
@@ -461,7 +460,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#note('container.reverted', { container: uuid, to, because });
   }
 
-  /** What many attempts in a row failed of, for people; `undefined` when they do not. */
+  /** Returns the common reason of consecutive failed attempts; `undefined` when there is none. */
   attemptFault(): string | undefined {
     const streak = this.#failures.streak();
     return streak && describeStreak(streak);
@@ -515,12 +514,12 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#dispatchFailures.failed(planning, textOf(err));
   }
 
-  /** What the dispatcher fails at again and again, for people; `undefined`: nothing. */
+  /** Returns the operation at which the dispatcher fails repeatedly; `undefined`: none. */
   dispatchFault(): string | undefined {
     return describeFailures(this.#dispatchFailures.lasting());
   }
 
-  /** The same, of what keeps every container from being dispatched. */
+  /** The same, limited to failures that stop all dispatching. */
   dispatchStop(): string | undefined {
     const lasting = this.#dispatchFailures.lasting();
     return describeFailures(lasting.filter(({ what }) => what === readingQueue || what === planning));
@@ -528,7 +527,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
 
   fetchFailed(err: unknown): void {
     this.#dispatchFailures.failed(readingQueue, textOf(err));
-    this.#options.log.warn({ component: 'dispatch', err }, 'queue could not be read');
+    this.#options.log.warn({ component: 'dispatch', err }, 'reading the queue failed');
   }
 
   #begun(actor: WorkerActor): void {
@@ -537,13 +536,13 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor.began(actor, clock.now());
   }
 
-  /** A bug of ours, or of a runner program: somebody has to look. */
+  /** Records a bug in Longshore or the runner program; an operator must look at it. */
   #violated({ invariant, at, instance, container, what }: Violation): void {
     const { log, journal, metrics } = this.#options;
     metrics.invariantViolated(invariant);
     const promise = invariants[invariant];
     const fields = { component: 'monitor', invariant, promise, what };
-    log.error({ ...fields, Instance: instance, ContainerUUID: container }, 'an invariant is violated');
+    log.error({ ...fields, Instance: instance, ContainerUUID: container }, 'invariant violated');
     const data = { promise };
     journal.append({
       at,
@@ -570,7 +569,7 @@ const hostKeyReasons = {
 } as const;
 const readingQueue = 'reading the queue';
 const planning = 'a scheduling pass';
-/** The container is not as this daemon saw it last: the next look at it shows what to do. */
+/** The container changed since this daemon last read it; the next read shows what to do. */
 const expectedRefusals: ReadonlySet<string> = new Set(['conflict', 'not-found', 'superseded']);
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -142,7 +142,7 @@ describe('longshore cloudtest', { timeout: 600_000 }, () => {
     const command = cloudtest(['--run', 'sleep 1000']);
     await expect.poll(() => command.err, soon).toMatch(/boot probe\n/);
     const [left] = present();
-    command.signalOn('Ctrl-C again leaves everything as it is', 'SIGINT');
+    command.signalOn('Ctrl-C again ends at once', 'SIGINT');
     command.signal('SIGINT');
     expect(await command.exitCode).toBe(130);
     expect(present()).toEqual([left]);

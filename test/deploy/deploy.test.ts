@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { byDefault } from './defaults.js';
-import { tellServiceManager } from '../../src/daemon/systemd-notify.js';
+import { notifyServiceManager } from '../../src/daemon/systemd-notify.js';
 import { requireTool } from '../support/tools.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -71,15 +71,15 @@ describe('the service of systemd', () => {
     await writeFile(program, '#!/bin/sh\nprintf "%s|" "$@" "$NOTIFY_SOCKET" >>"$(dirname "$0")/told"\n');
     await chmod(program, 0o755);
     const env = { PATH: `${folder}:${process.env['PATH']}`, NOTIFY_SOCKET: '/run/x' };
-    expect(await tellServiceManager('ready', 'in service', env)).toBeUndefined();
-    expect(await tellServiceManager('stopping', 'bye', env)).toBeUndefined();
+    expect(await notifyServiceManager('ready', 'in service', env)).toBeUndefined();
+    expect(await notifyServiceManager('stopping', 'bye', env)).toBeUndefined();
     const told = await readFile(join(folder, 'told'), 'utf8');
     expect(told).toBe('--ready|--status=in service|/run/x|--stopping|--status=bye|/run/x|');
   });
 
   it('is told nothing when there is none, and a missing program is no fault of the daemon', async () => {
-    expect(await tellServiceManager('ready', '', { PATH: folder })).toBeUndefined();
-    expect(await tellServiceManager('ready', '', { PATH: folder, NOTIFY_SOCKET: '/x' })).toContain('ENOENT');
+    expect(await notifyServiceManager('ready', '', { PATH: folder })).toBeUndefined();
+    expect(await notifyServiceManager('ready', '', { PATH: folder, NOTIFY_SOCKET: '/x' })).toContain('ENOENT');
   });
 });
 

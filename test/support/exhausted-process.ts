@@ -5,7 +5,7 @@ import { systemClock } from '../../src/domain/clock.js';
 import { Program } from '../../src/drivers/exec/program.js';
 import { runInShell } from '../../src/drivers/loopback/shell.js';
 import { startViewerServer } from '../../src/inspector/viewer-server.js';
-import { tellServiceManager } from '../../src/daemon/systemd-notify.js';
+import { notifyServiceManager } from '../../src/daemon/systemd-notify.js';
 import { connect } from '../../src/ssh/connect.js';
 import { generateKeyPair } from '../../src/ssh/keys.js';
 import { startSshServer } from '../../src/ssh/server.js';
@@ -25,7 +25,7 @@ const effects: Record<string, () => Promise<unknown>> = {
   },
   program: () => program().request('hello', {}),
   'stop of a program': () => program().stop(),
-  'service manager': () => tellServiceManager('ready', 'x', { ...process.env, NOTIFY_SOCKET: '/none' }),
+  'service manager': () => notifyServiceManager('ready', 'x', { ...process.env, NOTIFY_SOCKET: '/none' }),
   ssh: () =>
     connect({
       host: '127.0.0.1',

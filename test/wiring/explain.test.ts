@@ -134,7 +134,7 @@ it(
         ', because it was idle for longer than the idle timeout.',
         'It went from idle to shutdown, because it was idle for longer than the idle timeout.',
         `It went from idle to running, because container ${waits} was given to it.`,
-        'It appeared as small at $0.123 an hour: this daemon asked for it.',
+        'It appeared as small at $0.123 an hour: this daemon created it.',
         'The provider accepted the call to destroy it (took ',
       ]);
 

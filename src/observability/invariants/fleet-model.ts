@@ -10,11 +10,11 @@ import type { FleetLimits } from './fleet-limits.js';
 export interface WorkerSight {
   at: number;
   instance: string;
-  /** The event that made the step. */
+  /** The event of the step. */
   event: string;
   state: WorkerState;
   behavior: IdleBehavior;
-  /** Nobody knows whose it is: it is reported, and left alone until somebody decides. */
+  /** An orphan: reported, and left alone until an operator decides. */
   isOrphan?: boolean;
   /** All that are dealt with there. */
   containers: readonly string[];
@@ -23,19 +23,19 @@ export interface WorkerSight {
 }
 
 interface Known extends Omit<WorkerSight, 'event'> {
-  /** When it came into this state, or its behavior changed; steady ms. */
+  /** When it entered this state, or its behavior changed; monotonic ms. */
   since: number;
-  /** When it last answered; steady ms. */
+  /** When it last responded; monotonic ms. */
   heardAt: number;
   hasBootOutcome: boolean;
 }
 
-/** Beyond every bound: a busy machine, a slow store. */
+/** Longer than every bound: a busy machine, a slow store. */
 const graceMs = 60_000;
 
 /**
- * What may happen to a fleet, told by somebody who knows nothing of the charts: fed with facts as they happen, it says
- * when one breaks an invariant. The running daemon and the simulation are watched by the same model.
+ * A model of allowed fleet behaviour that shares no code with the charts: it receives facts as they happen, and reports
+ * violated invariants. The running daemon and the simulation use the same model.
  */
 export class FleetModel {
   readonly #limits: FleetLimits;
@@ -55,7 +55,7 @@ export class FleetModel {
     this.cloud = new CloudModel(limits, this.#time, (id) => this.#workers.get(id)?.state, violated);
   }
 
-  /** An instance got its worker, or a new one in place of one that broke. */
+  /** Records a new worker of an instance, or one that replaced a worker that threw. */
   began(sight: Omit<WorkerSight, 'event'>, fingerprint: string): void {
     const since = this.#time.at(sight.at);
     this.#workers.set(sight.instance, { ...sight, since, heardAt: since, hasBootOutcome: false });
@@ -63,7 +63,7 @@ export class FleetModel {
     if (sight.state === 'shutdown') this.cloud.isLeaving(sight.instance, since);
   }
 
-  /** A worker's state, behavior or containers changed. */
+  /** Records a change of a worker's state, behavior or containers. */
   stepped(sight: WorkerSight): void {
     const { at, instance, state, behavior, containers, alive = containers } = sight;
     const since = this.#time.at(at);
@@ -86,19 +86,19 @@ export class FleetModel {
     if (state === 'shutdown' && (!isSame || isOrdered)) this.cloud.isLeaving(instance, since);
   }
 
-  /** Idle as it is, the instance is to stand ready longer. */
+  /** Records that an idle instance is kept ready longer. */
   kept(at: number, instance: string): void {
     const worker = this.#workers.get(instance);
     if (worker?.state === 'idle') worker.since = this.#time.at(at);
   }
 
-  /** The instance answered a visit. */
+  /** Records a response of the instance to a probe round. */
   heard(at: number, instance: string): void {
     const worker = this.#workers.get(instance);
     if (worker) worker.heardAt = this.#time.at(at);
   }
 
-  /** A transition with the cause that was written down for it. */
+  /** Records a transition with its journalled cause. */
   explained(at: number, instance: string, transition: string, because: string | undefined): void {
     if (because === undefined || because === '')
       this.#violate('cause-is-given', at, `${instance} went ${transition} and nobody knows why`, instance);
@@ -111,20 +111,20 @@ export class FleetModel {
     if (worker) worker.hasBootOutcome = true;
   }
 
-  /** The instance left the list, and its worker with it. */
+  /** Records that the instance left the list, and its worker ended. */
   gone(instance: string): void {
     for (const uuid of this.#workers.get(instance)?.containers ?? []) this.containers.left(uuid, instance);
     this.#workers.delete(instance);
     this.cloud.gone(instance, this.#workers.size);
   }
 
-  /** A list arrived. Also the moment to look whether anything waits for too long. */
+  /** Records a list, and checks for overdue waits. */
   listed(at: number, instances: readonly string[]): void {
     this.cloud.listed(at, instances, (id) => this.#workers.has(id));
     this.check(at);
   }
 
-  /** Looks whether anything waits for too long; call it about once a minute. */
+  /** Checks for overdue waits; call it about once per minute. */
   check(at: number): void {
     const now = this.#time.at(at);
     for (const worker of this.#workers.values()) this.#judgeWait(worker, at, now);
@@ -169,7 +169,7 @@ export class FleetModel {
     worker.heardAt = now;
   }
 
-  /** The longest a worker may stay as it is, and since when; a shutdown is judged by its destroy calls. */
+  /** Returns the maximum time in the current state, and its start; a shutdown is judged by its destroy calls. */
   #boundOf({ state, behavior, isOrphan, since, heardAt }: Known): { fromAt: number; boundMs: number } {
     const { timeoutBootingMs, timeoutIdleMs, timeoutProbeMs, longestRoundMs, maxProbesPerSecond } =
       this.#limits;
@@ -177,7 +177,7 @@ export class FleetModel {
     if (state === 'idle') {
       return { fromAt: since, boundMs: (behavior === 'drain' ? 0 : timeoutIdleMs) + graceMs };
     }
-    // Of three turns one at least is not for those that boot.
+    // At least one of three turns is not for booting instances.
     const inLineMs = maxProbesPerSecond > 0 ? (this.#workers.size * 3_000) / maxProbesPerSecond : 0;
     const roundsMs = 2 * (longestRoundMs + inLineMs) + graceMs;
     if (state === 'booting') return { fromAt: since, boundMs: timeoutBootingMs + roundsMs };

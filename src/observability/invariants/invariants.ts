@@ -1,29 +1,28 @@
-/** What must hold of a fleet at any time, whatever happens; each with the sentence that says what broke it. */
+/** Properties that must always hold, each with its promise as a sentence. */
 export const invariants = {
-  'one-place': 'A container has a process on one instance at most.',
-  'no-second-run': 'A container that ended for good is not started again.',
-  'service-state': 'An instance is running exactly while there are containers on it.',
-  'shutdown-is-final': 'An instance that is to be destroyed never serves again.',
-  'hold-is-kept': 'An instance on hold is destroyed by the order to kill it and by nothing else.',
-  'no-new-work': 'An instance on hold, draining or not in service is given no container.',
-  'one-boot-outcome': 'A boot ends in one way.',
-  'destroy-is-decided': 'No instance is destroyed that was not to be.',
-  'destroy-is-paced': 'A confirmed destroy is not repeated before its time.',
-  'every-instance-known': 'Every instance in the list is known by the time of the next list.',
-  'quota-is-kept':
-    'No instance is asked for beyond maxInstances, or while the provider’s quota is known to be used up.',
-  'creates-are-bounded': 'No more create calls are under way than maxConcurrentCreates.',
-  'calls-are-paced': 'Calls to the provider keep to maxCloudOpsPerSecond.',
-  'waits-end': 'Every state that waits is left in bounded time.',
-  stalled: 'A queue that does not move says what it waits for, and that ends in bounded time.',
-  'cause-is-given': 'No instance changes its state without a cause.',
+  'one-place': 'A container has a process on at most one instance.',
+  'no-second-run': 'A container that ended for good does not start again.',
+  'service-state': 'An instance is running exactly while it has containers.',
+  'shutdown-is-final': 'An instance that shuts down never returns to service.',
+  'hold-is-kept': 'An instance on hold is destroyed only by the kill command.',
+  'no-new-work': 'No container starts on an instance that is on hold, draining or not in service.',
+  'one-boot-outcome': 'A boot has exactly one outcome.',
+  'destroy-is-decided': 'Every destroy call follows a decision to shut the instance down.',
+  'destroy-is-paced': 'A confirmed destroy call is not repeated before pool.timeoutShutdown.',
+  'every-instance-known': 'Every listed instance has a worker by the time of the next list.',
+  'quota-is-kept': 'No create call exceeds maxInstances or is made while the quota breaker is open.',
+  'creates-are-bounded': 'At most maxConcurrentCreates create calls are in flight.',
+  'calls-are-paced': 'Provider calls respect maxCloudOpsPerSecond.',
+  'waits-end': 'Every waiting state ends in bounded time.',
+  stalled: 'A queue that does not move has a wait reason, and that reason ends in bounded time.',
+  'cause-is-given': 'Every state change of an instance has a cause.',
 } as const;
 
 export type Invariant = keyof typeof invariants;
 
 export const invariantNames = Object.keys(invariants) as Invariant[];
 
-/** One thing that must never happen, and did. */
+/** A property that did not hold. */
 export interface Violation {
   invariant: Invariant;
   /** Epoch ms, by the clock of the daemon. */

@@ -1,17 +1,17 @@
-/** A gap between two looks at the clock beyond this is the clock's or the machine's doing, not that of a wait. */
+/** A larger gap between two readings comes from the clock or a suspended machine, not from a wait. */
 const longestGapMs = 300_000;
-/** Facts are told a little out of order: that is not a clock that was set back. */
+/** Facts arrive slightly out of order, which does not mean that the clock was set back. */
 const unorderMs = 1_000;
 
 /**
- * Time as waits are measured in. When the clock is set, or the machine slept, it stands still for that while: nothing
- * could have happened meanwhile.
+ * Time for measuring waits. It stands still for the time by which the clock was set or the machine was suspended, because
+ * nothing could happen meanwhile.
  */
 export class SteadyTime {
   #lastAt: number | undefined;
   #lostMs = 0;
 
-  /** To be called at least every few minutes. */
+  /** Must be called at least every few minutes. */
   at(now: number): number {
     this.#lastAt ??= now;
     const gapMs = now - this.#lastAt;
