@@ -25,8 +25,8 @@ export interface DispatchView {
   wait: WaitReason | undefined;
 }
 
-/** `none`: the instance is not quarantined. `refused`: why it stays quarantined. */
-export type QuarantineCleared = { is: 'cleared' } | { is: 'none' } | { is: 'refused'; because: string };
+/** `none`: the instance is not quarantined. `leaving`: it is being destroyed. `refused`: why it stays quarantined. */
+export type QuarantineCleared = { is: 'cleared' | 'none' | 'leaving' } | { is: 'refused'; because: string };
 
 /** `unknown`: there is no such instance. `refused`: why no other key can be accepted. */
 export type HostKeyAccepted =

@@ -75,6 +75,8 @@ export const instanceRoutes =
         const { reason = '', force = false } = request.body ?? {};
         const outcome = await deps.clearQuarantine(id, force);
         if (outcome.is === 'none') return fail(reply, 404, `instance ${id} is not quarantined`);
+        if (outcome.is === 'leaving')
+          return fail(reply, 409, `instance ${id} is being destroyed: its quarantine ends with it`);
         if (outcome.is === 'refused') {
           const remedy = 'end what runs there, or use force if nothing runs there';
           return fail(reply, 409, `instance ${id} stays in quarantine: ${outcome.because}; ${remedy}`);

@@ -11,10 +11,17 @@ export interface FairSlotsOptions {
   patienceMs: number;
   /** How many overdue ones are borne beside the others. */
   mostOverdue: number;
+  /**
+   * True for a sharer that may do harm; not given: none is. These, and sharers with an overdue one, are served after the
+   * others and hold at most half of the count together. With it, the room beside overdue ones is for sharers that hold
+   * nothing.
+   */
+  isSuspect?(key: unknown): boolean;
 }
 
 interface Sharer {
-  underWay: number;
+  /** In the order in which they were taken. */
+  readonly held: Set<Held>;
   /** Of all turns that were given, which one it had last; 0: none. */
   lastTurn: number;
   readonly waiting: ((turn: Turn) => void)[];
@@ -55,7 +62,7 @@ export class FairSlots {
 
   #take(key: unknown, signal: AbortSignal): Promise<Turn> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
-    const sharer = this.#sharers.get(key) ?? { underWay: 0, lastTurn: 0, waiting: [] };
+    const sharer = this.#sharers.get(key) ?? { held: new Set<Held>(), lastTurn: 0, waiting: [] };
     this.#sharers.set(key, sharer);
     return new Promise((resolve, reject) => {
       const admit = (turn: Turn): void => {
@@ -90,15 +97,32 @@ export class FairSlots {
     this.#timer = clock.setTimeout(() => this.#serve(), Math.max(1, leftMs));
   }
 
-  /** Of those that wait and have less than their share, the one whose last turn is longest ago. */
+  /** Of those that wait and have less than their share, the one whose last turn is longest ago; suspects last. */
   #next(): [unknown, Sharer] | undefined {
     let next: [unknown, Sharer] | undefined;
+    let suspect: [unknown, Sharer] | undefined;
+    let heldBySuspects = 0;
+    const { count, share, isSuspect: hasSuspects } = this.#options;
+    const isFull = this.#held.size - this.#overdue >= count;
+    const most = hasSuspects && isFull ? 1 : share;
     for (const entry of this.#sharers) {
-      const [, { waiting, underWay, lastTurn }] = entry;
-      if (waiting.length === 0 || underWay >= this.#options.share) continue;
-      if (!next || lastTurn < next[1].lastTurn) next = entry;
+      const [key, sharer] = entry;
+      const { waiting, held, lastTurn } = sharer;
+      const isSuspect = this.#isSuspect(key, sharer);
+      if (isSuspect) heldBySuspects += held.size;
+      if (waiting.length === 0 || held.size >= most) continue;
+      if (!isSuspect && (!next || lastTurn < next[1].lastTurn)) next = entry;
+      if (isSuspect && (!suspect || lastTurn < suspect[1].lastTurn)) suspect = entry;
     }
-    return next;
+    return next ?? (heldBySuspects < count / 2 ? suspect : undefined);
+  }
+
+  #isSuspect(key: unknown, { held }: Sharer): boolean {
+    const { clock, patienceMs, isSuspect } = this.#options;
+    if (!isSuspect) return false;
+    if (isSuspect(key)) return true;
+    const [first] = held;
+    return first !== undefined && clock.now() - first.takenAt >= patienceMs;
   }
 
   #hasRoom(): boolean {
@@ -117,22 +141,22 @@ export class FairSlots {
   }
 
   #admit(key: unknown, sharer: Sharer): void {
-    sharer.underWay++;
     sharer.lastTurn = ++this.#turns;
     const held: Held = { takenAt: this.#options.clock.now(), isOverdue: false };
     this.#held.add(held);
+    sharer.held.add(held);
     sharer.waiting.shift()!({
       release: () => {
         if (!this.#held.delete(held)) return;
         if (held.isOverdue) this.#overdue--;
-        sharer.underWay--;
+        sharer.held.delete(held);
         this.#forget(key, sharer);
         this.#serve();
       },
     });
   }
 
-  #forget(key: unknown, { underWay, waiting }: Sharer): void {
-    if (underWay === 0 && waiting.length === 0) this.#sharers.delete(key);
+  #forget(key: unknown, { held, waiting }: Sharer): void {
+    if (held.size === 0 && waiting.length === 0) this.#sharers.delete(key);
   }
 }

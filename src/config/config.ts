@@ -48,6 +48,7 @@ export interface PoolSettings {
   /** Whether orphans (no launch record, never responded) are destroyed after a grace time. */
   removeOrphans: boolean;
   orphanGraceMs: number;
+  quarantineGraceMs: number;
   /** Warm instances. */
   warm: readonly WarmRule[];
   /** Minimum interval between two shutdowns of idle instances of one type; 0: none. */

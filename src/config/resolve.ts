@@ -93,6 +93,7 @@ function poolOf({ pool }: ConfigFile): PoolSettings {
     bootFailureHoldOffMs: pool.bootFailureHoldOff,
     removeOrphans: pool.removeOrphans,
     orphanGraceMs: pool.orphanGrace,
+    quarantineGraceMs: pool.quarantineGrace,
     warm: pool.warm,
     coolDownMs: pool.coolDown,
     maxInstanceAgeMs: pool.maxInstanceAge,

@@ -147,6 +147,10 @@ const pool = z.strictObject({
     .default(false)
     .describe('Destroys orphans: instances of this set without a launch record that never respond.'),
   orphanGrace: wait('1h', 'How long orphans are only reported, after timeoutBooting.'),
+  quarantineGrace: wait(
+    '15m',
+    'A quarantined instance is destroyed when its containers do not end within this time.',
+  ),
   warm: z.array(warmRule).default([]).describe('Warm instances.'),
   coolDown: duration.prefault(0).describe('Per type, one idle instance shuts down in this time.'),
   maxInstanceAge: duration.prefault(0).describe('Older instances drain; 0: no limit.'),

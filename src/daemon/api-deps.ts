@@ -120,7 +120,7 @@ function clearQuarantineWith(orders: Orders): ApiDeps['clearQuarantine'] {
   return async (instanceId, force) => {
     const { quarantine } = orders.core;
     try {
-      return { is: (await quarantine.clear(instanceId, force)) ? 'cleared' : 'none' };
+      return { is: await quarantine.clear(instanceId, force) };
     } catch (error) {
       if (error instanceof DriverError) return { is: 'refused', because: error.message };
       throw error;

@@ -15,6 +15,8 @@ import type { LaunchRequest } from '../machines/cloud-effects.js';
 import { launchMachine } from '../machines/launch.js';
 import { supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerFact } from '../machines/worker-model.js';
+import { placeOf } from '../policy/claims.js';
+import { quarantinedEvent } from './quarantine-orders.js';
 import { workerLogic, type WorkerWorld } from './worker-logic.js';
 import { workerSettings } from './worker-settings.js';
 import type { CoreOptions } from './core-options.js';
@@ -56,7 +58,7 @@ export function assembleFleet(
   const { config, clock, reporter, random } = options;
   const { pool: settings } = config;
   const sightings = options.sightings ?? noSightings;
-  const { hostKeys } = world.executors;
+  const { conduct, hostKeys } = world.executors;
   const notable = (before: WorkerSnapshot, after: WorkerSnapshot): boolean =>
     before.context.runners !== after.context.runners ||
     before.context.idleBehavior !== after.context.idleBehavior ||
@@ -69,6 +71,8 @@ export function assembleFleet(
       reporter.workerStep(event, before, after, step);
       options.onWorkerStep?.(event, before, after);
       noteReboot(before, after, pool);
+      if (workerStateOf(before) !== 'shutdown' && workerStateOf(after) === 'shutdown')
+        takeBackAttempts(world, after);
       if (notable(before, after)) pool.changed();
     }),
     settings: workerSettings(config, world.runner.isOurs),
@@ -85,6 +89,10 @@ export function assembleFleet(
         reporter.appeared(entry);
         sightings.seen(sightingOf(entry));
         hostKeys.listed(entry.instance.id);
+        conduct.listed(entry.instance.id);
+        const quarantine = conduct.quarantineOf(entry.instance.id);
+        // The tag may not have been written.
+        if (quarantine) roster.send(entry.instance.id, quarantinedEvent(quarantine));
         pacing.wanted(entry.instance.id);
         pool.changed();
       },
@@ -102,6 +110,7 @@ export function assembleFleet(
         reporter.retired(entry, last);
         sightings.gone(entry.instance.id);
         hostKeys.gone(entry.instance.id);
+        conduct.gone(entry.instance.id);
         pool.changed();
       },
     },
@@ -213,6 +222,23 @@ function supervisorLogic(options: CoreOptions): typeof supervisorMachine {
       }),
     },
   });
+}
+
+/**
+ * Of an instance that is destroyed in quarantine: attempts that end without a result are not charged to their containers.
+ * A queue without numbers of attempts charges none.
+ */
+function takeBackAttempts({ executors, queue, failures }: WorkerWorld, { context }: WorkerSnapshot): void {
+  const instanceId = context.instance.id;
+  const quarantine = executors.conduct.quarantineOf(instanceId);
+  if (!quarantine) return;
+  for (const uuid of Object.keys(context.runners)) {
+    const container = queue.get(uuid);
+    const { attempt } = container ?? {};
+    if (placeOf(container) !== instanceId || attempt === undefined) continue;
+    const reason = `its instance was destroyed in quarantine: ${quarantine.because}`;
+    failures.failed(uuid, { instanceId, attempt, reason, ranNothing: false, isUncharged: true });
+  }
 }
 
 function noteReboot(before: WorkerSnapshot, { context }: WorkerSnapshot, pool: WorkerPool): void {

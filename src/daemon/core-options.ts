@@ -5,6 +5,7 @@ import type { ExecutorFactory } from '../ssh/executor.js';
 import type { Queue } from '../queue/queue.js';
 import type { Journal } from '../journal/journal.js';
 import type { Sightings } from '../domain/sighting.js';
+import type { ConductStore } from '../domain/conduct-view.js';
 import type { HostKeyStore } from '../domain/host-key.js';
 import type { Reporter } from '../observability/reporter.js';
 import type { RunnerProgram } from '../runner/program.js';
@@ -32,6 +33,8 @@ export interface CoreOptions {
   sightings?: Sightings;
   /** Default: the same. */
   hostKeys?: HostKeyStore;
+  /** Default: likewise. */
+  conduct?: ConductStore;
   reporter: Reporter;
   runner: RunnerProgram;
   /** Default: this daemon does not share its store. */

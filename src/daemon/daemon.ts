@@ -148,6 +148,7 @@ async function start(
           journal,
           sightings: storage.sightings,
           hostKeys: storage.hostKeys,
+          conduct: storage.conduct,
           reporter,
           runner,
           mandate,
@@ -260,7 +261,7 @@ function metricsOf(
     store: () => ({ isDamaged: storeHealth.fault() !== undefined, errors: storeHealth.errors }),
     hasDispatchFault,
     workers: () => core()?.pool.gauges() ?? [],
-    misconduct: () => core()?.quarantine.count() ?? 0,
+    isQuarantined: (id) => core()?.quarantine.conduct(id)?.quarantine !== undefined,
     atQuota: () => core()?.pool.atQuota() ?? false,
     typeNames: () => [...config.instanceTypes.keys()],
     *queueEntries() {

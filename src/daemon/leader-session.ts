@@ -123,11 +123,13 @@ export class Orders {
     const { log, lockDatabase, storage } = this.#options;
     storage.store.lead(epoch);
     storage.hostKeys.lead(epoch);
+    storage.conduct.lead(epoch);
     try {
       await (lockDatabase ? this.#giveLocked(lockDatabase, mandate, signal) : this.#give(mandate, signal));
     } finally {
       storage.store.standBy();
       storage.hostKeys.standBy();
+      storage.conduct.standBy();
       log.info({ component: 'leadership', epoch }, 'all that gave orders has stopped');
     }
   }

@@ -10,6 +10,7 @@ import { OutputKeeper } from '../queue/store/output-retention.js';
 import { SqlPageSessions } from '../queue/store/page-sessions.js';
 import { SqlContainerStore } from '../queue/store/sql-container-store.js';
 import { StoreHealth } from '../queue/store/store-health.js';
+import { StoredConduct } from '../queue/store/stored-conduct.js';
 import { StoredHostKeys } from '../queue/store/stored-host-keys.js';
 import { StoredSightings } from '../queue/store/stored-sightings.js';
 import { lockStore } from '../queue/store/store-lock.js';
@@ -29,6 +30,7 @@ export interface OpenStorage extends Storage {
   sessions: PageSessionStore;
   sightings: StoredSightings;
   hostKeys: StoredHostKeys;
+  conduct: StoredConduct;
   /** True: other daemons may use it too. */
   isShared: boolean;
   /** Identifies this daemon among the writers of the store. */
@@ -98,15 +100,17 @@ export async function openStorage(
     onFault: (err) => log.warn({ component: 'store', err }, 'ages of instances could not be kept'),
   });
   releases.push(() => sightings.stop());
-  const hostKeys = new StoredHostKeys({
-    db,
-    clock,
-    onFault: (err) =>
-      log.warn({ component: 'store', err }, 'host keys of instances are not in the store yet; trying again'),
-  });
+  const hostKeys = new StoredHostKeys({ db, clock, onFault: notYetStored(log, 'host keys') });
   releases.push(() => hostKeys.stop());
+  const conduct = new StoredConduct({ db, clock, onFault: notYetStored(log, 'strikes') });
+  releases.push(() => conduct.stop());
   const sessions = new SqlPageSessions(db);
-  return { store, journal, db, sessions, sightings, hostKeys, isShared, writer, health };
+  return { store, journal, db, sessions, sightings, hostKeys, conduct, isShared, writer, health };
+}
+
+function notYetStored(log: Logger, what: string): (error: unknown) => void {
+  return (err) =>
+    log.warn({ component: 'store', what, err }, 'data about instances is not in the store yet; trying again');
 }
 
 function storeHealthOf(isShared: boolean, { clock, log }: { clock: Clock; log: Logger }): StoreHealth {

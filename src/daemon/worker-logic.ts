@@ -75,7 +75,11 @@ function runnerLogic(world: WorkerWorld) {
         failures,
         logLimitBytes: config.runner.logLimitBytes,
         timeoutMs,
-        collects: new FairSlots({ clock, ...collects }),
+        collects: new FairSlots({
+          clock,
+          ...collects,
+          isSuspect: (instanceId) => executors.conduct.isSuspect(instanceId as string),
+        }),
         clock,
       }),
     },

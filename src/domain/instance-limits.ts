@@ -40,8 +40,6 @@ export const instanceLimits = {
   /** So many strikes within this time are a breach. */
   strikes: 10,
   strikeWindowMs: 600_000,
-  /** A quarantined instance is destroyed when its containers did not end within this time. */
-  quarantineGraceMs: 900_000,
 } as const;
 
 /** How many containers that were never given to an instance of this type are taken up. */

@@ -46,10 +46,12 @@ export interface RunningView {
 
 /** One worker as the metrics see it (section 9). */
 export interface WorkerGaugeView {
+  instanceId: string;
   instanceType: InstanceType;
   workerState: WorkerState;
   idleBehavior: IdleBehavior;
   runners: number;
+  /** By its driver. */
   isQuarantined?: boolean;
   /** Last successful probe, epoch ms. */
   probedAt: number;

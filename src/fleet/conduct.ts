@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.js';
-import type { ConductView } from '../domain/conduct-view.js';
+import { noConductStore, type ConductStore, type ConductView } from '../domain/conduct-view.js';
 import { cleanNotice } from '../domain/clean-notice.js';
 import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
@@ -20,13 +20,13 @@ export interface ConductOptions {
   isGiven(uuid: string, instanceId: string): boolean;
   /** The queue was read. Before that, nobody knows what was given to whom; default: it was. */
   knowsQueue?(): boolean;
-  /** What is remembered from before. */
+  /** What earlier daemons kept, by instance id. */
   recorded?: ReadonlyMap<string, ConductView>;
+  /** Default: what instances did is forgotten with this process. */
+  store?: Pick<ConductStore, 'keep' | 'gone'>;
   /** These must not throw. */
   onStrike(strike: Strike): void;
   onQuarantine(instanceId: string, quarantine: Quarantine): void;
-  /** To be kept. */
-  onChanged?(instanceId: string, view: ConductView): void;
 }
 
 interface ConductRecord {
@@ -48,12 +48,14 @@ interface ConductRecord {
  */
 export class Conduct {
   readonly #options: ConductOptions;
+  readonly #store: Pick<ConductStore, 'keep' | 'gone'>;
   readonly #records = new Map<string, ConductRecord>();
 
   constructor(options: ConductOptions) {
     this.#options = options;
-    for (const [id, { strikes, ...rest }] of options.recorded ?? []) {
-      Object.assign(this.#of(id), { ...rest, strikes: { ...strikes } });
+    this.#store = options.store ?? noConductStore;
+    for (const [id, { strikes, claimsRefused, quarantine }] of options.recorded ?? []) {
+      Object.assign(this.#of(id), { strikes: { ...strikes }, claimsRefused, quarantine });
     }
   }
 
@@ -64,11 +66,17 @@ export class Conduct {
     return { strikes: { ...strikes }, claimsRefused, quarantine };
   }
 
-  /** How many instances are in quarantine. */
-  get quarantined(): number {
-    let count = 0;
-    for (const { quarantine } of this.#records.values()) if (quarantine) count++;
-    return count;
+  /** True when some instance is in quarantine. */
+  get hasQuarantine(): boolean {
+    for (const { quarantine } of this.#records.values()) if (quarantine) return true;
+    return false;
+  }
+
+  /** True for an instance in quarantine, or with a strike within the window. */
+  isSuspect(instanceId: string): boolean {
+    const { quarantine, recent = [] } = this.#records.get(instanceId) ?? {};
+    const latest = recent.at(-1) ?? -Infinity;
+    return quarantine !== undefined || this.#options.clock.now() - latest < instanceLimits.strikeWindowMs;
   }
 
   quarantineOf(instanceId: string): Quarantine | undefined {
@@ -77,9 +85,8 @@ export class Conduct {
 
   /** Adds up; enough of them within the window are a breach. */
   strike(strike: Strike): void {
-    const { clock, onChanged } = this.#options;
     const record = this.#of(strike.instanceId);
-    const now = clock.now();
+    const now = this.#options.clock.now();
     this.#count(record, strike);
     const since = now - instanceLimits.strikeWindowMs;
     record.recent = [...record.recent.filter((at) => at > since && at <= now), now].slice(
@@ -93,7 +100,7 @@ export class Conduct {
         strike.instanceId,
         `${record.recent.length} strikes within ${minutes} minutes; the last: ${because}`,
       );
-    } else onChanged?.(strike.instanceId, this.view(strike.instanceId)!);
+    } else this.#keep(strike.instanceId);
   }
 
   /** Quarantines the instance at once. */
@@ -127,9 +134,8 @@ export class Conduct {
       record.foreign.clear();
       record.foreignSince = now;
     }
-    const { knowsQueue = () => true } = this.#options;
-    if (!knowsQueue()) return this.#refusedUnread(record, instanceId, uuids);
     const most = mostForeignIds(type);
+    if (!this.#knowsQueue) return this.#refusedUnread(record, instanceId, { uuids, most });
     const foreign: string[] = [];
     let tooMany = 0;
     for (const uuid of uuids) {
@@ -146,21 +152,28 @@ export class Conduct {
     return record.quarantine ? new Set(foreign) : new Set();
   }
 
-  /** All are taken up while nothing is known of them, but never more than any instance was given. */
-  #refusedUnread(record: ConductRecord, instanceId: string, uuids: Iterable<string>): ReadonlySet<string> {
+  /**
+   * Takes up all while nothing is known of them, but never more than any instance was given. One in quarantine may still
+   * have its own containers.
+   */
+  #refusedUnread(
+    record: ConductRecord,
+    instanceId: string,
+    { uuids, most }: { uuids: Iterable<string>; most: number },
+  ): ReadonlySet<string> {
     const named = [...uuids];
-    const most = instanceLimits.givenIds;
-    if (named.length > most && !record.quarantine) {
-      const because = `it named ${named.length} containers, and ${most} is the most`;
-      this.breach({ instanceId, kind: 'list', because });
-    }
-    return record.quarantine ? new Set(named) : new Set();
+    if (record.quarantine) return new Set(named.length > most ? named : []);
+    if (named.length <= instanceLimits.givenIds) return new Set();
+    const because = `it named ${named.length} containers, and ${instanceLimits.givenIds} is the most`;
+    this.breach({ instanceId, kind: 'list', because });
+    return new Set(named);
   }
 
   /** Nothing more is taken from the instance about the container: it is in quarantine, and was never given it. */
   isRefused(instanceId: string, uuid: string): boolean {
     const record = this.#records.get(instanceId);
-    return record?.quarantine !== undefined && !this.#isGiven(record, instanceId, uuid);
+    if (record?.quarantine === undefined || !this.#knowsQueue) return false;
+    return !this.#isGiven(record, instanceId, uuid);
   }
 
   /** It answered a probe. */
@@ -184,12 +197,35 @@ export class Conduct {
       quarantine: undefined,
       foreignSince: -Infinity,
     });
-    this.#options.onChanged?.(instanceId, this.view(instanceId)!);
+    this.#keep(instanceId);
     return true;
   }
 
+  /** The instance is in the list of the provider: what it did is still of use. */
+  listed(instanceId: string): void {
+    if (this.#hasRecord(instanceId)) this.#keep(instanceId);
+  }
+
+  /** The instance left the list of the provider. */
   gone(instanceId: string): void {
+    if (this.#hasRecord(instanceId)) this.#store.gone(instanceId);
     this.#records.delete(instanceId);
+  }
+
+  get #knowsQueue(): boolean {
+    const { knowsQueue = () => true } = this.#options;
+    return knowsQueue();
+  }
+
+  /** There is something to keep. */
+  #hasRecord(instanceId: string): boolean {
+    const { quarantine, strikes = {} } = this.#records.get(instanceId) ?? {};
+    return quarantine !== undefined || Object.keys(strikes).length > 0;
+  }
+
+  #keep(instanceId: string): void {
+    if (this.#hasRecord(instanceId)) this.#store.keep({ instanceId, ...this.view(instanceId)! });
+    else this.#store.gone(instanceId);
   }
 
   #count({ strikes }: ConductRecord, { instanceId, kind, because }: Strike): void {
@@ -198,10 +234,10 @@ export class Conduct {
   }
 
   #quarantine(record: ConductRecord, instanceId: string, because: string): void {
-    const { clock, onChanged, onQuarantine } = this.#options;
+    const { clock, onQuarantine } = this.#options;
     const isNew = record.quarantine === undefined;
     record.quarantine ??= { at: clock.now(), because: cleanNotice(because, instanceLimits.textLength) };
-    onChanged?.(instanceId, this.view(instanceId)!);
+    this.#keep(instanceId);
     if (isNew) onQuarantine(instanceId, record.quarantine);
   }
 

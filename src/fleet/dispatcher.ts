@@ -13,7 +13,7 @@ import type { UpkeepSettings } from '../policy/maintenance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Pool } from './pool.js';
 import type { StartFailures } from './start-failures.js';
-import { Upkeep } from './maintenance.js';
+import { Upkeep, type QuarantineSight } from './maintenance.js';
 import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
 import type { SchedulerSettings, WarmRule } from '../policy/scheduler-settings.js';
 
@@ -52,6 +52,8 @@ export interface DispatchOptions {
   settings: SchedulerSettings;
   maxInstances: number;
   upkeep: UpkeepSettings & { warm: readonly WarmRule[] };
+  /** Default: no instance is in quarantine. */
+  conduct?: QuarantineSight;
   typeNamed(name: string): InstanceType | undefined;
   /** Epoch ms of the server's last overload reply; 0: never. */
   last503At(): number;
@@ -101,10 +103,11 @@ export class Dispatch implements DispatchPort {
     this.#options = options;
     const { clock, pool, settings, maxInstances } = options;
     this.#memory = initialPlanMemory(settings, maxInstances);
-    const { upkeep, typeNamed, observer } = options;
+    const { upkeep, typeNamed, observer, conduct } = options;
     this.#upkeep = new Upkeep({
       clock,
       pool,
+      ...(conduct && { conduct }),
       settings: upkeep,
       typeNamed,
       decided: (decision) => observer.decided(decision),
@@ -369,16 +372,15 @@ export class Dispatch implements DispatchPort {
     pool.killContainer(uuid, because, instanceId);
   }
 
-  /** With the reason for which its start failed; one of which nothing ran is taken back instead. */
+  /** With the reason for which its start failed; an attempt that is not charged is taken back instead. */
   #lose(uuid: string, because: string): void {
     const { queue, failures } = this.#options;
     const failed = failures.last(uuid);
     const why = failed ? `${because}: ${failed.reason}` : because;
-    if (failed?.ranNothing) {
-      const { instanceId, attempt, reason } = failed;
-      return this.#operate('revert', uuid, why, () =>
-        queue.revertStart(uuid, { instanceId, attempt, reason }),
-      );
+    if (failed && (failed.ranNothing || failed.isUncharged)) {
+      const { instanceId, attempt, reason, ranNothing } = failed;
+      const start = { instanceId, attempt, reason, hasRun: !ranNothing };
+      return this.#operate('revert', uuid, why, () => queue.revertStart(uuid, start));
     }
     this.#operate('lost', uuid, why, () => queue.lost(uuid, why));
   }

@@ -86,7 +86,6 @@ export class Executors implements ConnectionKeeper {
     const entry = this.#entries.get(instanceId);
     this.#entries.delete(instanceId);
     void entry?.executor.close();
-    this.conduct.gone(instanceId);
   }
 
   /** The runner program is there now; `undefined`: where it should be. */

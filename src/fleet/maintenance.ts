@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.js';
+import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { Plan } from '../policy/plan.js';
 import { noUpkeepMemory, upkeep, type UpkeepMemory, type UpkeepSettings } from '../policy/maintenance.js';
@@ -7,9 +8,19 @@ import type { Pool } from './pool.js';
 import type { InstanceView } from '../domain/instance-view.js';
 import type { WarmRule } from '../policy/scheduler-settings.js';
 
+/** Which instances are in quarantine for what they did. */
+export interface QuarantineSight {
+  readonly hasQuarantine: boolean;
+  quarantineOf(instanceId: string): Quarantine | undefined;
+}
+
+const noQuarantine: QuarantineSight = { hasQuarantine: false, quarantineOf: () => undefined };
+
 export interface UpkeepOptions {
   clock: Clock;
   pool: Pool;
+  /** Default: no instance is in quarantine. */
+  conduct?: QuarantineSight;
   settings: UpkeepSettings & { warm: readonly WarmRule[] };
   typeNamed(name: string): InstanceType | undefined;
   decided(decision: { kind: string; instance?: string; because: string }): void;
@@ -18,11 +29,13 @@ export interface UpkeepOptions {
 /** Keeps the fleet as its operator wants it beside what containers need: warm, paced, and not too old. */
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  readonly #conduct: QuarantineSight;
   readonly #schedule: WarmSchedule;
   #memory: UpkeepMemory = noUpkeepMemory;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#conduct = options.conduct ?? noQuarantine;
     this.#schedule = new WarmSchedule(options.settings.warm);
   }
 
@@ -34,6 +47,7 @@ export class Upkeep {
 
   get #isWanted(): boolean {
     const { warm, coolDownMs, maxInstanceAgeMs, maxContainersPerInstance } = this.#options.settings;
+    if (this.#conduct.hasQuarantine) return true;
     return warm.length > 0 || coolDownMs > 0 || maxInstanceAgeMs > 0 || maxContainersPerInstance > 0;
   }
 
@@ -50,6 +64,7 @@ export class Upkeep {
       creatable: isCrowded ? 0 : spare.creatable,
       isAvailable: (type) => !pool.atCapacity(type),
       typeNamed,
+      quarantineOf: (instanceId) => this.#conduct.quarantineOf(instanceId),
       settings,
       memory: this.#memory,
     });
@@ -61,6 +76,9 @@ export class Upkeep {
           break;
         case 'retire':
           pool.setIdleBehavior(action.instanceId, 'drain', action.because);
+          break;
+        case 'destroy':
+          pool.killInstance(action.instanceId, action.because);
           break;
         case 'create': {
           const { instanceType, because } = action;

@@ -9,6 +9,8 @@ export interface FailedStart {
   reason: string;
   /** Nothing of the container ran: its attempt is not charged. */
   ranNothing: boolean;
+  /** It ran, and is not charged all the same: its instance was at fault. */
+  isUncharged?: boolean;
   /** The instance has no part in it, and is not avoided. */
   isOfDaemon?: boolean;
 }

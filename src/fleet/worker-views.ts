@@ -42,7 +42,8 @@ export function gaugeOf(snapshot: WorkerSnapshot): WorkerGaugeView {
   const workerState = workerStateOf(snapshot);
   const isQuarantined = instance.quarantine !== undefined;
   const count = Object.keys(runners).length;
-  return { instanceType, workerState, idleBehavior, isQuarantined, runners: count, probedAt };
+  const instanceId = instance.id;
+  return { instanceId, instanceType, workerState, idleBehavior, isQuarantined, runners: count, probedAt };
 }
 
 /** What has a process on the instance. */

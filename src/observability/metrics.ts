@@ -14,8 +14,8 @@ export interface MetricSources {
   /** Default: leader. */
   role?(): Role;
   workers(): readonly WorkerGaugeView[];
-  /** Instances quarantined for their behaviour; default: none. */
-  misconduct?(): number;
+  /** True for an instance quarantined for its behaviour; default: none is. */
+  isQuarantined?(instanceId: string): boolean;
   /** Pending journal entries, and those lost since the daemon started. Default: none. */
   journal?(): { waiting: number; dropped: number; leftOutBytes: number };
   /** Whether the store is damaged, and the number of statements that failed because of it. Default: undamaged. */
@@ -246,7 +246,7 @@ export class Metrics {
     this.#claimsRefused.inc({ what });
   }
 
-  #addPoolGauges({ clock, workers, misconduct = () => 0, atQuota, typeNames }: MetricSources): void {
+  #addPoolGauges({ clock, workers, isQuarantined = () => false, atQuota, typeNames }: MetricSources): void {
     this.#gauge('containers_running', 'Containers with a process on an instance.', (gauge) =>
       gauge.set(workers().reduce((sum, worker) => sum + worker.runners, 0)),
     );
@@ -285,7 +285,7 @@ export class Metrics {
       help: 'Quarantined instances.',
       registers: [this.registry],
       collect() {
-        this.set(workers().filter(({ isQuarantined }) => isQuarantined).length + misconduct());
+        this.set(workers().filter((each) => each.isQuarantined || isQuarantined(each.instanceId)).length);
       },
     });
     this.#gauge('at_quota', '1 while the instance quota is reached.', (gauge) =>

@@ -1,4 +1,5 @@
 import { formatDuration } from '../domain/duration.js';
+import type { Quarantine } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
 import type { InstanceView } from '../domain/instance-view.js';
 
@@ -10,6 +11,8 @@ export interface UpkeepSettings {
   maxInstanceAgeMs: number;
   /** After so many containers an instance is drained; 0: no limit. */
   maxContainersPerInstance: number;
+  /** A quarantined instance whose containers do not end is destroyed after this time. */
+  quarantineGraceMs: number;
 }
 
 export interface UpkeepInput {
@@ -23,6 +26,8 @@ export interface UpkeepInput {
   creatable: number;
   isAvailable(type: InstanceType): boolean;
   typeNamed(name: string): InstanceType | undefined;
+  /** The quarantine for what the instance did. */
+  quarantineOf(instanceId: string): Quarantine | undefined;
   settings: UpkeepSettings;
   memory: UpkeepMemory;
 }
@@ -39,6 +44,7 @@ export type UpkeepAction =
   /** Its time of idling begins anew. */
   | { kind: 'keep'; instanceId: string }
   | { kind: 'retire'; instanceId: string; because: string }
+  | { kind: 'destroy'; instanceId: string; because: string }
   | { kind: 'create'; instanceType: InstanceType; because: string };
 
 export const noUpkeepMemory: UpkeepMemory = { idle: new Map(), givenBackAt: new Map() };
@@ -52,13 +58,27 @@ const ageSpread = 0.1;
  */
 export function upkeep(input: UpkeepInput): { actions: UpkeepAction[]; memory: UpkeepMemory } {
   const memory = nextMemory(input);
-  const retired = retirements(input);
+  const retired = [...overdueQuarantines(input), ...retirements(input)];
   const leaving = new Set(retired.map((action) => ('instanceId' in action ? action.instanceId : '')));
   const ready = input.unused.filter(
     ({ idleBehavior, instanceId }) => idleBehavior === 'run' && !leaving.has(instanceId),
   );
   const actions = [...retired, ...keeps(input, ready, memory), ...creations(input, ready)];
   return { actions, memory };
+}
+
+/** One on hold is kept for inspection, and an idle one goes by itself. */
+function overdueQuarantines({ now, instances, quarantineOf, settings }: UpkeepInput): UpkeepAction[] {
+  const { quarantineGraceMs } = settings;
+  const actions: UpkeepAction[] = [];
+  for (const { instanceId, workerState, idleBehavior } of instances) {
+    if (workerState !== 'running' || idleBehavior !== 'drain') continue;
+    const { at = Infinity } = quarantineOf(instanceId) ?? {};
+    if (now - at < quarantineGraceMs) continue;
+    const because = `its containers did not end within ${formatDuration(quarantineGraceMs)} of its quarantine`;
+    actions.push({ kind: 'destroy', instanceId, because });
+  }
+  return actions;
 }
 
 function retirements({ now, instances, settings }: UpkeepInput): UpkeepAction[] {

@@ -29,6 +29,8 @@ export interface RevertedStart {
   reason: string;
   /** The next attempt begins no sooner. */
   pauseMs?: number;
+  /** It ran, and its instance is at fault: the cost counts, the attempt does not. */
+  hasRun?: boolean;
 }
 
 /** Where a container runs, and at what price. */
@@ -82,7 +84,7 @@ export interface Queue {
    */
   started(uuid: string, where: Placement, at: number): Promise<number | undefined>;
   /**
-   * Takes back what `started` recorded of an attempt that ran nothing: Queued again, and the attempt is not charged;
+   * Takes back what `started` recorded of an attempt that ran nothing, or whose instance is at fault: Queued again, and the attempt is not charged;
    * Cancelled when too many failed in this way. Nothing changes for another attempt, or a container that is not Running on that instance.
    * Without effect on a queue whose runner records starts itself.
    */

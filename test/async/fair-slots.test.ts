@@ -61,6 +61,50 @@ describe('slots that are shared', () => {
     expect(begun).toEqual(['a', 'b']);
   });
 
+  it('serve suspects after the others, and give them half of the slots together at most', async () => {
+    const isSuspect = (key: unknown): boolean => String(key).startsWith('liar');
+    const { begun, turns, take } = shared({ count: 4, share: 2, isSuspect });
+    for (const key of ['liar 1', 'liar 1', 'liar 2', 'a']) void take(key);
+    await settle();
+    expect(begun).toEqual(['liar 1', 'liar 1', 'a']);
+    for (const key of ['b', 'c']) void take(key);
+    await settle();
+    expect(begun.slice(3)).toEqual(['b']);
+    turns[0]!.release();
+    await settle();
+    expect(begun.slice(4)).toEqual(['c']);
+    turns[2]!.release();
+    await settle();
+    expect(begun.slice(5)).toEqual(['liar 2']);
+  });
+
+  it('leave room beside sharers whose turns hang, each of which gets one turn there at most', async () => {
+    const { clock, slots, begun, turns, take } = shared({
+      count: 4,
+      share: 2,
+      mostOverdue: 4,
+      isSuspect: () => false,
+    });
+    for (let each = 1; each <= 4; each++) for (let n = 0; n < 2; n++) void take(`hangs ${each}`);
+    await clock.advance(10_000);
+    const hanging = ['hangs 1', 'hangs 1', 'hangs 2', 'hangs 2', 'hangs 3', 'hangs 4'];
+    expect(begun).toEqual(hanging);
+    for (const key of ['a', 'b', 'c', 'd']) void take(key);
+    await settle();
+    expect(begun.slice(6)).toEqual(['a', 'b']);
+    turns[6]!.release();
+    turns[7]!.release();
+    await settle();
+    expect(begun.slice(8)).toEqual(['c', 'd']);
+    for (let number = 0; number < 10; number++) {
+      turns[number]!.release();
+      await settle();
+    }
+    expect(begun.slice(10)).toEqual(['hangs 3', 'hangs 4']);
+    for (const turn of turns) turn.release();
+    expect([slots.underWay, clock.pending]).toEqual([0, 0]);
+  });
+
   it('are not given to one that gave up waiting', async () => {
     const { clock, slots, begun, turns, take } = shared({ count: 1 });
     const abort = new AbortController();

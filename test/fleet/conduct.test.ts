@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RecordedConduct } from '../../src/domain/conduct-view.js';
 import { Conduct, type Strike } from '../../src/fleet/conduct.js';
 import { instanceLimits, mostForeignIds } from '../../src/domain/instance-limits.js';
 import type { Quarantine } from '../../src/domain/instance.js';
@@ -9,7 +10,7 @@ const most = mostForeignIds(smallType);
 const madeUp = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, index) => `zzzzz-dz642-${String(from + index).padStart(15, '0')}`);
 
-function watched(given: ReadonlySet<string> = new Set()) {
+function watched(given: ReadonlySet<string> = new Set(), recorded = new Map<string, RecordedConduct>()) {
   const strikes: Strike[] = [];
   const quarantines: Quarantine[] = [];
   const world = { now: 1_000_000, isRead: true };
@@ -17,10 +18,15 @@ function watched(given: ReadonlySet<string> = new Set()) {
     clock: { now: () => world.now },
     isGiven: (uuid) => given.has(uuid),
     knowsQueue: () => world.isRead,
+    recorded,
+    store: {
+      keep: (kept) => recorded.set(kept.instanceId, kept),
+      gone: (instanceId) => recorded.delete(instanceId),
+    },
     onStrike: (strike) => strikes.push(strike),
     onQuarantine: (_, quarantine) => quarantines.push(quarantine),
   });
-  return { conduct, strikes, quarantines, world };
+  return { conduct, strikes, quarantines, world, recorded };
 }
 
 describe('the containers that an instance names', () => {
@@ -113,5 +119,54 @@ describe('strikes', () => {
     expect([conduct.clear(id), conduct.clear(id)]).toEqual([true, false]);
     expect(conduct.view(id)).toEqual({ strikes: {}, claimsRefused: 0, quarantine: undefined });
     expect(conduct.refusedIds(id, smallType, madeUp(most)).size).toBe(0);
+  });
+});
+
+describe('what an instance did', () => {
+  it('is known to the next daemon, until an operator clears it or the instance is gone', () => {
+    const { conduct, recorded } = watched();
+    conduct.answered(id);
+    conduct.listed(id);
+    expect(recorded.size).toBe(0);
+    conduct.strike({ instanceId: 'i-2', kind: 'collect', because: 'no result' });
+    conduct.breach({ instanceId: id, kind: 'rate', because: 'too fast' });
+    const quarantine = { at: 1_000_000, because: 'too fast' };
+    const next = watched(new Set(), new Map(recorded));
+    expect(next.conduct.view(id)).toEqual({ strikes: { rate: 1 }, claimsRefused: 0, quarantine });
+    expect(next.conduct.view('i-2')?.strikes).toEqual({ collect: 1 });
+    next.recorded.clear();
+    for (const each of [id, 'i-2', 'i-3']) next.conduct.listed(each);
+    expect([...next.recorded.keys()]).toEqual([id, 'i-2']);
+    next.conduct.clear(id);
+    next.conduct.gone('i-2');
+    expect(next.recorded.size).toBe(0);
+  });
+
+  it('makes it a suspect while it is in quarantine, and for ten minutes after a strike', () => {
+    const { conduct, world } = watched();
+    expect(conduct.isSuspect(id)).toBe(false);
+    conduct.strike({ instanceId: id, kind: 'collect', because: 'no result' });
+    expect(conduct.isSuspect(id)).toBe(true);
+    world.now += instanceLimits.strikeWindowMs;
+    expect(conduct.isSuspect(id)).toBe(false);
+    conduct.breach({ instanceId: id, kind: 'rate', because: 'too fast' });
+    world.now += 10 * instanceLimits.strikeWindowMs;
+    expect(conduct.isSuspect(id)).toBe(true);
+  });
+
+  it('does not cost a quarantined instance its own containers before the next daemon read the queue', () => {
+    const { conduct, recorded } = watched();
+    conduct.breach({ instanceId: id, kind: 'rate', because: 'too fast' });
+    const [mine, ...others] = madeUp(most + 1);
+    const next = watched(new Set([mine!]), recorded);
+    next.world.isRead = false;
+    expect(next.conduct.refusedIds(id, smallType, [mine!]).size).toBe(0);
+    expect(next.conduct.refusedIds(id, smallType, [mine!, ...others]).size).toBe(most + 1);
+    expect(next.conduct.isRefused(id, mine!)).toBe(false);
+    next.world.isRead = true;
+    expect([next.conduct.isRefused(id, mine!), next.conduct.isRefused(id, others[0]!)]).toEqual([
+      false,
+      true,
+    ]);
   });
 });

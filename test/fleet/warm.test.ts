@@ -11,6 +11,7 @@ const settings = {
   coolDownMs: 0,
   maxInstanceAgeMs: 0,
   maxContainersPerInstance: 0,
+  quarantineGraceMs: 900_000,
 };
 
 /** One round after another, with the fleet probed between, for this long. */

@@ -6,7 +6,13 @@ import type { WarmRule } from '../../src/policy/scheduler-settings.js';
 
 const hourMs = 3_600_000;
 const types = [typeT(1), typeT(2)];
-const settings = { timeoutIdleMs: 60_000, coolDownMs: 0, maxInstanceAgeMs: 0, maxContainersPerInstance: 0 };
+const settings = {
+  timeoutIdleMs: 60_000,
+  coolDownMs: 0,
+  maxInstanceAgeMs: 0,
+  maxContainersPerInstance: 0,
+  quarantineGraceMs: 900_000,
+};
 
 function fleet(...states: ['t1' | 't2', 'idle' | 'booting' | 'running', number?][]): SchedulingWorld {
   const world = new SchedulingWorld(types);
@@ -25,6 +31,7 @@ function round(world: SchedulingWorld, change: Partial<UpkeepInput> = {}) {
     creatable: spare.creatable,
     isAvailable: () => true,
     typeNamed: (name) => types.find((type) => type.name === name),
+    quarantineOf: () => undefined,
     settings,
     memory: noUpkeepMemory,
     ...change,
@@ -135,5 +142,32 @@ describe('age and wear', () => {
     expect(round(world, worn).actions).toEqual([
       { kind: 'retire', instanceId: 'i-1', because: 'it has had 3 containers, and none may have more' },
     ]);
+  });
+});
+
+describe('an instance in quarantine', () => {
+  const quarantine = (world: SchedulingWorld, forMs: number): Partial<UpkeepInput> => ({
+    quarantineOf: (id) => (id === 'i-1' ? { at: world.now - forMs, because: 'it lied' } : undefined),
+  });
+  const draining = (state: 'idle' | 'running'): SchedulingWorld => {
+    const world = fleet(['t1', state], ['t1', state]);
+    for (const each of world.instances) each.idleBehavior = 'drain';
+    return world;
+  };
+
+  it('is destroyed when its containers do not end within the grace time, and not sooner', () => {
+    const world = draining('running');
+    expect(told(round(world, quarantine(world, 899_999)))).toEqual([]);
+    const { actions } = round(world, quarantine(world, 900_000));
+    const because = 'its containers did not end within 15m of its quarantine';
+    expect(actions).toEqual([{ kind: 'destroy', instanceId: 'i-1', because }]);
+  });
+
+  it('is kept on hold, and is not destroyed twice once it drained', () => {
+    const world = draining('running');
+    world.instances[0]!.idleBehavior = 'hold';
+    expect(told(round(world, quarantine(world, 3_600_000)))).toEqual([]);
+    const idle = draining('idle');
+    expect(told(round(idle, quarantine(idle, 3_600_000)))).toEqual([]);
   });
 });

@@ -63,6 +63,7 @@ export class DispatchWorld extends PoolWorld implements Queue {
         coolDownMs: 0,
         maxInstanceAgeMs: 0,
         maxContainersPerInstance: 0,
+        quarantineGraceMs: 900_000,
       },
       typeNamed: () => undefined,
       last503At: () => 0,

@@ -88,12 +88,20 @@ export interface ContainerBody {
 
 /** The real daemon over SSH with honest instances (2 vCPUs) and such that lie on order (64 vCPUs). */
 export class LyingFleet {
-  readonly app: InProcess;
   readonly #machines: MixedMachines;
+  readonly #cloud: SimulatedCloud;
+  readonly #configuration: string;
+  #app: InProcess | undefined;
 
-  private constructor(app: InProcess, machines: MixedMachines) {
-    this.app = app;
+  private constructor(machines: MixedMachines, configuration: string) {
     this.#machines = machines;
+    this.#configuration = configuration;
+    this.#cloud = new SimulatedCloud({
+      host: machines,
+      clock: systemClock,
+      random: Math.random,
+      onFault: () => {},
+    });
   }
 
   static async start({
@@ -102,26 +110,27 @@ export class LyingFleet {
     more = '',
     probeInterval = '1s',
   }: LyingFleetOptions = {}): Promise<LyingFleet> {
-    const machines = new MixedMachines(runMs);
-    const cloud = new SimulatedCloud({
-      host: machines,
-      clock: systemClock,
-      random: Math.random,
-      onFault: () => {},
-    });
-    const driver = new SimulatedDriver(cloud, () => cloud.close());
-    const app = await startInProcess(
-      `managementToken: ${managementToken}
+    const configuration = `managementToken: ${managementToken}
+systemRootToken: the-same-for-all
 dispatchPrivateKey: ${JSON.stringify(generateKeyPair().privateKey)}
 driver: simulated
 instanceTypes:
   small: { vcpus: 2, ram: 4GiB, includedScratch: 4GiB, price: 0.1 }
   big: { providerType: ${liarType}, vcpus: 64, ram: 256GiB, includedScratch: 64GiB, price: 10 }
 pool: { bootProbeCommand: 'true', probeInterval: ${probeInterval}, syncInterval: 1s, timeoutIdle: 30m, maxCloudOpsPerSecond: 0, ${pool} }
-${more}`,
-      { driver },
-    );
-    return new LyingFleet(app, machines);
+${more}`;
+    const fleet = new LyingFleet(new MixedMachines(runMs), configuration);
+    await fleet.startDaemon();
+    return fleet;
+  }
+
+  get app(): InProcess {
+    return this.#app!;
+  }
+
+  /** Starts the first daemon, or the next one of the same machines; its store is the same one where the settings name it. */
+  async startDaemon(): Promise<void> {
+    this.#app = await startInProcess(this.#configuration, { driver: new SimulatedDriver(this.#cloud) });
   }
 
   /** Servers of the machines that lie, in their order. */
@@ -151,6 +160,7 @@ ${more}`,
 
   async stop(): Promise<void> {
     await this.app.stop();
+    await this.#cloud.close();
     await this.#machines.close();
   }
 }

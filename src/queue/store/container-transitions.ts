@@ -57,17 +57,20 @@ export function startRow(row: ContainerRow, where: Placement, at: number): RowCh
 }
 
 /**
- * Takes back an attempt that ran nothing of the container: it is not charged, and its number is not used again. Pauses
- * grow, and after ten of them the container is cancelled: the fault is then its own, or everywhere.
+ * Takes back an attempt that ran nothing of the container, or whose instance is at fault: it is not charged, and its
+ * number is not used again. Pauses grow, and after ten of them the container is cancelled: the fault is then its own, or
+ * everywhere.
  */
 export function revertRow(row: ContainerRow, start: RevertedStart, now: number): RowChange {
-  const { instanceId, attempt, reason, pauseMs = 0 } = start;
+  const { instanceId, attempt, reason, pauseMs = 0, hasRun = false } = start;
   if (row.state !== 'Running' || foreignBecause(row, { instanceId, attempt }) !== undefined) return undefined;
   const uncharged = row.uncharged_attempts + 1;
   const counts = { uncharged_attempts: uncharged, lock_count: Math.max(0, row.lock_count - 1) };
-  const text = `it could not be started on ${instanceId}: ${reason}`;
-  // Nothing ran, so that nothing is paid for.
-  const { cost } = row;
+  const text = hasRun
+    ? `its attempt on ${instanceId} is not charged: ${reason}`
+    : `it could not be started on ${instanceId}: ${reason}`;
+  // Where nothing ran, nothing is paid for.
+  const cost = hasRun ? costWith(row, now) : row.cost;
   if (uncharged >= mostUnchargedAttempts) {
     return {
       ...cancelRow(row, `${text}; ${uncharged} starts failed`, now),

@@ -4,7 +4,14 @@ import { guarded } from './store-error.js';
 import type { StoreSchema, Store } from './schema.js';
 
 type CopiedTable =
-  'containers' | 'outputs' | 'journal' | 'intents' | 'driver_records' | 'sightings' | 'host_keys';
+  | 'containers'
+  | 'outputs'
+  | 'journal'
+  | 'intents'
+  | 'driver_records'
+  | 'sightings'
+  | 'host_keys'
+  | 'instance_conduct';
 
 /** Each with the column that orders it, and how many of its rows go at a time: outputs may be large. */
 const tables = [
@@ -14,6 +21,7 @@ const tables = [
   { name: 'driver_records', key: 'name', pageSize: 10 },
   { name: 'sightings', key: 'instance_id', pageSize: 500 },
   { name: 'host_keys', key: 'instance_id', pageSize: 500 },
+  { name: 'instance_conduct', key: 'instance_id', pageSize: 500 },
   { name: 'journal', key: 'id', pageSize: 1_000 },
 ] as const satisfies { name: CopiedTable; key: string; pageSize: number }[];
 

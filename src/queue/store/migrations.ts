@@ -209,6 +209,21 @@ const hostKeys: Migration = {
   },
 };
 
+/** Strikes and quarantines of instances, so that their reason outlives a daemon. */
+const instanceConduct: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema
+      .createTable('instance_conduct')
+      .addColumn('instance_id', plainText(db, 512), (column) => column.primaryKey())
+      .addColumn('strikes', 'text', (column) => column.notNull())
+      .addColumn('claims_refused', 'bigint', (column) => column.notNull())
+      .addColumn('quarantined_at', 'bigint')
+      .addColumn('because', 'text', (column) => column.notNull())
+      .addColumn('seen_at', 'bigint', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** Every change of the schema, in order, forward only; none is ever edited after a release. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
@@ -222,6 +237,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-store-identity': storeIdentity,
   '0010-page-sessions': pageSessions,
   '0011-host-keys': hostKeys,
+  '0012-instance-conduct': instanceConduct,
 };
 
 /** True when the database knows a change that this program does not: it belongs to a newer version. */

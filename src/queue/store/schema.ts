@@ -118,6 +118,20 @@ export interface HostKeyTable {
   refused_fingerprint: string;
 }
 
+/** What an instance did that it must not, and its quarantine. */
+export interface ConductTable {
+  instance_id: string;
+  /** JSON: how many strikes, by kind. */
+  strikes: string;
+  claims_refused: number;
+  /** `null`: it is in none. */
+  quarantined_at: number | null;
+  /** Why it is in quarantine. */
+  because: string;
+  /** When a daemon last wrote it. */
+  seen_at: number;
+}
+
 /** One row: what a write of the leader must find, and the number it gets. */
 export interface FenceTable {
   id: number;
@@ -143,6 +157,7 @@ export interface StoreSchema {
   store_identity: StoreIdentityTable;
   sightings: SightingTable;
   host_keys: HostKeyTable;
+  instance_conduct: ConductTable;
 }
 
 export type Store = Kysely<StoreSchema>;

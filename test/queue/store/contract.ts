@@ -4,11 +4,13 @@ import { systemClock, type Clock } from '../../../src/domain/clock.js';
 import { noConstraints } from '../../../src/domain/container.js';
 import { StoreJournal } from '../../../src/journal/store-journal.js';
 import type { ContainerRecord, ContainerRequest } from '../../../src/queue/container-store.js';
+import type { RecordedConduct } from '../../../src/domain/conduct-view.js';
 import type { PinnedHostKey } from '../../../src/domain/host-key.js';
 import { openDatabase } from '../../../src/queue/store/database.js';
 import { readDriverRecord, writeDriverRecord } from '../../../src/queue/store/driver-records.js';
 import { OutputKeeper } from '../../../src/queue/store/output-retention.js';
 import { SqlContainerStore } from '../../../src/queue/store/sql-container-store.js';
+import { StoredConduct } from '../../../src/queue/store/stored-conduct.js';
 import { StoredHostKeys } from '../../../src/queue/store/stored-host-keys.js';
 import type { StoreTarget } from '../../../src/queue/store/store-url.js';
 import { HeapClock } from '../../../src/simulation/heap-clock.js';
@@ -223,6 +225,21 @@ export function storeContract(name: string, source: StoreSource): void {
         state: 'Cancelled',
         error: 'its instance is gone; attempt 1 of 1',
       });
+    });
+
+    it('takes back an attempt that ran on an instance at fault: it is not charged, and its cost counts', async () => {
+      const uuid = await submit({ maxAttempts: 1 });
+      const { instanceId, pricePerHour } = placement;
+      await store.lock(uuid);
+      await store.started(uuid, placement, Date.now() - 3_600_000);
+      await store.revertStart(uuid, { instanceId, attempt: 1, reason: 'it lied', hasRun: true });
+      const record = (await store.find(uuid))!;
+      expect(record).toMatchObject({
+        state: 'Queued',
+        attempts: 0,
+        error: `its attempt on ${instanceId} is not charged: it lied`,
+      });
+      expect(record.cost).toBeCloseTo(pricePerHour, 3);
     });
 
     it('never uses the number of an attempt that ran nothing again', async () => {
@@ -695,6 +712,28 @@ export function storeContract(name: string, source: StoreSource): void {
         pinOf('i-3', { isFinal: true, refused: { type: 'ssh-rsa', fingerprint: 'SHA256:b' } }),
         undefined,
         pinOf('i-5'),
+      ]);
+    });
+
+    it('keeps strikes and quarantines of instances for the next daemon, until the instance is gone', async () => {
+      const conductOf = (instanceId: string): RecordedConduct => ({
+        instanceId,
+        strikes: { claim: 3, 'host-key': 1 },
+        claimsRefused: 5,
+        quarantine: { at: 1_700_000_000_000, because: 'it named "10.000" containers — that’s too many' },
+      });
+      const first = new StoredConduct({ db, clock: systemClock, onFault: failTest });
+      for (const id of ['i-1', 'i-2', 'i-3']) first.keep(conductOf(id));
+      first.keep({ ...conductOf('i-2'), quarantine: undefined });
+      first.gone('i-3');
+      await first.stop();
+      const next = new StoredConduct({ db, clock: systemClock, onFault: failTest });
+      const known = await next.load();
+      await next.stop();
+      expect([known.size, known.get('i-1'), known.get('i-2')]).toEqual([
+        2,
+        conductOf('i-1'),
+        { ...conductOf('i-2'), quarantine: undefined },
       ]);
     });
 

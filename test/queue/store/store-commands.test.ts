@@ -116,6 +116,7 @@ describe('the store commands', () => {
         driver_records: 1,
         sightings: 0,
         host_keys: 0,
+        instance_conduct: 0,
       },
     });
     const db = await openDatabase({ url });
