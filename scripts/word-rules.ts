@@ -129,6 +129,7 @@ export const cleanPaths: readonly string[] = [
   'src/api',
   'src/cli',
   'src/config',
+  'src/inspector',
   'src/journal/explain',
   'src/page',
 ];

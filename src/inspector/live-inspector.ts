@@ -34,12 +34,12 @@ export async function startLiveInspector(options: LiveInspectorOptions): Promise
   const server = await startViewerServer({
     port: options.port,
     warn: options.warn,
-    joined: (tell) => {
-      const { inspect } = createInspector({ send: (message) => tell(write(message)) });
+    joined: (send) => {
+      const { inspect } = createInspector({ send: (message) => send(write(message)) });
       for (const worker of workers.values()) introduce(worker, worker.sessionId, inspect);
     },
   });
-  const { inspect } = createInspector({ send: (message) => server.tell(write(message)) });
+  const { inspect } = createInspector({ send: (message) => server.send(write(message)) });
   const observer = (instanceId: string): Observer<InspectionEvent> => ({
     next: (event) => {
       const actor = event.actorRef as AnyActorRef;

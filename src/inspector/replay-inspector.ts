@@ -40,7 +40,7 @@ export async function startReplayInspector(
     getSnapshot: () => beginning!.snapshot,
   };
   const common = { actorRef: worker as unknown as AnyActorRef, rootId: sessionId };
-  const tellMoment = (inspect: Observer<InspectionEvent>, { event, snapshot }: Moment): void => {
+  const sendMoment = (inspect: Observer<InspectionEvent>, { event, snapshot }: Moment): void => {
     inspect.next?.({ ...common, type: '@xstate.event', sourceRef: undefined, event });
     inspect.next?.({ ...common, type: '@xstate.snapshot', event, snapshot: snapshot as never });
   };
@@ -50,23 +50,23 @@ export async function startReplayInspector(
   const server = await startViewerServer({
     port,
     warn,
-    joined: (tell) => {
-      const { inspect } = createInspector({ send: (message) => tell(write(message)) });
+    joined: (send) => {
+      const { inspect } = createInspector({ send: (message) => send(write(message)) });
       inspect.next?.({ ...common, type: '@xstate.actor' });
-      for (const moment of moments.slice(0, shown + 1)) tellMoment(inspect, moment);
+      for (const moment of moments.slice(0, shown + 1)) sendMoment(inspect, moment);
     },
     parted: (others) => {
       if (others === 0) hasGone();
     },
   });
-  const { inspect } = createInspector({ send: (message) => server.tell(write(message)) });
+  const { inspect } = createInspector({ send: (message) => server.send(write(message)) });
   return {
     url: server.url,
     left,
     show: (index) => {
       const from = index > shown ? shown + 1 : index;
       shown = index;
-      for (const moment of moments.slice(from, index + 1)) tellMoment(inspect, moment);
+      for (const moment of moments.slice(from, index + 1)) sendMoment(inspect, moment);
     },
     close: () => server.close(),
   };

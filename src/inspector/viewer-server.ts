@@ -10,8 +10,8 @@ export interface ViewerServerOptions {
   port: number;
   /** The page in the frame. Default: Stately's. */
   inspectorUrl?: string;
-  /** Somebody began to look; `tell` speaks to that one alone, `part` sends that one away. */
-  joined(tell: (text: string) => void, part: () => void): void;
+  /** A viewer connected; `send` reaches only this viewer, `part` disconnects it. */
+  joined(send: (text: string) => void, part: () => void): void;
   /** A viewer disconnected; `left` viewers remain. */
   parted?(left: number): void;
   /** Called for a problem that affects only viewers; a sentence without its full stop. */
@@ -23,7 +23,7 @@ export interface ViewerServer {
   url: string;
   viewers(): number;
   /** Sends to all viewers. Never waits: a viewer that reads too slowly is disconnected. */
-  tell(text: string): void;
+  send(text: string): void;
   close(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
   // Also an error of the server: a connection that it cannot accept must not end the daemon.
   sockets.on('error', (error) => options.warn(`a viewer could not connect (${error.message})`));
   const silent = new WeakSet<WebSocket>();
-  const tellOne = (socket: WebSocket, text: string): void => {
+  const sendTo = (socket: WebSocket, text: string): void => {
     if (socket.readyState !== socket.OPEN || text === '') return;
     if (socket.bufferedAmount > longestBacklogBytes) {
       options.warn('a viewer of the inspector read too slowly and was disconnected');
@@ -69,7 +69,7 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     socket.on('pong', () => silent.delete(socket));
     socket.on('close', () => options.parted?.(sockets.clients.size));
     options.joined(
-      (text) => tellOne(socket, text),
+      (text) => sendTo(socket, text),
       () => socket.terminate(),
     );
   });
@@ -83,8 +83,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
   return {
     url: `http://127.0.0.1:${port}/${key}`,
     viewers: () => sockets.clients.size,
-    tell: (text) => {
-      for (const socket of sockets.clients) tellOne(socket, text);
+    send: (text) => {
+      for (const socket of sockets.clients) sendTo(socket, text);
     },
     close: () => {
       clearInterval(pings);
@@ -99,8 +99,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
 /** Accepts only clients with the key, and no page of another site in a browser on this host. */
 function isAllowed({ url = '', headers }: IncomingMessage, key: string): boolean {
   const { host = '', origin } = headers;
-  const told = Buffer.from(url.slice(1));
-  const isKnown = told.length === key.length && timingSafeEqual(told, Buffer.from(key));
+  const given = Buffer.from(url.slice(1));
+  const isKnown = given.length === key.length && timingSafeEqual(given, Buffer.from(key));
   const isLoopback = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
   return isKnown && isLoopback && (origin === undefined || origin === `http://${host}`);
 }
