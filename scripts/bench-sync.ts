@@ -87,7 +87,7 @@ logLevel: silent`;
   const sync = async (round: number): Promise<TurnFigures> => {
     list = listed(round, setId);
     await new Promise((resolve) => setTimeout(resolve, 500));
-    return measureTurns(() => daemon.pool.reconcile(list));
+    return measureTurns(() => daemon.pool.sync.reconcile(list));
   };
   const later: TurnFigures[] = [];
   for (let round = 1; round <= 5; round++) later.push(await sync(round));

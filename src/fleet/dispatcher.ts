@@ -8,31 +8,19 @@ import { QueueLine } from '../policy/incremental-queue-order.js';
 import { placeOf, resolveDoubles, type Stray } from '../policy/claims.js';
 import { disown, staleLocks, syncActions, type SyncAction } from '../policy/sync.js';
 import type { WaitReason } from '../policy/wait-reason.js';
-import type { Queue, RefusedClaim, UnlockOptions } from '../queue/queue.js';
+import type { Queue, RefusedClaim } from '../queue/queue.js';
 import type { UpkeepSettings } from '../policy/maintenance.js';
 import type { InstanceType } from '../domain/instance-type.js';
+import { ContainerOperations, type OperationObserver } from './container-operations.js';
 import type { Pool } from './pool.js';
 import type { StartFailures } from './start-failures.js';
 import { Upkeep, type QuarantineSight } from './maintenance.js';
 import type { QueueEntry, QueueSnapshot } from '../domain/queue-entry.js';
 import type { SchedulerSettings, WarmRule } from '../policy/scheduler-settings.js';
 
-export interface Decision {
-  kind: string;
-  container?: string;
-  instance?: string;
-  because: string;
-  /** What it was decided from. */
-  data?: Readonly<Record<string, unknown>>;
-}
-
 /** Told of each decision, and of what could not be carried out. None of these may throw. */
-export interface DispatchObserver {
-  decided(decision: Decision): void;
-  failed(operation: string, uuid: string, error: unknown): void;
+export interface DispatchObserver extends OperationObserver {
   fetchFailed(error: unknown): void;
-  /** What failed before was carried out. */
-  succeeded?(operation: string, uuid: string): void;
   fetched?(): void;
   /** A pass ended; `failure`: the bug that ended it early. */
   passed?(failure?: { error: unknown }): void;
@@ -70,8 +58,6 @@ const peek = (queue: Queue): QueueSnapshot => queue.peek?.() ?? queue.entries();
 const idlePassIntervalMs = 10_000;
 /** For a large fleet longer, as a pass takes longer: passes are to leave time for everything else. */
 const passPauseMs = { least: 5, perInstance: 0.05 };
-/** A store that refuses one call after the other is not asked at once again. */
-const failurePauseMs = 1_000;
 /** Reported strays that are remembered. */
 const mostDisowned = 10_000;
 
@@ -80,8 +66,7 @@ export class Dispatch implements DispatchPort {
   readonly #options: DispatchOptions;
   readonly #upkeep: Upkeep;
   readonly #actor: ActorRefFrom<typeof dispatcherMachine>;
-  /** The operation under way for a container; never two at once (UL-1). */
-  readonly #operations = new Map<string, string>();
+  readonly #operations: ContainerOperations;
   readonly #line = new QueueLine();
   readonly #killed = new Set<string>();
   readonly #suspected = new Set<string>();
@@ -95,13 +80,12 @@ export class Dispatch implements DispatchPort {
   #instances = 0;
   /** Some instance was idle in the last pass: one that becomes idle later wakes the dispatcher. */
   #hasIdle = false;
-  #isStopped = false;
   /** The plan whose order the entries' ranks tell. */
   #ranked: Plan | undefined;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { clock, pool, settings, maxInstances } = options;
+    const { clock, queue, pool, failures, settings, maxInstances } = options;
     this.#memory = initialPlanMemory(settings, maxInstances);
     const { upkeep, typeNamed, observer, conduct } = options;
     this.#upkeep = new Upkeep({
@@ -111,6 +95,14 @@ export class Dispatch implements DispatchPort {
       settings: upkeep,
       typeNamed,
       decided: (decision) => observer.decided(decision),
+    });
+    this.#operations = new ContainerOperations({
+      clock,
+      queue,
+      failures,
+      observer,
+      refused: () => this.#actor.send({ type: 'operation.refused' }),
+      ended: () => this.#actor.send({ type: 'world.changed' }),
     });
     const machine = dispatcherMachine.provide({
       actors: { fetchQueue: fromPromise(() => this.#fetch()), poolLoaded: fromPromise(() => pool.loaded()) },
@@ -134,7 +126,7 @@ export class Dispatch implements DispatchPort {
   /** No decision is made any more; operations under way end by themselves. */
   stop(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    this.#isStopped = true;
+    this.#operations.stop();
     this.#actor.send({ type: 'stop' });
     this.#actor.stop();
   }
@@ -246,7 +238,7 @@ export class Dispatch implements DispatchPort {
   unlockStale(): void {
     const { queue, pool } = this.#options;
     for (const uuid of staleLocks(queue.entries(), pool.running())) {
-      this.#unlock(uuid, 'locked by an earlier daemon and never started', { isUncounted: true });
+      this.#operations.unlock(uuid, 'locked by an earlier daemon and never started', { isUncounted: true });
     }
   }
 
@@ -277,23 +269,19 @@ export class Dispatch implements DispatchPort {
     }
   }
 
-  #unlock(uuid: string, because: string, options: UnlockOptions): void {
-    this.#operate('unlock', uuid, because, () => this.#options.queue.unlock(uuid, options));
-  }
-
   #carryOut(action: PlanAction): void {
     const { queue, pool, observer } = this.#options;
     const { because } = action;
     switch (action.kind) {
       case 'lock':
-        return this.#operate('lock', action.uuid, because, () => queue.lock(action.uuid));
+        return this.#operations.lock(action.uuid, because);
       case 'unlock':
-        return this.#unlock(action.uuid, because, { isUncounted: true });
+        return this.#operations.unlock(action.uuid, because, { isUncounted: true });
       case 'start': {
         const container = queue.get(action.uuid);
         if (
           !container ||
-          this.#operations.has(action.uuid) ||
+          this.#operations.isUnderWay(action.uuid) ||
           !pool.startContainer(action.instanceId, container)
         )
           return;
@@ -341,13 +329,13 @@ export class Dispatch implements DispatchPort {
         if (queue.get(uuid)?.state === 'Complete') observer.attemptSucceeded?.(uuid);
         return queue.forget(uuid);
       case 'lost':
-        return this.#lose(uuid, action.because);
+        return this.#operations.lose(uuid, action.because);
       case 'requeue':
-        return this.#unlock(uuid, action.because, { isUncounted: action.hasFailed !== true });
+        return this.#operations.unlock(uuid, action.because, { isUncounted: action.hasFailed !== true });
       case 'disown':
         return this.#disown(action.stray, action.because);
       case 'kill':
-        if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
+        if (this.#operations.isUnderWay(uuid)) return this.#actor.send({ type: 'operation.refused' });
         if (!this.#killed.has(uuid)) {
           this.#killed.add(uuid);
           observer.decided({ kind: 'kill', container: uuid, because: action.because });
@@ -371,59 +359,4 @@ export class Dispatch implements DispatchPort {
     }
     pool.killContainer(uuid, because, instanceId);
   }
-
-  /** With the reason for which its start failed; an attempt that is not charged is taken back instead. */
-  #lose(uuid: string, because: string): void {
-    const { queue, failures } = this.#options;
-    const failed = failures.last(uuid);
-    const why = failed ? `${because}: ${failed.reason}` : because;
-    if (failed && (failed.ranNothing || failed.isUncharged)) {
-      const { instanceId, attempt, reason, ranNothing } = failed;
-      const start = { instanceId, attempt, reason, hasRun: !ranNothing };
-      return this.#operate('revert', uuid, why, () => queue.revertStart(uuid, start));
-    }
-    this.#operate('lost', uuid, why, () => queue.lost(uuid, why));
-  }
-
-  /**
-   * Begins the operation unless one is under way for the container, or failed a moment ago; then a later pass tries
-   * again (UL-2, UL-3).
-   */
-  #operate(kind: string, uuid: string, because: string, operation: () => Promise<void>): void {
-    const { observer, queue, clock } = this.#options;
-    if (this.#operations.has(uuid)) return this.#actor.send({ type: 'operation.refused' });
-    this.#operations.set(uuid, kind);
-    const wish = kind === 'lock' ? queue.get(uuid) : undefined;
-    observer.decided({ kind, container: uuid, because, ...(wish ? { data: wishOf(wish) } : {}) });
-    const end = (): void => {
-      this.#operations.delete(uuid);
-      if (!this.#isStopped) this.#actor.send({ type: 'world.changed' });
-    };
-    const succeed = (): void => {
-      observer.succeeded?.(kind, uuid);
-      end();
-    };
-    operation().then(succeed, (error: unknown) => {
-      observer.failed(kind, uuid, error);
-      clock.setTimeout(end, failurePauseMs);
-    });
-  }
-}
-
-/** What a container asks for: with it a past journal can be simulated again. */
-function wishOf({
-  constraints,
-  scheduling,
-  tmpMountBytes,
-  priority,
-  createdAt,
-}: Container): Decision['data'] {
-  return {
-    createdAt,
-    vcpus: constraints.vcpus,
-    ramBytes: constraints.ramBytes,
-    scratchBytes: tmpMountBytes,
-    preemptible: scheduling.preemptible,
-    priority: String(priority),
-  };
 }

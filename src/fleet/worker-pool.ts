@@ -1,22 +1,15 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import type { Clock } from '../domain/clock.js';
 import type { Container } from '../domain/container.js';
-import { fingerprintOfTag, secretFingerprint } from '../domain/ids.js';
-import {
-  rebooted,
-  type BootOutcome,
-  type IdleBehavior,
-  type Instance,
-  type WorkerState,
-} from '../domain/instance.js';
+import { secretFingerprint } from '../domain/ids.js';
+import { rebooted, type BootOutcome, type IdleBehavior, type WorkerState } from '../domain/instance.js';
 import type { InstanceType } from '../domain/instance-type.js';
-import type { CloudFailure } from '../machines/cloud-effects.js';
-import type { LaunchOutput } from '../machines/launch.js';
-import type { Roster, supervisorMachine } from '../machines/supervisor.js';
+import type { supervisorMachine } from '../machines/supervisor.js';
 import type { WorkerEvent } from '../machines/worker-model.js';
 import { chartStateOf, type ChartState } from '../machines/inspection/active-states.js';
 import type { CreateLimits, InstanceCounts } from './create-limits.js';
 import type { BreakerView } from '../domain/breaker-view.js';
+import { FleetSync, type SyncObserver } from './fleet-sync.js';
 import { Launches, type LaunchesOptions } from './pending-launches.js';
 import { Notifier } from '../async/notifier.js';
 import { PoolError, type Pool } from './pool.js';
@@ -27,15 +20,9 @@ import type { WorkerSnapshot } from '../machines/worker.js';
 import type { WorkerEntry } from './worker-entry.js';
 import { workerStateOf } from '../machines/worker-state.js';
 
-/** So many instances of the first list get their workers before others have a turn, or as many as go in that time. */
-const firstListSlice = { instances: 100, ms: 10 };
-
 /** Told of what the pool itself does. None of these may throw. */
-export interface PoolObserver {
-  loaded(count: number): void;
-  listFailed(error: CloudFailure): void;
+export interface PoolObserver extends SyncObserver {
   launchRequested(launch: PendingLaunch, because: string): void;
-  launchSettled(output: LaunchOutput): void;
   order(instanceId: string, order: string, because: string): void;
 }
 
@@ -57,7 +44,9 @@ export interface WorkerPoolOptions extends LaunchesOptions {
 }
 
 /** The worker pool: workers, create calls under way, and containers that lately ended (V-5). */
-export class WorkerPool implements Pool, Roster {
+export class WorkerPool implements Pool {
+  /** What the supervisor asks for. */
+  readonly sync: FleetSync;
   readonly #options: WorkerPoolOptions;
   readonly #launches: Launches;
   readonly #exited = new Map<string, { instanceId: string; at: number; because?: string }>();
@@ -69,20 +58,21 @@ export class WorkerPool implements Pool, Roster {
   #running: { live: ReadonlyMap<string, RunningView>; all: ReadonlyMap<string, RunningView> } | undefined;
   readonly #notifier = new Notifier();
   readonly #supervisor: ActorRefFrom<typeof supervisorMachine>;
-  readonly #loaded: Promise<void>;
-  #announceLoaded: () => void = () => {};
-  #isLoaded = false;
-  #restOfList: unknown;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.#launches = new Launches(options);
-    this.#loaded = new Promise((resolve) => (this.#announceLoaded = resolve));
+    this.sync = new FleetSync({
+      ...options,
+      launches: this.#launches,
+      counts: () => this.#counts(),
+      changed: () => this.changed(),
+    });
     const { syncIntervalMs, hastySyncIntervalMs, replaceDelayMs } = options;
     this.#supervisor = createActor(options.supervisor, {
       id: 'supervisor',
       clock: options.clock,
-      input: { roster: this, syncIntervalMs, hastySyncIntervalMs, replaceDelayMs },
+      input: { roster: this.sync, syncIntervalMs, hastySyncIntervalMs, replaceDelayMs },
     });
   }
 
@@ -94,94 +84,9 @@ export class WorkerPool implements Pool, Roster {
   stop(): void {
     this.#supervisor.send({ type: 'stop' });
     this.#supervisor.stop();
-    this.#options.clock.clearTimeout(this.#restOfList);
+    this.sync.stop();
     this.#options.limits.stop();
     this.#options.roster.stop();
-  }
-
-  // What the supervisor asks for.
-
-  beginList(): void {
-    this.#options.roster.beginList();
-  }
-
-  reconcile(instances: readonly Instance[]): void {
-    // A newer list takes the place of what is left of the first one.
-    this.#options.clock.clearTimeout(this.#restOfList);
-    this.#take(instances, 0);
-  }
-
-  /** The first list goes by slices: after a start, making the workers of a large fleet takes seconds in all. */
-  #take(instances: readonly Instance[], from: number): void {
-    const { clock, roster, limits, observer, secretTagKey } = this.#options;
-    const most = this.#isLoaded ? Infinity : from + firstListSlice.instances;
-    const endAt = this.#isLoaded ? Infinity : clock.now() + firstListSlice.ms;
-    let next = from;
-    while (next < Math.min(most, instances.length) && clock.now() < endAt) {
-      const instance = instances[next++]!;
-      const { expected, launch, ...origin } = this.#launches.recognise(
-        fingerprintOfTag(instance.tags[secretTagKey] ?? ''),
-      );
-      roster.see(instance, expected, origin);
-      if (launch) launch.isListed = true;
-    }
-    if (next < instances.length) {
-      this.#restOfList = clock.setTimeout(() => this.#take(instances, next), 0);
-      return;
-    }
-    roster.retireMissing(new Set(instances.map((instance) => instance.id)));
-    limits.synced(this.#counts());
-    if (this.#isLoaded) return;
-    this.#isLoaded = true;
-    observer.loaded(roster.size);
-    this.#announceLoaded();
-    this.changed();
-  }
-
-  listFailed(error: CloudFailure): void {
-    this.#options.limits.listRefused(error);
-    this.#options.observer.listFailed(error);
-  }
-
-  settleLaunch(output: LaunchOutput): void {
-    const { roster, limits, observer } = this.#options;
-    const { outcome } = output;
-    if (outcome.ok) {
-      const { launchId } = output;
-      const createdAt = this.#launches.get(launchId)?.startedAt;
-      roster.see(outcome.instance, true, { recorded: true, launchId, createdAt });
-    }
-    this.#launches.end(output.launchId);
-    if (outcome.ok) limits.succeeded(output);
-    else limits.createRefused(output, outcome.error, this.#counts());
-    observer.launchSettled(output);
-    this.changed();
-  }
-
-  launchBroke(launchId: string, error: unknown): void {
-    const launch = this.#launches.get(launchId);
-    if (!launch) return;
-    const failure = { code: 'unavailable' as const, message: String(error) };
-    this.settleLaunch({ ...launch, outcome: { ok: false, error: failure } });
-  }
-
-  replace(instanceId: string): void {
-    this.#options.roster.replace(instanceId);
-    this.changed();
-  }
-
-  awaitsNews(): boolean {
-    const { roster } = this.#options;
-    // A list that comes before the first one is taken in would only be in its way.
-    if (!this.#isLoaded) return false;
-    if (roster.misses() || !roster.isComplete()) return true;
-    return roster.views
-      .instances()
-      .some(({ address, workerState }) => address === '' || workerState === 'shutdown');
-  }
-
-  listHoldMs(): number {
-    return this.#options.limits.listHoldMs();
   }
 
   // What workers let the pool know.
@@ -211,7 +116,7 @@ export class WorkerPool implements Pool, Roster {
   // What dispatcher, API and metrics ask for.
 
   loaded(): Promise<void> {
-    return this.#loaded;
+    return this.sync.loaded;
   }
 
   instances(): InstanceView[] {

@@ -308,9 +308,9 @@ describe('the list of instances', () => {
     const world = new PoolWorld({ types });
     for (let index = 0; index < 150; index++) world.add(`i-${index}`, type1, { address: '' });
     await world.start();
-    expect([world.roster.size, world.pool.awaitsNews()]).toEqual([100, false]);
+    expect([world.roster.size, world.pool.sync.awaitsNews()]).toEqual([100, false]);
     await world.clock.advance(0);
-    expect([world.roster.size, world.pool.awaitsNews()]).toEqual([150, true]);
+    expect([world.roster.size, world.pool.sync.awaitsNews()]).toEqual([150, true]);
   });
 
   it('gives way to a newer one while it is taken in', async () => {
@@ -318,7 +318,7 @@ describe('the list of instances', () => {
     for (let index = 0; index < 250; index++) world.add(`i-${index}`, type1);
     await world.start();
     const newer = [...world.cloud.values()].slice(50, 240);
-    world.pool.reconcile(newer);
+    world.pool.sync.reconcile(newer);
     for (let round = 0; round < 4; round++) await world.clock.advance(0);
     expect(world.roster.size).toBe(240);
     expect([world.roster.get('i-239') !== undefined, world.roster.get('i-240')]).toEqual([true, undefined]);
