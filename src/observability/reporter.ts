@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { EventObject } from 'xstate';
 import type { Strike } from '../fleet/conduct.js';
-import type { Decision, DispatchObserver } from '../fleet/dispatcher.js';
+import type { Decision } from '../fleet/container-operations.js';
+import type { DispatchObserver } from '../fleet/dispatcher.js';
 import type { StepFacts } from '../machines/inspection/observe-transitions.js';
 import type { PendingLaunch } from '../fleet/worker-views.js';
 import type { PoolObserver } from '../fleet/worker-pool.js';
