@@ -85,7 +85,7 @@ export async function benchJournal(folder: string, config: Config, type: Instanc
       journal: { append },
       metrics: metricsFor(),
     });
-    return run((...step) => reporter.workerStep(...step));
+    return run((...step) => reporter.workers.stepped(...step));
   };
   const variants = {
     bare: () => run(() => {}),

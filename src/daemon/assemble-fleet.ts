@@ -68,7 +68,7 @@ export function assembleFleet(
   const roster: WorkerRoster = new WorkerRoster({
     clock,
     machine: observed(workerLogic(world), clock, (event, before, after, step) => {
-      reporter.workerStep(event, before, after, step);
+      reporter.workers.stepped(event, before, after, step);
       options.onWorkerStep?.(event, before, after);
       noteReboot(before, after, pool);
       if (workerStateOf(before) !== 'shutdown' && workerStateOf(after) === 'shutdown')
@@ -86,7 +86,7 @@ export function assembleFleet(
     },
     observer: {
       appeared: (entry) => {
-        reporter.appeared(entry);
+        reporter.workers.appeared(entry);
         sightings.seen(sightingOf(entry));
         hostKeys.listed(entry.instance.id);
         conduct.listed(entry.instance.id);
@@ -98,16 +98,16 @@ export function assembleFleet(
       },
       fact: (entry, fact) => onFact(entry.instance.id, fact),
       broke: (entry, error) => {
-        reporter.broke(entry, error);
+        reporter.workers.broke(entry, error);
         pool.workerBroke(entry.instance.id);
       },
       replaced: (entry) => {
-        reporter.replaced(entry);
+        reporter.workers.replaced(entry);
         pacing.wanted(entry.instance.id);
       },
       retired: (entry, last) => {
         pacing.gone(entry.instance.id);
-        reporter.retired(entry, last);
+        reporter.workers.retired(entry, last);
         sightings.gone(entry.instance.id);
         hostKeys.gone(entry.instance.id);
         conduct.gone(entry.instance.id);
@@ -116,7 +116,7 @@ export function assembleFleet(
     },
   });
   const onFact = (instanceId: string, fact: WorkerFact): void => {
-    reporter.fact(instanceId, fact);
+    reporter.workers.fact(instanceId, fact);
     if (fact.type === 'probe.rested') pacing.rested(instanceId);
     if (fact.type === 'probe.wanted') pacing.wanted(instanceId);
     if (fact.type === 'boot.decided') {

@@ -1,43 +1,28 @@
 import type { Logger } from 'pino';
-import type { EventObject } from 'xstate';
 import type { Strike } from '../fleet/conduct.js';
 import type { Decision } from '../fleet/container-operations.js';
 import type { DispatchObserver } from '../fleet/dispatcher.js';
-import type { StepFacts } from '../machines/inspection/observe-transitions.js';
 import type { PendingLaunch } from '../fleet/worker-views.js';
 import type { PoolObserver } from '../fleet/worker-pool.js';
 import type { Config } from '../config/config.js';
 import type { Clock } from '../domain/clock.js';
 import { describeHostKey, type HostKey, type HostKeyChange } from '../domain/host-key.js';
-import {
-  hostKeyRemedy,
-  misconductRemedy,
-  quarantineRemedy,
-  tagKeys,
-  type Quarantine,
-} from '../domain/instance.js';
+import { hostKeyRemedy, misconductRemedy, tagKeys, type Quarantine } from '../domain/instance.js';
 import type { DriverCall } from '../drivers/wrappers/observe.js';
 import { invariants, type Violation } from './invariants/invariants.js';
 import type { QueueSight } from './invariants/queue-model.js';
 import type { Journal } from '../journal/journal.js';
-import { storyOf } from '../journal/worker-entries.js';
 import type { CloudFailure } from '../machines/cloud-effects.js';
 import type { LaunchOutput } from '../machines/launch.js';
-import type { RemoteOutcome, RunProbeOutcome, StartFailure } from '../machines/worker-effects.js';
-import type { WorkerFact } from '../machines/worker-model.js';
 import type { Metrics } from './metrics.js';
 import { fleetLimits, Monitor } from './invariant-monitor.js';
+import { WorkerReporter, type NotedEntry } from './worker-reporter.js';
 import { AttemptFailures, describeStreak } from '../policy/attempt-failures.js';
 import { ClaimBudget } from '../policy/claim-budget.js';
 import { describeFailures, RepeatedFailures } from '../policy/repeated-failures.js';
 import { QueueError, type RefusedClaim } from '../queue/queue.js';
 import type { EndedAttempt, QueueObserver } from '../queue/observed-queue.js';
-import { StepRecorder } from '../journal/replay/step-recorder.js';
 import type { ContainerResult } from '../domain/container-work.js';
-import type { WorkerActor, WorkerSnapshot } from '../machines/worker.js';
-import type { WorkerEntry } from '../fleet/worker-entry.js';
-import { knownSince, workerStateOf } from '../machines/worker-state.js';
-import { firstAndLast } from '../domain/first-and-last.js';
 
 /** Metrics that are pushed rather than read at the scrape. */
 export type ReportedMetrics = Pick<
@@ -69,23 +54,14 @@ export interface ReporterOptions {
   hasRun?: ((uuid: string) => boolean) | undefined;
 }
 
-/** A probe round without changes: its start, and its response. */
-const stepsOfVisit = 2;
 /** Facts that show progress of the queue or the fleet. */
 const moves = /^(launch|container|boot)\.|^worker\.(appeared|gone)$/;
-const effectsDone: ReadonlyMap<string, string> = new Map(
-  ['bootProbe', 'copyRunner', 'runProbe', 'destroyInstance', 'saveTags'].map((effect) => [
-    `xstate.done.actor.${effect}`,
-    effect,
-  ]),
-);
-/** Operations whose failure is always a warning; others warn only for an unexpected error (2.7). */
-const alwaysWarn: ReadonlySet<string> = new Set(['copyRunner', 'runProbe', 'destroyInstance', 'saveTags']);
 
 /** Turns facts into log lines, journal entries and metrics, and feeds the monitor. Machines do none of this. */
 export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
+  /** Reports about workers. */
+  readonly workers: WorkerReporter;
   readonly #options: ReporterOptions;
-  readonly #steps = new StepRecorder();
   readonly #claims = new ClaimBudget();
   readonly #strikes = new ClaimBudget();
   #heardClaim: (claim: RefusedClaim) => void = () => {};
@@ -103,170 +79,18 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#monitor = new Monitor(fleetLimits(options.config), instanceSecret, (violation) =>
       this.#violated(violation),
     );
+    this.workers = new WorkerReporter({
+      ...options,
+      monitor: this.#monitor,
+      note: (kind, entry) => this.#note(kind, entry),
+      attemptFailed: (container, reason) => this.attemptFailed(container, reason),
+    });
   }
 
   /** Lets the monitor check the progress of the queue. Calls `look` about once per minute while nothing moves. */
   watchQueue(look: () => QueueSight | undefined): void {
     this.#lookAtQueue = look;
     this.#monitor.model.queue.moved(this.#options.clock.now());
-  }
-
-  workerStep(event: EventObject, before: WorkerSnapshot, after: WorkerSnapshot, step: StepFacts): void {
-    const { journal, log, metrics } = this.#options;
-    const kept = this.#steps.step(event, before, after, step);
-    if (kept) journal.append(kept);
-    this.#monitor.stepped(event, before, after, step.at);
-    for (const entry of storyOf(event, before, after, step)) {
-      journal.append(entry);
-      if (entry.kind === 'container.found') continue;
-      const { from, to, because } = entry;
-      this.#monitor.model.explained(step.at, after.context.instance.id, `${from} → ${to}`, because);
-      log.info(
-        { ...fieldsOf(after), from, to, event: event.type, because },
-        `${entry.kind === 'worker.behavior' ? 'idle behavior' : 'worker'} changed`,
-      );
-    }
-    this.#notedQuarantine(before, after);
-    if (after.value.lifecycle === 'orphaned' && before.value.lifecycle !== 'orphaned') {
-      log.warn(fieldsOf(after), 'orphaned instance: no launch record and it never responded');
-    }
-    const effect = effectsDone.get(event.type);
-    if (effect === undefined) return;
-    const outcome = (event as unknown as { output: RemoteOutcome | RunProbeOutcome }).output;
-    if (effect === 'runProbe') metrics.runProbe((outcome as RunProbeOutcome).durationMs, outcome.ok);
-    if (outcome.ok) return;
-    const { code, message, stdout, stderr } = outcome;
-    const isWarning = alwaysWarn.has(effect) || !outcome.expected;
-    log[isWarning ? 'warn' : 'debug'](
-      { ...fieldsOf(after), step: effect, code, error: message, stdout: clip(stdout), stderr: clip(stderr) },
-      'operation failed',
-    );
-  }
-
-  #notedQuarantine(before: WorkerSnapshot, after: WorkerSnapshot): void {
-    const { quarantine, id } = after.context.instance;
-    if (!quarantine || before.context.instance.quarantine?.at === quarantine.at) return;
-    const { because } = quarantine;
-    this.#note('instance.quarantined', { instance: id, because });
-    this.#options.log.warn(
-      { ...fieldsOf(after), because, remedy: quarantineRemedy(id) },
-      'instance quarantined',
-    );
-  }
-
-  /** Records a skipped probe round with a known outcome: the worker responded without changes. */
-  passedOver(instanceId: string, at: number): void {
-    this.#steps.skip(instanceId, stepsOfVisit);
-    this.#monitor.model.heard(at, instanceId);
-  }
-
-  appeared({ instance, instanceType, actor }: WorkerEntry): void {
-    this.#begun(actor);
-    const expected = actor.getSnapshot().context.expected;
-    this.#note('worker.appeared', {
-      instance: instance.id,
-      data: { type: instanceType.name, price: instanceType.price },
-      because: expected ? 'this daemon created it' : 'found in the list',
-    });
-    this.#options.log.info(
-      {
-        component: 'pool',
-        Instance: instance.id,
-        InstanceType: instanceType.name,
-        Address: instance.address,
-        State: expected ? 'booting' : 'unknown',
-      },
-      'instance appeared',
-    );
-  }
-
-  /** Records that a new worker replaced one that threw. */
-  replaced({ instance, actor }: WorkerEntry): void {
-    this.#note('worker.replaced', { instance: instance.id, because: 'its worker threw and was replaced' });
-    this.#begun(actor);
-  }
-
-  fact(instanceId: string, fact: WorkerFact): void {
-    const { log, metrics } = this.#options;
-    switch (fact.type) {
-      case 'boot.decided':
-        metrics.bootDecided(fact.outcome);
-        this.#monitor.model.bootDecided(this.#options.clock.now(), instanceId, fact.outcome);
-        return this.#note('boot.outcome', { instance: instanceId, to: fact.outcome });
-      case 'boot.verified':
-        return metrics.timeToSsh(fact.sinceAppearedMs);
-      case 'boot.ready':
-        return metrics.timeToReady(fact.sinceVerifiedMs);
-      case 'container.startReturned':
-        if (fact.queuedMs !== undefined) metrics.queueToStart(fact.queuedMs);
-        if (!fact.outcome.ok) return this.#startFailed(instanceId, fact.uuid, fact.outcome);
-        return this.#note('container.started', {
-          instance: instanceId,
-          container: fact.uuid,
-          ...(fact.attempt === undefined ? {} : { data: { attempt: fact.attempt } }),
-        });
-      case 'container.exited':
-        log.info(
-          { component: 'worker', Instance: instanceId, ContainerUUID: fact.uuid, ending: fact.ending },
-          'process ended',
-        );
-        return this.#note('container.exited', {
-          instance: instanceId,
-          container: fact.uuid,
-          because: fact.ending,
-        });
-      case 'probe.rested':
-      case 'probe.wanted':
-        return;
-    }
-  }
-
-  #startFailed(instanceId: string, container: string, failure: StartFailure): void {
-    const { log, metrics } = this.#options;
-    const { code, exitCode, ranNothing = false, message, stdout, stderr } = failure;
-    const { fault = 'daemon', reason = message } = failure;
-    const data = { code, exitCode, fault, ranNothing };
-    metrics.startFailed(fault);
-    log.warn(
-      {
-        component: 'worker',
-        Instance: instanceId,
-        ContainerUUID: container,
-        ...data,
-        error: message,
-        stdout: firstAndLast(stdout, longestOutput),
-        stderr: firstAndLast(stderr, longestOutput),
-      },
-      'start failed',
-    );
-    this.#note('container.startFailed', { instance: instanceId, container, because: reason, data });
-    this.attemptFailed(container, reason);
-  }
-
-  broke({ instance, breakdowns }: WorkerEntry, err: unknown): void {
-    this.#options.log.error(
-      { component: 'worker', Instance: instance.id, breakdowns, err },
-      'worker threw; replacing it',
-    );
-    this.#note('worker.broke', { instance: instance.id, because: String(err) });
-  }
-
-  retired({ instance }: WorkerEntry, last: WorkerSnapshot): void {
-    const { clock, log, metrics } = this.#options;
-    this.#steps.gone(instance.id);
-    this.#monitor.model.gone(instance.id);
-    const state = workerStateOf(last);
-    metrics.disappeared(state);
-    const { shutdownAt, instanceType } = last.context;
-    if (shutdownAt !== undefined) metrics.shutdownToGone(clock.now() - shutdownAt);
-    log.info({ component: 'pool', Instance: instance.id, WorkerState: state }, 'instance disappeared');
-    const lifeMs = clock.now() - knownSince(last.context);
-    const cost = (lifeMs / 3_600_000) * instanceType.price;
-    this.#note('worker.gone', {
-      instance: instance.id,
-      from: state,
-      data: { lifeMs, cost, type: instanceType.name },
-    });
   }
 
   driverCall(call: DriverCall): void {
@@ -531,12 +355,6 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     this.#options.log.warn({ component: 'dispatch', err }, 'reading the queue failed');
   }
 
-  #begun(actor: WorkerActor): void {
-    const { clock, journal } = this.#options;
-    journal.append(this.#steps.begun(actor.getSnapshot(), clock.now()));
-    this.#monitor.began(actor, clock.now());
-  }
-
   /** Records a bug in Longshore or the runner program; an operator must look at it. */
   #violated({ invariant, at, instance, container, what }: Violation): void {
     const { log, journal, metrics } = this.#options;
@@ -556,7 +374,7 @@ export class Reporter implements PoolObserver, DispatchObserver, QueueObserver {
     });
   }
 
-  #note(kind: string, entry: Omit<Parameters<Journal['append']>[0], 'at' | 'kind'>): void {
+  #note(kind: string, entry: NotedEntry): void {
     const at = this.#options.clock.now();
     if (moves.test(kind)) this.#monitor.model.queue.moved(at);
     this.#options.journal.append({ at, kind, ...entry });
@@ -582,13 +400,3 @@ function attemptFacts(
   const because = note === '' ? `it exited with status ${exitCode}` : note;
   return { container, instance: instanceId, because, data: { attempt, exitCode, startedAt, finishedAt } };
 }
-
-const fieldsOf = ({ context: { instance, instanceType } }: WorkerSnapshot) => ({
-  component: 'worker',
-  Instance: instance.id,
-  InstanceType: instanceType.name,
-  Address: instance.address,
-});
-
-const longestOutput = 2_000;
-const clip = (text: string): string => (text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text);

@@ -225,7 +225,7 @@ export class SimulatedDaemon {
       core: () => this.core,
       isConnected: (instanceId) => this.#connected.get(instanceId)?.isConnectedTo(instanceId) === true,
       passed: (instanceId, at) => {
-        reporter.passedOver(instanceId, at);
+        reporter.workers.passedOver(instanceId, at);
         observer.visited(instanceId);
       },
     });

@@ -37,11 +37,11 @@ async function life(options: Pick<WorldOptions, 'sabotage'>): Promise<JournalEnt
   const { reporter, journal } = reporting();
   const world: WorkerWorld = new WorkerWorld({
     ...options,
-    observe: (event, before, after, step) => reporter.workerStep(event, before, after, step),
+    observe: (event, before, after, step) => reporter.workers.stepped(event, before, after, step),
   });
   const { instance } = world.actor.getSnapshot().context;
   const entry = { instance, instanceType: smallType, actor: world.actor };
-  reporter.appeared({ ...entry, appearedInList: 1, missed: 0, missedSince: 0, breakdowns: 0 });
+  reporter.workers.appeared({ ...entry, appearedInList: 1, missed: 0, missedSince: 0, breakdowns: 0 });
   await world.probe();
   await world.assign(uuid1);
   world.list = () => ({
@@ -84,14 +84,14 @@ describe('the monitor of the running daemon', () => {
     const scripted = new ScriptedQueue();
     const queue = recordedQueue(scripted, reporter);
     const world: WorkerWorld = new WorkerWorld({
-      observe: (event, before, after, step) => reporter.workerStep(event, before, after, step),
+      observe: (event, before, after, step) => reporter.workers.stepped(event, before, after, step),
     });
     const entry = {
       instance: world.actor.getSnapshot().context.instance,
       instanceType: smallType,
       actor: world.actor,
     };
-    reporter.appeared({ ...entry, appearedInList: 1, missed: 0, missedSince: 0, breakdowns: 0 });
+    reporter.workers.appeared({ ...entry, appearedInList: 1, missed: 0, missedSince: 0, breakdowns: 0 });
     await world.probe();
     await world.assign(uuid1);
     scripted.verdict = { kind: 'taken', state, attempt: 1 };

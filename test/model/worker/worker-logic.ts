@@ -42,6 +42,6 @@ export const machinesOf = oncePerBuild((build) => {
   const labelOf = ({ context }: { context: unknown }): string =>
     ` × ${(context as { idleBehavior: string }).idleBehavior}`;
   const wrap = (machine: typeof workerMachine): typeof workerMachine =>
-    observed(machine, { now: () => stage.now() }, (...step) => stage.reporter.workerStep(...step));
+    observed(machine, { now: () => stage.now() }, (...step) => stage.reporter.workers.stepped(...step));
   return { stage, worker: buildMachine(build, 'worker', workerMachine, actors, { labelOf, wrap }) };
 });

@@ -65,11 +65,11 @@ export class WorkerModelWorld implements World {
       },
       typeNamed: () => ({ type: instanceType, isConfigured: options.typeIsConfigured }),
       observer: {
-        appeared: (entry) => reporter.appeared(entry),
+        appeared: (entry) => reporter.workers.appeared(entry),
         fact: (entry, fact) => this.#fact(reporter, entry, fact),
         broke: (_, error) => this.#note(`broke ${String(error)}`),
         replaced: () => {},
-        retired: (entry, last) => reporter.retired(entry, last),
+        retired: (entry, last) => reporter.workers.retired(entry, last),
       },
     });
     this.#roster.see(this.#instance(this.#cloudTags), options.expected, {
@@ -274,7 +274,7 @@ export class WorkerModelWorld implements World {
   }
 
   #fact(reporter: Reporter, { instance }: WorkerEntry, fact: WorkerFact): void {
-    reporter.fact(instance.id, fact);
+    reporter.workers.fact(instance.id, fact);
     if (fact.type === 'probe.rested' || fact.type === 'probe.wanted') this.#note(`pool ${fact.type}`);
     if (fact.type === 'container.exited') this.#note(`pool exited ${nameOf(fact.uuid)} at ${fact.at}`);
   }
