@@ -78,7 +78,7 @@ describe('the health of the dispatcher', () => {
       const container = `zzzzz-dz642-00000000000000${n}`;
       reporter.decided({ kind: 'start', container, instance: 'i-1', because: 'it fits' });
       const failure = { ...outcome, ...streams, reason, fault: 'instance' } as const;
-      reporter.fact('i-1', {
+      reporter.workers.fact('i-1', {
         type: 'container.startReturned',
         uuid: container,
         queuedMs: 0,
