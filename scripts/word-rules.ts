@@ -105,7 +105,7 @@ export const wordRules: readonly WordRule[] = [
   stem('lies', 'corruptListing', simulation),
   stem('beat', 'renewInterval, heartbeat', leadership),
   stem('take over', 'leaseExpiry', leadership),
-  stem('sighting', 'LeaseStatus vacant / renewed / stale', leadership),
+  stem('sighting', 'LeaseStatus vacant / renewed / stale', /leader/),
   stem('in turn', 'withSlot'),
   name(/^(?:Slots|Turns)$/, 'Semaphore, RateLimiter'),
   name(/^bounded$/, 'withDeadline'),
@@ -129,6 +129,7 @@ export const cleanPaths: readonly string[] = [
   'src/api',
   'src/cli',
   'src/config',
+  'src/inspector',
   'src/journal/explain',
   'src/page',
 ];

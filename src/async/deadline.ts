@@ -1,9 +1,9 @@
 import type { Clock } from '../domain/clock.js';
 
-/** A call that takes no signal was not answered in time. It may still take effect. */
+/** A call without a signal did not respond in time. It may still take effect. */
 export class DeadlineError extends Error {
   constructor(what: string, timeoutMs: number) {
-    super(`${what} was not answered within ${timeoutMs} ms`);
+    super(`${what} did not respond within ${timeoutMs} ms`);
     this.name = 'DeadlineError';
   }
 }
@@ -15,8 +15,8 @@ export interface Bounds {
 }
 
 /**
- * The outcome of a call that cannot be cut short, or {@link DeadlineError}, or the reason of the signal, whichever is
- * first. The call goes on; what it does late is dropped.
+ * Returns the result of a call that cannot be aborted, {@link DeadlineError}, or the reason of the signal, whichever comes
+ * first. The call continues; its late result is dropped.
  */
 export function bounded<T>(what: string, call: () => Promise<T>, bounds: Bounds): Promise<T> {
   const { timeoutMs, clock, signal } = bounds;

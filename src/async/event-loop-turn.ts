@@ -1,4 +1,4 @@
-/** Resolves after others had their turn: between two parts of long work, as the embedded database works on this thread. */
+/** Resolves after other work had a turn: for pauses in long work, since the embedded database uses this thread. */
 export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

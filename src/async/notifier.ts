@@ -1,4 +1,4 @@
-/** Tells listeners that something changed: many changes at once as one, and never inside the change (L-27..L-29). */
+/** Notifies listeners of changes: concurrent changes once, and never within the change (L-27..L-29). */
 export class Notifier {
   readonly #listeners = new Set<() => void>();
   #scheduled = false;

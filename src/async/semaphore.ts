@@ -1,4 +1,4 @@
-/** Something that is done by no more than so many at once. */
+/** Work with limited concurrency. */
 export interface Turns {
   /** Resolves with a slot; rejects with the signal's reason. */
   take(signal: AbortSignal): Promise<Turn>;
@@ -8,10 +8,10 @@ export interface Turn {
   release(): void;
 }
 
-/** A bound on how many may do something at once; those that wait get their turn in order. */
+/** Limits concurrency; waiting callers get slots in order. */
 export class Slots implements Turns, Turn {
   #count: number;
-  /** Below 0 while more are taken than there should be. */
+  /** Below 0 while more slots are taken than the limit allows. */
   #free: number;
   readonly #waiting: { admit: () => void }[] = [];
 
@@ -20,7 +20,7 @@ export class Slots implements Turns, Turn {
     this.#free = count;
   }
 
-  /** Those that are taken stay taken. */
+  /** Taken slots stay taken. */
   resize(count: number): void {
     this.#free += count - this.#count;
     this.#count = count;
@@ -30,7 +30,7 @@ export class Slots implements Turns, Turn {
     }
   }
 
-  /** True when a slot was taken at once. */
+  /** Whether a slot was taken at once. */
   tryTake(): boolean {
     if (this.#free <= 0) return false;
     this.#free--;
@@ -63,7 +63,7 @@ export class Slots implements Turns, Turn {
   }
 }
 
-/** Does the work when a slot is free, and frees it afterwards, however the work ends (K-38). */
+/** Runs the work with a slot, and releases it at the end, whatever the outcome (K-38). */
 export async function inTurn<T>(turns: Turns, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const turn = await turns.take(signal);
   try {

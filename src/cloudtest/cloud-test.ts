@@ -11,21 +11,21 @@ import { Steps, type StepsOptions } from './steps.js';
 export interface CloudTestOptions extends CreateInstanceDeps, StepsOptions {
   executors: ExecutorFactory;
   instanceType: InstanceType;
-  /** On every instance, beside those of the test. */
+  /** Tags of every instance, in addition to those of the test. */
   resourceTags: Tags;
   /** Forty hex digits. */
   newSecret(): string;
   defaultPort: string;
   bootProbeCommand: string;
-  /** Run after the boot; `''`: none. */
+  /** Command to run after the boot; `''`: none. */
   command: string;
-  /** Instances of an earlier test that was not cleaned up go first. */
+  /** Destroy the instances of an earlier test first. */
   destroysLeftovers: boolean;
-  /** Shows the instance to a person until they have seen enough. */
+  /** Lets an operator inspect the instance. */
   lookAround?: ((login: LoginHint, signal: AbortSignal) => Promise<void>) | undefined;
   timeoutBootingMs: number;
   timeoutDestroyMs: number;
-  /** Between two looks. */
+  /** Time between two checks. */
   pauseMs: number;
 }
 
@@ -35,8 +35,8 @@ const latestAppearanceMs = 30_000;
 const probeTag = 'LongshoreCloudTest';
 
 /**
- * Takes one instance from creation to destruction, as the pool would, once for each zone of the type (CT-5, CT-6).
- * Failures on the way are collected (CT-7); what was made is destroyed whatever happens, an abort included.
+ * Takes one instance from creation to destruction, like the pool, once for each zone of the type (CT-5, CT-6). Collects
+ * failures (CT-7) and destroys the created instances in any case, also after an abort.
  */
 export class CloudTest {
   readonly #options: CloudTestOptions;
@@ -79,7 +79,7 @@ export class CloudTest {
     return { ok, driver: driver.name, instanceType: instanceType.name, steps: reports, left: this.#left };
   }
 
-  /** The provider answers, and nothing of an earlier test is there. */
+  /** Checks that the provider responds and that no instance of an earlier test is left. */
   async #isReady(): Promise<boolean> {
     const { driver, destroysLeftovers } = this.#options;
     const all = await this.#steps.take('list', async (say, signal) => {
@@ -125,7 +125,7 @@ export class CloudTest {
     }
   }
 
-  /** Everything between creation and destruction. */
+  /** The steps between creation and destruction. */
   async #look(made: Instance, wanted: Tags, deadlineAt: number): Promise<void> {
     const { driver, pauseMs, bootProbeCommand, command } = this.#options;
     const find = async (signal: AbortSignal): Promise<Instance | undefined> => {
@@ -157,7 +157,7 @@ export class CloudTest {
         if (now) this.#executors.update(now);
         return this.#executors.of(made.id).executor.run(text, { timeoutMs, signal, shell: 'login' });
       });
-    const login = await this.#steps.take('login', run('nobody could log in', 'true', tryTimeoutMs));
+    const login = await this.#steps.take('login', run('login failed', 'true', tryTimeoutMs));
     if (!login) return;
     await this.#steps.take('boot probe', run('it did not succeed', bootProbeCommand || 'true', tryTimeoutMs));
     if (command !== '') {
@@ -213,7 +213,7 @@ export class CloudTest {
     );
   }
 
-  /** Has a signal of its own: an operator who gives up wants nothing left. */
+  /** Has its own signal, because an abort must not skip the clean-up. */
   async #cleanUp(): Promise<void> {
     const { signal } = new AbortController();
     const isGone = await this.#steps.take(
@@ -230,7 +230,7 @@ export class CloudTest {
     this.#instance = undefined;
   }
 
-  /** Orders it until two lists in a row show none, for `lateMs` at least: what has no answer may appear late. */
+  /** Destroys until two lists in a row show none, for at least `lateMs`: an unanswered create call may appear late. */
   async #destroyAll(signal: AbortSignal, lateMs = 0): Promise<void> {
     const { clock, driver, pauseMs, timeoutDestroyMs } = this.#options;
     const quietAt = clock.now() + lateMs;
@@ -260,7 +260,7 @@ export class CloudTest {
   }
 }
 
-/** After some failures nobody knows whether there is an instance; a refusal is sure that there is none. */
+/** After some failures an instance may exist; after a refusal certainly none does. */
 function mayExist(error: unknown): boolean {
   const { code } = DriverError.from(error);
   return code === 'unavailable' || code === 'aborted';

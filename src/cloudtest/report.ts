@@ -1,4 +1,4 @@
-/** What a test of a configured cloud looks at, in this order. */
+/** The steps of a cloud test, in order. */
 export const stepNames = [
   'list',
   'leftovers',
@@ -15,14 +15,14 @@ export const stepNames = [
 ] as const;
 export type StepName = (typeof stepNames)[number];
 
-/** One step that was taken. */
+/** A completed step. */
 export interface StepReport {
   step: StepName;
-  /** `''`: the provider chose. */
+  /** `''`: chosen by the provider. */
   zone: string;
   ok: boolean;
   durationMs: number;
-  /** What was found, or what is wrong and what to do. */
+  /** The finding, or the problem and its remedy. */
   detail: string;
 }
 
@@ -31,16 +31,16 @@ export interface CloudTestReport {
   driver: string;
   instanceType: string;
   steps: StepReport[];
-  /** Ids of instances that may still be there. */
+  /** Ids of instances that may still exist. */
   left: string[];
 }
 
-/** How to get into the instance under test. */
+/** How to log in to the tested instance. */
 export interface LoginHint {
   host: string;
   port: number;
   user: string;
-  /** As it was shown, and accepted. */
+  /** As presented and accepted. */
   hostKey: Uint8Array;
 }
 

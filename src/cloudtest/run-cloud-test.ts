@@ -29,7 +29,7 @@ export interface CloudTestWishes {
   instanceType: string;
   /** `''`: as configured. */
   imageId: string;
-  /** Whose instances the test calls its own. */
+  /** Instance set of the test. */
   instanceSetId: string;
   destroyExisting: boolean;
   command: string;
@@ -45,7 +45,7 @@ const longestPauseMs = 2_000;
 
 /**
  * Tests the configured cloud with one instance from creation to destruction, through the driver's wrappers. Rejects when
- * the test cannot begin: a wrong type, parameters, or credentials that nobody gave.
+ * the test cannot start: a wrong type, wrong parameters, or missing credentials.
  */
 export async function testCloud(
   config: Config,
@@ -55,7 +55,7 @@ export async function testCloud(
   const { pool } = config;
   const instanceType = typeOf(config, wishes.instanceType);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  // Hosts that are there anyway are shared with the daemon, and which of them are free is in its store.
+  // Static hosts are shared with the daemon, and its store records which are free.
   const memory = config.driver === 'static' ? await openRecord(config) : undefined;
   try {
     const secrets = driverSecretsOf(config);
@@ -110,7 +110,7 @@ export async function testCloud(
   }
 }
 
-/** What the driver keeps in the store. An embedded store has one user at a time, so the daemon must not run then. */
+/** The driver's record in the store. An embedded store has one user at a time, so the daemon must not run. */
 async function openRecord(config: Config): Promise<{ record: DriverRecord; close(): Promise<void> }> {
   const target = storeTarget(config);
   const release = isPostgresUrl(target.url) ? () => {} : lockStore(target.url);
@@ -127,7 +127,7 @@ async function openRecord(config: Config): Promise<{ record: DriverRecord; close
   }
 }
 
-/** The command `cloudtest` on this terminal. Rejects when the test cannot begin. */
+/** The command `cloudtest` on this terminal. Rejects when the test cannot start. */
 export function runCloudTest(
   config: Config,
   clock: Clock,
@@ -156,7 +156,7 @@ export function runCloudTest(
   );
 }
 
-/** The program `ssh` on this terminal, with the daemon's key; only the host key that was accepted is accepted. */
+/** Runs `ssh` on this terminal with the daemon's key, accepting only the host key that the test accepted. */
 async function openShell(
   privateKey: string,
   { host, port, user, hostKey }: LoginHint,

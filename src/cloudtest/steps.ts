@@ -5,13 +5,13 @@ import type { StepName, StepReport } from './report.js';
 
 export interface StepsOptions {
   clock: Clock;
-  /** The operator has had enough: what is under way ends, and nothing but the clean-up begins. */
+  /** The operator aborted: the current step ends, and only the clean-up follows. */
   signal: AbortSignal;
   begun(step: StepName, zone: string): void;
   done(report: StepReport): void;
 }
 
-/** Takes steps one by one, and keeps the time and the outcome of each. */
+/** Runs steps one by one and records their times and results. */
 export class Steps {
   readonly reports: StepReport[] = [];
   readonly #options: StepsOptions;
@@ -21,12 +21,14 @@ export class Steps {
     this.#options = options;
   }
 
-  /** The steps that follow are about this zone. */
+  /** Sets the zone of the following steps. */
   enter(zone: string): void {
     this.#zone = zone;
   }
 
-  /** What the step found, or `undefined` when it failed or was not begun. `detail` is what the table says of it. */
+  /**
+   * Returns the result of the step, or `undefined` if it failed or did not start. `detail` is its text in the table.
+   */
   async take<T>(
     step: StepName,
     work: (say: (detail: string) => void, signal: AbortSignal) => Promise<T>,
@@ -53,7 +55,7 @@ export class Steps {
     }
   }
 
-  /** Looks again until something is found. The last error, or what was waited for, is why it fails in the end. */
+  /** Retries until something is found. Finally fails with the last error, or with what was expected. */
   async until<T>(
     what: string,
     { deadlineAt, pauseMs, signal }: { deadlineAt: number; pauseMs: number; signal: AbortSignal },
@@ -87,7 +89,7 @@ export class Steps {
   }
 }
 
-/** Class, text and remedy of a failure, in one line. */
+/** Returns class, text and remedy of a failure in one line. */
 function explain(error: unknown): string {
   if (error instanceof DriverError) {
     const { code, message, remedy } = error;

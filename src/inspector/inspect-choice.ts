@@ -1,8 +1,8 @@
-/** Which workers are shown to the inspector. */
+/** Which workers the inspector shows. */
 export type InspectChoice =
   { kind: 'all' } | { kind: 'instance'; id: string } | { kind: 'type'; name: string };
 
-/** The inspector cannot do as it was told; `remedy` says what would. */
+/** The inspector option is invalid; `remedy` names valid ones. */
 export class InspectError extends Error {
   readonly remedy: string;
 
@@ -17,8 +17,8 @@ const usage =
   'Give --inspect for all instances, --inspect=ID for one, or --inspect=type=NAME for those of a type.';
 
 /**
- * Reads what `--inspect` was given: `''` for all, the id of an instance (also as `id=ID`), or `type=NAME`. An id need
- * not exist yet, a type must be configured. Throws {@link InspectError}.
+ * Parses `--inspect`: `''` for all, the id of an instance (also as `id=ID`), or `type=NAME`. An id need not exist yet; a
+ * type must be configured. Throws {@link InspectError}.
  */
 export function parseInspectChoice(text: string, typeNames: readonly string[]): InspectChoice {
   if (text === '') return { kind: 'all' };
@@ -42,7 +42,7 @@ export function parseInspectChoice(text: string, typeNames: readonly string[]): 
   return { kind: 'instance', id };
 }
 
-/** Whether an instance is among the chosen. */
+/** Whether the choice includes the instance. */
 export function isChosen(choice: InspectChoice, instanceId: string, typeName: string): boolean {
   switch (choice.kind) {
     case 'all':

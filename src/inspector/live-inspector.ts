@@ -6,18 +6,18 @@ import { writerWithout } from './without-secrets.js';
 
 export interface LiveInspectorOptions {
   choice: InspectChoice;
-  /** On loopback; 0: the system chooses. */
+  /** On loopback; 0: assigned by the system. */
   port: number;
-  /** What must never be shown, beside all that is secret by its name. */
+  /** Texts that are never shown, in addition to values with secret names. */
   secrets: readonly string[];
-  /** Something went wrong that is of no matter to the daemon; a sentence without its full stop. */
+  /** Called for a problem that does not affect the daemon; a sentence without its full stop. */
   warn(what: string): void;
 }
 
-/** Shows workers as they live to the Stately inspector, or to any program that reads its messages. */
+/** Shows live workers in the Stately inspector, or in any program that reads its messages. */
 export interface LiveInspector {
   url: string;
-  /** For XState's option `inspect`; `undefined` for a worker that was not chosen. */
+  /** Value of XState's option `inspect`; `undefined` for a worker that was not chosen. */
   observerOf(instanceId: string, typeName: string): Observer<InspectionEvent> | undefined;
   close(): Promise<void>;
 }
@@ -25,8 +25,8 @@ export interface LiveInspector {
 const shown: ReadonlySet<string> = new Set(['@xstate.actor', '@xstate.event', '@xstate.snapshot']);
 
 /**
- * Starts it on loopback. A viewer is first told of each chosen worker and its actors as they are, then of every event and
- * snapshot. While nobody looks, nothing is written. Rejects with `InspectError` when the port cannot be had.
+ * Starts the inspector on loopback. A viewer first receives each chosen worker with its actors, then every event and
+ * snapshot. Without viewers nothing is written. Rejects with `InspectError` when the port is not available.
  */
 export async function startLiveInspector(options: LiveInspectorOptions): Promise<LiveInspector> {
   const workers = new Map<string, AnyActorRef>();
@@ -34,12 +34,12 @@ export async function startLiveInspector(options: LiveInspectorOptions): Promise
   const server = await startViewerServer({
     port: options.port,
     warn: options.warn,
-    joined: (tell) => {
-      const { inspect } = createInspector({ send: (message) => tell(write(message)) });
+    joined: (send) => {
+      const { inspect } = createInspector({ send: (message) => send(write(message)) });
       for (const worker of workers.values()) introduce(worker, worker.sessionId, inspect);
     },
   });
-  const { inspect } = createInspector({ send: (message) => server.tell(write(message)) });
+  const { inspect } = createInspector({ send: (message) => server.send(write(message)) });
   const observer = (instanceId: string): Observer<InspectionEvent> => ({
     next: (event) => {
       const actor = event.actorRef as AnyActorRef;
@@ -62,7 +62,7 @@ interface Status {
   children?: Readonly<Record<string, AnyActorRef | undefined>>;
 }
 
-/** The actor and those it holds, as if they began now. */
+/** Reports the actor and its children as if they began now. */
 function introduce(actor: AnyActorRef, rootId: string, inspect: Observer<InspectionEvent>): void {
   const { status, children = {} } = actor.getSnapshot() as Status;
   if (status !== 'active') return;

@@ -5,12 +5,12 @@ import type { Replay, ReplayedStep } from '../journal/replay/replay.js';
 import { startViewerServer } from './viewer-server.js';
 import { writerWithout } from './without-secrets.js';
 
-/** Shows the recorded steps of a worker to the Stately inspector, as if they happened now. */
+/** Shows the recorded steps of a worker in the Stately inspector, as if they happened now. */
 export interface ReplayInspector {
   url: string;
-  /** Goes to the step with this index: on the way forward, all between are shown too. */
+  /** Goes to the step with this index; going forward also shows the steps between. */
   show(index: number): void;
-  /** Once everybody who looked has gone. */
+  /** Resolves when the last viewer has disconnected. */
   left: Promise<void>;
   close(): Promise<void>;
 }
@@ -21,8 +21,8 @@ interface Moment {
 }
 
 /**
- * Starts it on loopback; port 0: the system chooses. Who begins to look is told of the worker as it was before the first
- * step, and of each step up to the one that is shown. Rejects with `InspectError` when the port cannot be had.
+ * Starts the inspector on loopback; port 0 is assigned by the system. A new viewer receives the worker before the first
+ * step, and each step up to the shown one. Rejects with `InspectError` when the port is not available.
  */
 export async function startReplayInspector(
   { instance, steps }: Replay,
@@ -31,7 +31,7 @@ export async function startReplayInspector(
 ): Promise<ReplayInspector> {
   const [beginning, ...moments] = momentsOf(steps);
   const write = writerWithout([], warn);
-  // Were it the same as the id, the chart's name would be shown for it.
+  // With the id as the name, the inspector would show the chart's name.
   const sessionId = `replay of ${instance}`;
   const worker = {
     id: instance,
@@ -40,7 +40,7 @@ export async function startReplayInspector(
     getSnapshot: () => beginning!.snapshot,
   };
   const common = { actorRef: worker as unknown as AnyActorRef, rootId: sessionId };
-  const tellMoment = (inspect: Observer<InspectionEvent>, { event, snapshot }: Moment): void => {
+  const sendMoment = (inspect: Observer<InspectionEvent>, { event, snapshot }: Moment): void => {
     inspect.next?.({ ...common, type: '@xstate.event', sourceRef: undefined, event });
     inspect.next?.({ ...common, type: '@xstate.snapshot', event, snapshot: snapshot as never });
   };
@@ -50,29 +50,29 @@ export async function startReplayInspector(
   const server = await startViewerServer({
     port,
     warn,
-    joined: (tell) => {
-      const { inspect } = createInspector({ send: (message) => tell(write(message)) });
+    joined: (send) => {
+      const { inspect } = createInspector({ send: (message) => send(write(message)) });
       inspect.next?.({ ...common, type: '@xstate.actor' });
-      for (const moment of moments.slice(0, shown + 1)) tellMoment(inspect, moment);
+      for (const moment of moments.slice(0, shown + 1)) sendMoment(inspect, moment);
     },
     parted: (others) => {
       if (others === 0) hasGone();
     },
   });
-  const { inspect } = createInspector({ send: (message) => server.tell(write(message)) });
+  const { inspect } = createInspector({ send: (message) => server.send(write(message)) });
   return {
     url: server.url,
     left,
     show: (index) => {
       const from = index > shown ? shown + 1 : index;
       shown = index;
-      for (const moment of moments.slice(from, index + 1)) tellMoment(inspect, moment);
+      for (const moment of moments.slice(from, index + 1)) sendMoment(inspect, moment);
     },
     close: () => server.close(),
   };
 }
 
-/** How the worker was before the first step, and after each. */
+/** Snapshots of the worker before the first step, and after each. */
 function momentsOf(steps: readonly ReplayedStep[]): Moment[] {
   const [first] = steps;
   let context: Record<string, unknown> = {};

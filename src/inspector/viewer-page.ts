@@ -1,6 +1,6 @@
 /**
- * The page that joins this server with the Stately inspector: it holds the inspector in a frame and hands it what the
- * web socket at its own address tells, from the moment the inspector says that it listens.
+ * The page that connects this server with the Stately inspector: it embeds the inspector in a frame and forwards the
+ * messages of the web socket at its own address, once the inspector is ready.
  */
 export function viewerPage(inspectorUrl: string, nonce: string): string {
   const { href, origin } = new URL(inspectorUrl);
@@ -36,7 +36,7 @@ export function viewerPage(inspectorUrl: string, nonce: string): string {
 `;
 }
 
-/** What a browser may do with that page. */
+/** Content security policy of that page. */
 export function viewerPageHeaders(inspectorUrl: string, nonce: string, host: string): Record<string, string> {
   return {
     'content-type': 'text/html; charset=utf-8',

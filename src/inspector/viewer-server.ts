@@ -6,15 +6,15 @@ import { InspectError } from './inspect-choice.js';
 import { viewerPage, viewerPageHeaders } from './viewer-page.js';
 
 export interface ViewerServerOptions {
-  /** On loopback; 0: the system chooses. */
+  /** On loopback; 0: assigned by the system. */
   port: number;
-  /** The page that is shown in a frame. Default: Stately's. */
+  /** The page in the frame. Default: Stately's. */
   inspectorUrl?: string;
-  /** Somebody began to look; `tell` speaks to that one alone, `part` sends that one away. */
-  joined(tell: (text: string) => void, part: () => void): void;
-  /** Somebody does not look any more; `left` others do. */
+  /** A viewer connected; `send` reaches only this viewer, `part` disconnects it. */
+  joined(send: (text: string) => void, part: () => void): void;
+  /** A viewer disconnected; `left` viewers remain. */
   parted?(left: number): void;
-  /** Something went wrong that only viewers notice; a sentence without its full stop. */
+  /** Called for a problem that affects only viewers; a sentence without its full stop. */
   warn(what: string): void;
 }
 
@@ -22,20 +22,20 @@ export interface ViewerServer {
   /** `http://127.0.0.1:PORT/KEY`: the page in a browser, and the address of the web socket. */
   url: string;
   viewers(): number;
-  /** Tells everybody. Never waits: who does not read fast enough is sent away. */
-  tell(text: string): void;
+  /** Sends to all viewers. Never waits: a viewer that reads too slowly is disconnected. */
+  send(text: string): void;
   close(): Promise<void>;
 }
 
 const statelyInspector = 'https://stately.ai/inspect';
 const mostViewers = 8;
-/** What may wait for one viewer. A fleet of thousands is told to a new viewer in less. */
+/** Backlog limit of one viewer. A fleet of thousands needs less for a new viewer. */
 const longestBacklogBytes = 32 * 2 ** 20;
 const pingIntervalMs = 30_000;
 
 /**
- * Serves viewers by web socket, on loopback, to those who know the key in its address: snapshots tell much of a fleet,
- * and other users of the host, or pages in a browser on it, are not to see them. Rejects with {@link InspectError}.
+ * Serves viewers by web socket, on loopback, to clients that know the key in the address: snapshots describe the fleet,
+ * and other users of the host or web pages in its browsers must not see them. Rejects with {@link InspectError}.
  */
 export async function startViewerServer(options: ViewerServerOptions): Promise<ViewerServer> {
   const { inspectorUrl = statelyInspector } = options;
@@ -53,13 +53,13 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     verifyClient: ({ req }: { req: IncomingMessage }) =>
       isAllowed(req, key) && sockets.clients.size < mostViewers,
   });
-  // Of the server as well: what it could not accept is no reason to end.
+  // Also an error of the server: a connection that it cannot accept must not end the daemon.
   sockets.on('error', (error) => options.warn(`a viewer could not connect (${error.message})`));
   const silent = new WeakSet<WebSocket>();
-  const tellOne = (socket: WebSocket, text: string): void => {
+  const sendTo = (socket: WebSocket, text: string): void => {
     if (socket.readyState !== socket.OPEN || text === '') return;
     if (socket.bufferedAmount > longestBacklogBytes) {
-      options.warn('a viewer of the inspector read too slowly and was sent away');
+      options.warn('a viewer of the inspector read too slowly and was disconnected');
       return socket.terminate();
     }
     socket.send(text);
@@ -69,7 +69,7 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
     socket.on('pong', () => silent.delete(socket));
     socket.on('close', () => options.parted?.(sockets.clients.size));
     options.joined(
-      (text) => tellOne(socket, text),
+      (text) => sendTo(socket, text),
       () => socket.terminate(),
     );
   });
@@ -83,8 +83,8 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
   return {
     url: `http://127.0.0.1:${port}/${key}`,
     viewers: () => sockets.clients.size,
-    tell: (text) => {
-      for (const socket of sockets.clients) tellOne(socket, text);
+    send: (text) => {
+      for (const socket of sockets.clients) sendTo(socket, text);
     },
     close: () => {
       clearInterval(pings);
@@ -96,11 +96,11 @@ export async function startViewerServer(options: ViewerServerOptions): Promise<V
   };
 }
 
-/** Only to those who know the key, and to no page of another site that a browser on this host shows. */
+/** Accepts only clients with the key, and no page of another site in a browser on this host. */
 function isAllowed({ url = '', headers }: IncomingMessage, key: string): boolean {
   const { host = '', origin } = headers;
-  const told = Buffer.from(url.slice(1));
-  const isKnown = told.length === key.length && timingSafeEqual(told, Buffer.from(key));
+  const given = Buffer.from(url.slice(1));
+  const isKnown = given.length === key.length && timingSafeEqual(given, Buffer.from(key));
   const isLoopback = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
   return isKnown && isLoopback && (origin === undefined || origin === `http://${host}`);
 }

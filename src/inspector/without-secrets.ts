@@ -1,11 +1,11 @@
 const secretName = /secret|password|passphrase|token|private_?key|authorization|cookie/i;
 const censor = '[redacted]';
-/** Shorter ones would make holes in every text. */
+/** Shorter texts would occur by chance. */
 const shortestSecret = 6;
 
 /**
- * Writes messages as JSON that may be shown: what is secret by its name is replaced, and so is each of the given secrets
- * wherever it occurs within a text. Errors become their message. What cannot be written is told to `warn`, and is `''`.
+ * Writes messages as JSON without secrets: replaces values with secret names, and each of the given secrets
+ * wherever it occurs within a text. Errors become their message. Reports to `warn` what cannot be written, and returns `''` for it.
  */
 export function writerWithout(
   secrets: readonly string[],

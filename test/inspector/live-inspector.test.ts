@@ -181,10 +181,10 @@ describe('the server of the inspector', () => {
     const text = JSON.stringify('x'.repeat(2 ** 20));
     for (let told = 0; server.viewers() > 1; told++) {
       expect(told).toBeLessThan(200);
-      server.tell(text);
+      server.send(text);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(warnings).toEqual(['a viewer of the inspector read too slowly and was sent away']);
+    expect(warnings).toEqual(['a viewer of the inspector read too slowly and was disconnected']);
     expect(other.socket.readyState).toBe(other.socket.OPEN);
     other.leave();
     dead.destroy();

@@ -41,7 +41,7 @@ it('hands the inspector in its frame what is told, again after the connection wa
   await page.goto(server.url);
   const shown = page.frameLocator('#inspector').locator('pre');
   await expect.poll(() => shown.textContent(), { timeout: 20_000 }).toBe('hello 1;');
-  server.tell(JSON.stringify({ text: 'news' }));
+  server.send(JSON.stringify({ text: 'news' }));
   await expect.poll(() => shown.textContent()).toBe('hello 1;news;');
   expect(problems).toEqual([]);
   ends[0]!();

@@ -11,16 +11,16 @@ import type { Store } from './schema.js';
 export interface ContainerChangesOptions {
   db: Store;
   clock: Clock;
-  /** Names this daemon among the writers of the store. */
+  /** Identifies this daemon among the writers of the store. */
   writer: string;
-  /** How long a change is tried again while the store does not take it. */
+  /** How long a change is retried while the store does not accept it. */
   patienceMs: number;
 }
 
-/** One change of one container, on its way into the database. */
+/** One pending change of one container. */
 export interface WantedChange {
   uuid: string;
-  /** Asked again when the row was changed by others meanwhile. What it throws, the change rejects with. */
+  /** Called again when another writer changed the row meanwhile. The change rejects with its error. */
   decide(row: ContainerRow): RowChange;
   output?: Pick<ContainerResult, 'stdout' | 'stderr'>;
   epoch: Epoch;
@@ -28,7 +28,7 @@ export interface WantedChange {
 
 interface Waiting {
   wanted: WantedChange;
-  /** What the last write would have made of the row, in case that its success was not heard of. */
+  /** The row that the last write would have produced, in case its response was lost. */
   sent: RowWrite | undefined;
   attempts: number;
   giveUpAt: number;
@@ -43,15 +43,15 @@ const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 
 /**
- * Changes containers, all that wait in one transaction: while one is being written, the next ones gather. A change that
- * the database did not take is tried again, at a growing distance, for as long as patience lasts.
+ * Changes containers in batches: changes that arrive during a write share the next transaction. A change that the database
+ * rejects is retried with growing delays until the patience ends.
  */
 export class ContainerChanges {
   readonly #options: ContainerChangesOptions;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #isStopping = false;
-  /** One alone after a failure, so that a change which the database can not take fails alone. */
+  /** A single change after a failure, so that a change which the database cannot accept fails alone. */
   #nextSize = batchSize;
   #wake: () => void = () => {};
 
@@ -60,8 +60,8 @@ export class ContainerChanges {
   }
 
   /**
-   * Resolves to the row as it is afterwards, durable. Rejects with `not-found`, `superseded`, `unavailable`, and with
-   * what `decide` throws.
+   * Resolves to the changed row, durably. Rejects with `not-found`, `superseded`, `unavailable`, and with the error of
+   * `decide`.
    */
   change(wanted: WantedChange): Promise<ContainerRow> {
     const giveUpAt = this.#options.clock.now() + this.#options.patienceMs;
@@ -71,7 +71,7 @@ export class ContainerChanges {
     });
   }
 
-  /** Gives up what the database did not take by now. Resolves when nothing is under way. */
+  /** Abandons pending changes. Resolves when no write is in progress. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#wake();
@@ -95,11 +95,11 @@ export class ContainerChanges {
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }
     }
-    // In the same turn as the look at what waits: a change that comes from now on begins anew.
+    // In the same turn as the check for pending changes: a later change begins a new batch.
     this.#running = undefined;
   }
 
-  /** The changes of one epoch that waited longest, no two of one container. */
+  /** Returns the oldest pending changes of one epoch, at most one per container. */
   #nextBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const uuids = new Set<string>();
@@ -130,7 +130,7 @@ export class ContainerChanges {
     for (const each of sending) this.#settle(each, written.has(each.wanted.uuid));
   }
 
-  /** True when there is something to write. */
+  /** Whether there is something to write. */
   #decide(each: Waiting, row: ContainerRow | undefined): boolean {
     const { wanted, sent } = each;
     if (!row) {
@@ -160,10 +160,10 @@ export class ContainerChanges {
     if (isWritten) return each.resolve({ ...row, ...change });
     each.sent = undefined;
     if (++each.attempts < mostAttempts) return void this.#waiting.push(each);
-    each.reject(new QueueError('unavailable', `container ${row.uuid} is changed by others all the time`));
+    each.reject(new QueueError('unavailable', `container ${row.uuid}: too many concurrent updates`));
   }
 
-  /** True when trying again is of no use to anyone. */
+  /** Whether a retry is useless. */
   #putBack(batch: readonly Waiting[], error: QueueError): boolean {
     const isHopeless = error.code !== 'unavailable' || this.#isStopping;
     const now = this.#options.clock.now();
@@ -190,7 +190,7 @@ export class ContainerChanges {
   }
 }
 
-/** A write whose answer was lost did take place when the row is newer, and all that it wanted. */
+/** A write with a lost response took effect if the row is newer and has all its values. */
 function wasApplied({ row: before, change }: RowWrite, row: ContainerRow): boolean {
   if (row.revision <= before.revision) return false;
   return Object.entries(change).every(([name, value]) => row[name as keyof ContainerRow] === value);

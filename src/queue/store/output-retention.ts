@@ -6,16 +6,16 @@ import type { Store } from './schema.js';
 export interface OutputKeeperOptions {
   db: Store;
   clock: Clock;
-  /** What a container printed goes this long after it ended. */
+  /** Container output is deleted this long after the end of the container. */
   maxAgeMs: number;
-  /** The store did not take a deletion; it is tried again. */
+  /** Called when the store rejects a deletion, which is retried. */
   onFault(error: unknown): void;
 }
 
 const trimIntervalMs = 3_600_000;
 const deleteSize = 200;
 
-/** Lets go of old output, at once and then each hour, until stopped. Several daemons may do so on one store. */
+/** Deletes expired output on start and then hourly until stopped. Several daemons may do so on one store. */
 export class OutputKeeper {
   readonly #options: OutputKeeperOptions;
   #timer: unknown;
@@ -32,14 +32,14 @@ export class OutputKeeper {
     this.#timer = clock.setTimeout(() => this.start(), trimIntervalMs);
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no deletion is in progress. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#options.clock.clearTimeout(this.#timer);
     await this.#trimming;
   }
 
-  /** Deletes what is too old, in parts, so that others get their turn. Returns how many containers it was of. */
+  /** Deletes expired output in batches, so that other work proceeds. Returns the number of containers. */
   async trim(): Promise<number> {
     const { db, clock, maxAgeMs } = this.#options;
     const before = clock.now() - maxAgeMs;
