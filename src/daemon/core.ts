@@ -101,7 +101,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     pool,
     dispatch,
     executors,
-    quarantine: quarantineOrders({ config, driver, conduct, pool }),
+    quarantine: quarantineOrders({
+      cloudCallTimeoutMs: config.pool.cloudCallTimeoutMs,
+      driver,
+      conduct,
+      pool,
+    }),
     hostKeys: hostKeyOrders({ executors, pool, reporter }),
     stop: () => {
       dispatch.stop();

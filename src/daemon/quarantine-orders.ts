@@ -1,7 +1,6 @@
 import { Conduct } from '../fleet/conduct.js';
 import { workerStateOf } from '../machines/worker-state.js';
 import type { WorkerPool } from '../fleet/worker-pool.js';
-import type { Config } from '../config/config.js';
 import type { ConductStore, ConductView } from '../domain/conduct-view.js';
 import type { Quarantine } from '../domain/instance.js';
 import type { Driver } from '../drivers/driver.js';
@@ -21,16 +20,16 @@ export interface QuarantineOrders {
 }
 
 export function quarantineOrders(parts: {
-  config: Config;
+  cloudCallTimeoutMs: number;
   driver: Driver;
   conduct: Conduct;
   pool: Pick<WorkerPool, 'snapshot' | 'setIdleBehavior'>;
 }): QuarantineOrders {
-  const { config, driver, conduct, pool } = parts;
+  const { cloudCallTimeoutMs, driver, conduct, pool } = parts;
   return {
     conduct: (instanceId) => conduct.view(instanceId),
     clear: async (instanceId, force) => {
-      const signal = AbortSignal.timeout(config.pool.cloudCallTimeoutMs);
+      const signal = AbortSignal.timeout(cloudCallTimeoutMs);
       // A driver may quarantine what is being destroyed: a host that it cannot release.
       if (await driver.clearQuarantine?.(instanceId, { signal, force })) {
         conduct.clear(instanceId);

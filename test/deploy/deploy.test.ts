@@ -79,7 +79,9 @@ describe('the service of systemd', () => {
 
   it('is told nothing when there is none, and a missing program is no fault of the daemon', async () => {
     expect(await notifyServiceManager('ready', '', { PATH: folder })).toBeUndefined();
-    expect(await notifyServiceManager('ready', '', { PATH: folder, NOTIFY_SOCKET: '/x' })).toContain('ENOENT');
+    expect(await notifyServiceManager('ready', '', { PATH: folder, NOTIFY_SOCKET: '/x' })).toContain(
+      'ENOENT',
+    );
   });
 });
 

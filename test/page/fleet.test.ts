@@ -30,6 +30,38 @@ describe('the fleet on the page', { timeout: 120_000 }, () => {
     expect(problems).toEqual([]);
   });
 
+  it('shows quarantined instances with the reason and the strikes, and clears one by an order with a reason', async () => {
+    const { page, logIn, problems } = await world!.visit();
+    const since = new Date(Date.now() - 120_000).toISOString();
+    const because = 'it named 2000 containers <b>that it was never given</b>';
+    const conduct = { strikes: { list: 1, claim: 3 }, claimsRefused: 7, bytesLeftOut: 512 };
+    const liar = { ...instance(2), idleBehavior: 'drain', quarantine: { since, because }, conduct };
+    const items = [instance(0), instance(1), liar];
+    await page.route('**/v1/instances', (route) => route.fulfill({ json: { items } }));
+    const orders: unknown[] = [];
+    await page.route('**/v1/instances/i-00002/clear-quarantine', (route) => {
+      orders.push(route.request().postDataJSON());
+      return route.fulfill({ json: {} });
+    });
+    await logIn();
+    const list = page.getByRole('region', { name: 'Instances', exact: true }).last();
+    await list.getByRole('link', { name: 'i-00001', exact: true }).waitFor();
+    await page.getByLabel('State', { exact: true }).selectOption('quarantine');
+    await expect.poll(() => list.getByRole('listitem').count()).toBe(1);
+    await list.getByText('quarantine', { exact: true }).waitFor();
+    await list.getByRole('link', { name: 'i-00002', exact: true }).click();
+    const card = page.getByRole('region', { name: 'Quarantine', exact: true });
+    for (const text of [because, '1 list, 3 claim', '7', '512'])
+      await card.getByText(text, { exact: true }).waitFor();
+    await card.getByRole('button', { name: 'clear quarantine' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Reason').fill('inspected');
+    await dialog.getByRole('button', { name: 'clear', exact: true }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    expect(orders).toEqual([{ reason: 'inspected' }]);
+    expect(problems).toEqual([]);
+  });
+
   it('says that the connection is lost, and goes on where it was when it is back', async () => {
     const { port } = new URL(world!.app.daemon.url);
     const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(port) });
