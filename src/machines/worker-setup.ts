@@ -1,5 +1,5 @@
 import { and, assign, emit, not, or, raise, setup, stateIn } from 'xstate';
-import { isIdleBehavior, type type BootStage, type IdleBehavior } from '../domain/instance.js';
+import { isIdleBehavior, type BootStage, type IdleBehavior } from '../domain/instance.js';
 import type { Instance } from '../domain/instance.js';
 import { runnerMachine } from './runner.js';
 import { faultOf, withRunner, workerActions } from './worker-actions.js';
