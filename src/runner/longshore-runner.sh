@@ -829,6 +829,7 @@ read_engine_state() {
       return
       ;;
     created:0) look_at_unstarted ;;
+    *:1) code=1; look_at_init ;;
     *) code=$ended_with ;;
   esac
   [ ! -e "$home/oom" ] || out_of_memory=true
@@ -854,17 +855,37 @@ look_at_singularity() {
 # the image, else `error` to what the client said.
 look_at_unstarted() {
   case ${error# } in ?*) return ;; esac
-  program=$(bounded 60 "$tool" inspect --format '{{.Path}}' -- "longshore-$uuid" 2>/dev/null)
-  case $program in
-    '') ;;
-    */*) if ! is_in_container "$program"; then code=127; return; fi ;;
-    *)
-      paths=$(bounded 60 "$tool" inspect --format '{{range .Config.Env}}{{println .}}{{end}}' -- "longshore-$uuid" 2>/dev/null)
-      if ! is_on_path "$(printf '%s\n' "$paths" | sed -n 's/^PATH=//p' | tail -n 1)"; then code=127; return; fi
-      ;;
-  esac
+  if is_program_missing; then code=127; return; fi
   error=" $(tail -c 500 "$home/stderr" 2>/dev/null)"
   [ -n "${error# }" ] || error=' the engine did not start it'
+}
+
+# podman's init program ends with 1 when it cannot run the program, as the program itself may: sets `code` to 127 when the
+# program is not in the image.
+look_at_init() {
+  case ${tool##*/} in podman) ;; *) return 0 ;; esac
+  inspect_path
+  if is_init_path && is_program_missing; then code=127; fi
+}
+
+inspect_path() { program=$(bounded 60 "$tool" inspect --format '{{.Path}}' -- "longshore-$uuid" 2>/dev/null); }
+
+is_init_path() { case $program in /dev/init | /run/podman-init) ;; *) return 1 ;; esac }
+
+# True when the program that the container is to run is not in its image.
+is_program_missing() {
+  inspect_path
+  if is_init_path; then
+    program=$(bounded 60 "$tool" inspect --format '{{index .Args 1}}' -- "longshore-$uuid" 2>/dev/null)
+  fi
+  case $program in
+    '') return 1 ;;
+    */*) ! is_in_container "$program" ;;
+    *)
+      paths=$(bounded 60 "$tool" inspect --format '{{range .Config.Env}}{{println .}}{{end}}' -- "longshore-$uuid" 2>/dev/null)
+      ! is_on_path "$(printf '%s\n' "$paths" | sed -n 's/^PATH=//p' | tail -n 1)"
+      ;;
+  esac
 }
 
 is_in_container() { bounded 60 "$tool" cp "longshore-$uuid:$1" - >/dev/null 2>&1; }

@@ -15,14 +15,19 @@ const sh = (script: string): Partial<ContainerWork> => ({
   command: ['/bin/sh', '-c', script],
 });
 
-describe('with podman, the runner program', { timeout: 60_000 }, () => {
+const inits: [string, string | undefined][] = [
+  ['an init program', findTool('catatonit')],
+  ['no init program', '/no/such/init'],
+];
+
+describe.each(inits)('with podman that has %s, the runner program', { timeout: 60_000 }, (_, init) => {
   let engine: RealEngine | undefined;
   let refusal = '';
   let host: RunnerHost;
 
   beforeAll(async () => {
-    if (!['podman', 'runc', 'busybox'].every(findTool)) return;
-    engine = await RealEngine.create().catch((error: unknown) => {
+    if (!['podman', 'runc', 'busybox'].every(findTool) || init === undefined) return;
+    engine = await RealEngine.create(init).catch((error: unknown) => {
       refusal = String(error);
       return undefined;
     });
@@ -30,7 +35,7 @@ describe('with podman, the runner program', { timeout: 60_000 }, () => {
   afterAll(() => engine?.remove(), 60_000);
 
   beforeEach(async (context) => {
-    for (const tool of ['podman', 'runc', 'busybox']) requireTool(context, tool);
+    for (const tool of ['podman', 'runc', 'busybox', 'catatonit']) requireTool(context, tool);
     if (!engine) {
       if (process.env['CI'] === 'true') throw new Error(`podman runs no container: ${refusal}`);
       context.skip(`podman runs no container here: ${refusal}`);

@@ -10,8 +10,9 @@ const run = promisify(execFile);
 /** The image that {@link RealEngine} has. */
 export const tinyImage = 'localhost/tiny:1';
 
-const configuration = (runtime: string): string => `
+const configuration = (runtime: string, init: string): string => `
 [containers]
+init_path = "${init}"
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 netns = "none"
 [engine]
@@ -26,14 +27,17 @@ export class RealEngine {
   /** A program of the name `podman` that works in the folder. */
   readonly program: string;
 
-  private constructor(folder: string) {
+  readonly #init: string;
+
+  private constructor(folder: string, init: string) {
     this.#folder = folder;
+    this.#init = init;
     this.program = join(folder, 'podman');
   }
 
-  /** Rejects with what podman says where it cannot run a container. */
-  static async create(): Promise<RealEngine> {
-    const engine = new RealEngine(await mkdtemp(join(tmpdir(), 'longshore-engine-')));
+  /** `init`: the program for `--init`; podman refuses that option when there is none. Rejects where podman cannot run a container. */
+  static async create(init: string): Promise<RealEngine> {
+    const engine = new RealEngine(await mkdtemp(join(tmpdir(), 'longshore-engine-')), init);
     try {
       await engine.use(engine.program, 'runc');
       await engine.#makeImage();
@@ -48,7 +52,7 @@ export class RealEngine {
   /** Writes a program that runs podman with this OCI runtime. */
   async use(file: string, runtime: string): Promise<void> {
     const config = join(this.#folder, `${runtime.replaceAll('/', '_')}.conf`);
-    await writeFile(config, configuration(runtime));
+    await writeFile(config, configuration(runtime, this.#init));
     const storage = ['root', 'runroot', 'tmpdir'].map((name) => `--${name} ${join(this.#folder, name)}`);
     await writeFile(
       file,
