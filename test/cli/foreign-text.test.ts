@@ -132,7 +132,7 @@ describe('foreign text on a terminal', { timeout: 60_000 }, () => {
 
   it('does not steer the terminal that shows the log, in no field, stack or child', async (context) => {
     const script = requireTool(context, 'script');
-    const source = `import { createLog } from './src/log.ts';
+    const source = `import { createLog } from './src/observability/log.ts';
       const evil = ${JSON.stringify(evil)};
       const log = createLog('info').child({ instanceId: evil });
       log.error({ err: new Error(evil), nested: { [evil]: [evil] } }, evil);
