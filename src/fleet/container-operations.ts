@@ -76,7 +76,9 @@ export class ContainerOperations {
     if (failed && (failed.ranNothing || failed.isUncharged)) {
       const { instanceId, attempt, reason, ranNothing } = failed;
       const start = { instanceId, attempt, reason, hasRun: !ranNothing };
-      return this.#begin({ kind: 'revert', container: uuid, because: why }, () => queue.revertStart(uuid, start));
+      return this.#begin({ kind: 'revert', container: uuid, because: why }, () =>
+        queue.revertStart(uuid, start),
+      );
     }
     this.#begin({ kind: 'lost', container: uuid, because: why }, () => queue.lost(uuid, why));
   }
