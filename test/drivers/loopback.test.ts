@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loopbackInstanceType } from '../../src/config/implied-types.js';
+import { singleQuote } from '../../src/domain/shell-quote.js';
 import { systemClock } from '../../src/domain/clock.js';
 import type { Instance } from '../../src/domain/instance.js';
 import type { Driver } from '../../src/drivers/driver.js';
@@ -117,6 +118,28 @@ describe('loopback', () => {
     await expect.poll(() => isAlive(pid)).toBe(false);
     expect(isAlive(other)).toBe(true);
     expect(existsSync(join(stateDir, 'loopback', 'zzzzz-gj3su-abc', doomed.id))).toBe(false);
+  });
+
+  it('ends processes that cleared their environment: descendants, and those in the control group of a container', async () => {
+    const driver = await open();
+    const doomed = await driver.create(spec(), options);
+    const shell = shellOn(doomed);
+    const folder = (await shell('echo $LONGSHORE_STATE_DIR')).trim();
+    const parent = `(setsid env -i /bin/sleep 300 & echo $!; exec sleep 300) </dev/null 2>&1`;
+    await shell(`setsid sh -c ${singleQuote(parent)} >${folder}/child 2>&1 & echo begun`);
+    await expect.poll(() => readFile(join(folder, 'child'), 'utf8')).toMatch(/\d/);
+    const child = Number(await readFile(join(folder, 'child'), 'utf8'));
+    const orphan = Number(
+      await shell('setsid --fork env -i /bin/sh -c "echo \\$\\$; exec sleep 300 >/dev/null 2>&1"'),
+    );
+    const group = join(folder, 'longshore-u1.7');
+    await mkdir(join(folder, 'c/u1'), { recursive: true });
+    await mkdir(group);
+    await writeFile(join(folder, 'c/u1/cgroup'), `${group}\n`);
+    await writeFile(join(group, 'cgroup.procs'), `${orphan}\n`);
+    expect([isAlive(child), isAlive(orphan)]).toEqual([true, true]);
+    await driver.destroy(doomed.id, options);
+    await expect.poll(() => [isAlive(child), isAlive(orphan)]).toEqual([false, false]);
   });
 
   it('ends processes that keep beginning others (D-7)', async () => {
