@@ -79,6 +79,7 @@ export const undrawnSettings: Readonly<Record<string, string>> = {
   driver: 'the provider is simulated',
   driverParameters: 'the provider is simulated',
   instanceTypes: 'the fleets of src/simulation/scenario.ts',
+  'pool.quarantineGrace': 'scripts/liars plays the instances that earn a quarantine',
   'pool.deployPublicKey': 'there is no SSH key to deploy',
   'pool.sshPort': 'there is no SSH',
   'runner.deploy': 'the simulated machines understand Longshore’s own program only',
