@@ -14,7 +14,8 @@ export interface CaseResult {
 
 /** A program that the kind's hosts need and this machine lacks. */
 export function missingFor(kind: Kind): string | undefined {
-  return (kind.needs ?? []).find((name) => findTool(name) === undefined);
+  const needs = [...(kind.needs ?? []), ...(kind.habits.user === 'worker' ? ['sudo'] : [])];
+  return needs.find((name) => findTool(name) === undefined);
 }
 
 export function casesOf(kind: Kind): string[] {
